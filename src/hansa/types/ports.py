@@ -1,0 +1,78 @@
+"""What one layer may ask of another without importing it: the Protocols shared by `api`, `node` and tests."""
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+if TYPE_CHECKING:
+    from hansa._native import Chain, Rpc
+
+
+class ValidatorInfo(msgspec.Struct, frozen=True):
+    """One validator of the alliance as this node sees it."""
+
+    index: int  # position in the validator list, 0-based
+    name: str  # node name, unique in the alliance
+    organisation: str
+    public_key: bytes  # 33 bytes, compressed secp256k1
+    account: bytes  # 20 bytes, receives priority fees
+    connected: bool  # a vote lane to it is open now (True for oneself)
+    rtt_ms: float | None  # last round trip on the vote lane
+
+
+class NodeStatus(msgspec.Struct, frozen=True):
+    """One moment of a running node, for `hansa_status`, `hansa ps` and the console."""
+
+    name: str
+    organisation: str
+    index: int
+    chain_id: int
+    genesis_hash: bytes  # 32 bytes
+    dev: bool
+    version: str
+    height: int  # latest sealed block
+    ordered_height: int  # latest committed order, >= height
+    view: int
+    leader: int  # index of the leader of `view`
+    peers: int  # validators whose vote lane is open, oneself not counted
+    pool_executable: int
+    pool_waiting: int  # behind a nonce gap
+    uptime_s: int
+    syncing: bool  # fetching sealed blocks from others
+    voting: bool  # False after disk full, halt, or on an observer
+    halted: str | None  # why the node stopped voting, None while healthy
+
+
+class NodeView(Protocol):
+    """A running node, as its API sees it. Every method is called on the node's event loop."""
+
+    @property
+    def chain(self) -> "Chain":
+        """The native chain; its methods release the GIL, heavy ones belong in a worker thread."""
+
+    @property
+    def rpc(self) -> "Rpc":
+        """The native JSON-RPC front."""
+
+    @property
+    def dev(self) -> bool:
+        """Whether this alliance is a development alliance (loopback only)."""
+
+    def status(self) -> NodeStatus:
+        """Where the node stands now."""
+
+    def validators(self) -> list[ValidatorInfo]:
+        """All validators in index order."""
+
+    def kick(self) -> None:
+        """Say that transactions may have entered the pool: they are gossiped and proposed soon. Cheap; call often."""
+
+    async def wait_sealed(self, above: int, timeout_s: float) -> int:
+        """Return the latest sealed height as soon as it is greater than `above`, or after `timeout_s` as it stands."""
+
+    def sealed_heights(self) -> AsyncIterator[int]:
+        """Every height sealed from now on, ascending, none left out.
+
+        A consumer that falls more than 1,024 heights behind gets the newest only (a gap; it may read those between).
+        """
