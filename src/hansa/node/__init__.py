@@ -1,0 +1,1 @@
+"""Assembly of one node: configuration, the replica, the loop that drives it, supervision."""
