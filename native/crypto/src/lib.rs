@@ -1,1 +1,22 @@
-//! placeholder
+//! Hashes, signatures, the cache of recovered senders and the bounded worker pool.
+//!
+//! What stands where:
+//! * [`suite`]: which hash and signature scheme a chain (later: an account) uses. Only
+//!   [`Suite::Standard`] is filled in; SM2/SM3 and post-quantum suites get their own variant there.
+//! * [`standard`]: keccak-256 and ECDSA over secp256k1, by libsecp256k1.
+//! * [`sender_cache`]: transaction hash → sender, so that a node checks each signature once.
+//! * [`workers`]: the one bounded thread pool for work that is the same for many items.
+
+pub mod error;
+pub mod sender_cache;
+pub mod standard;
+pub mod suite;
+pub mod workers;
+
+pub use alloy_primitives::{Address, B256};
+pub use error::CryptoError;
+pub use sender_cache::SenderCache;
+pub use standard::{
+    address_of, generate_secret, keccak256, public_key, recover, sign, sign_recoverable, verify,
+};
+pub use suite::Suite;

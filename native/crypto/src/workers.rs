@@ -1,0 +1,88 @@
+//! The process's one bounded pool of threads for work that is the same for many items.
+//!
+//! A host often carries several nodes (the demo alliance: four on two cores), so a node takes its
+//! share of the cores and no more: `configure(threads_for(nodes_on_this_host))` at start, before
+//! the first batch. Threads run at a lower priority than consensus. With a share of one thread no
+//! pool is made and the work runs in the thread that asks.
+
+use std::num::NonZeroUsize;
+use std::sync::OnceLock;
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::CryptoError;
+
+/// More threads than this help nobody.
+pub const THREADS_MAX: usize = 64;
+
+/// Batches smaller than this are not worth waking threads for.
+pub const PARALLEL_MIN: usize = 8;
+
+/// How much lower than the rest of the process the workers rank (`man 2 setpriority`).
+const NICENESS: i32 = 5;
+
+static POOL: OnceLock<Option<ThreadPool>> = OnceLock::new();
+
+/// A node's share of the cores: max(1, cores ÷ nodes on this host).
+pub fn threads_for(nodes_on_host: usize) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    (cores / nodes_on_host.max(1)).clamp(1, THREADS_MAX)
+}
+
+/// Sets the number of worker threads, once per process. A later call has no effect and returns the
+/// number that is in force.
+///
+/// # Errors
+/// [`CryptoError::Workers`] when the operating system starts no threads.
+pub fn configure(threads: usize) -> Result<usize, CryptoError> {
+    if POOL.get().is_none() {
+        let made = start(threads.clamp(1, THREADS_MAX))?;
+        // Another caller may have been first; then its pool stays and ours ends.
+        let _ = POOL.set(made);
+    }
+    Ok(threads_in_force())
+}
+
+/// How many threads batches are spread over.
+pub fn threads_in_force() -> usize {
+    pool().map_or(1, ThreadPool::current_num_threads)
+}
+
+/// Applies `work` to every item, in parallel where that pays, and keeps the order.
+pub fn map<T, R>(items: Vec<T>, work: impl Fn(T) -> R + Sync + Send) -> Vec<R>
+where
+    T: Send,
+    R: Send,
+{
+    use rayon::prelude::*;
+    match pool() {
+        Some(pool) if items.len() >= PARALLEL_MIN => {
+            pool.install(|| items.into_par_iter().with_min_len(PARALLEL_MIN / 2).map(work).collect())
+        }
+        _ => items.into_iter().map(work).collect(),
+    }
+}
+
+fn pool() -> Option<&'static ThreadPool> {
+    // Without a call of configure the whole host is ours; no threads at all still works.
+    POOL.get_or_init(|| start(threads_for(1)).unwrap_or(None)).as_ref()
+}
+
+fn start(threads: usize) -> Result<Option<ThreadPool>, CryptoError> {
+    if threads == 1 {
+        return Ok(None);
+    }
+    ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|index| format!("hansa-worker-{index}"))
+        .start_handler(|_| rank_lower())
+        .build()
+        .map(Some)
+        .map_err(|_| CryptoError::Workers)
+}
+
+fn rank_lower() {
+    // On Linux "process 0" is the calling thread alone. A refusal costs priority, not correctness.
+    // SAFETY: setpriority takes plain integers and touches no memory of ours.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICENESS) };
+}
