@@ -1,0 +1,101 @@
+//! Offline check of a stopped log: every byte of every file.
+
+use std::path::Path;
+
+use crate::error::LogError;
+use crate::log::{LogOptions, Record, read_segment};
+use crate::segment::{self, BLOCK_BYTES, SegmentHeader, segment_name};
+use crate::walk::{self, Cursor};
+
+/// Something in a file that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// File name within the log's folder.
+    pub file: String,
+    /// Byte offset in that file.
+    pub offset: u64,
+    /// What does not hold.
+    pub what: String,
+}
+
+/// Findings that one check reports at most.
+pub const FINDINGS_MAX: usize = 64;
+
+/// Reads all files in `dir` without changing them, hands every valid record of the unbroken chain to
+/// `visit`, and returns what does not hold. A torn tail is a finding as well.
+///
+/// # Errors
+/// `Io` when the folder or a file cannot be read.
+pub fn check(
+    dir: &Path,
+    options: &LogOptions,
+    visit: &mut dyn FnMut(Record<'_>),
+) -> Result<Vec<Finding>, LogError> {
+    let (indexes, others) = segment::list(dir)?;
+    let mut findings: Vec<Finding> = others
+        .into_iter()
+        .map(|file| Finding { file, offset: 0, what: "a file that is not part of the log".into() })
+        .collect();
+    if indexes.is_empty() {
+        findings.push(Finding { file: segment_name(0), offset: 0, what: "the log has no segment".into() });
+    }
+    let mut cursor = Cursor::START;
+    let mut broken = false;
+    for (nth, index) in indexes.iter().enumerate() {
+        if findings.len() >= FINDINGS_MAX {
+            break;
+        }
+        if *index != nth as u32 && !broken {
+            let what = "a segment file is missing".into();
+            findings.push(Finding { file: segment_name(nth as u32), offset: 0, what });
+            broken = true;
+        }
+        let quiet = &mut |_: Record<'_>| {};
+        let visit_here: &mut dyn FnMut(Record<'_>) = if broken { quiet } else { visit };
+        match check_segment(dir, options, *index, &mut cursor, broken, visit_here)? {
+            None => {}
+            Some(finding) => {
+                findings.push(finding);
+                broken = true;
+            }
+        }
+    }
+    findings.truncate(FINDINGS_MAX);
+    Ok(findings)
+}
+
+/// Checks one segment. After a break the chain begins anew at each segment's own header.
+fn check_segment(
+    dir: &Path,
+    options: &LogOptions,
+    index: u32,
+    cursor: &mut Cursor,
+    broken: bool,
+    visit: &mut dyn FnMut(Record<'_>),
+) -> Result<Option<Finding>, LogError> {
+    let file = segment_name(index);
+    let path = dir.join(&file);
+    let finding =
+        |offset: usize, what: String| Some(Finding { file: file.clone(), offset: offset as u64, what });
+    let bytes = read_segment(&path)?;
+    let checked = SegmentHeader::decode(&path, &bytes, &options.tag).and_then(|header| {
+        if broken {
+            *cursor = Cursor::from_header(&header);
+        }
+        walk::check_header(&path, &header, cursor, index).map(|()| header)
+    });
+    let header = match checked {
+        Ok(header) => header,
+        Err(LogError::Corrupt { offset, what, .. }) => return Ok(finding(offset as usize, what)),
+        Err(error) => return Ok(finding(0, error.to_string())),
+    };
+    if header.bytes != bytes.len() as u64 {
+        return Ok(finding(bytes.len(), "the file's length is not the allocated one".into()));
+    }
+    let mut pass = |record: Record<'_>| -> Result<(), std::convert::Infallible> {
+        visit(record);
+        Ok(())
+    };
+    let Ok(walked) = walk::walk_frames(&bytes, index, BLOCK_BYTES, cursor, &mut pass);
+    Ok(walked.bad.and_then(|bad| finding(bad.offset, bad.what.to_owned())))
+}
