@@ -1,1 +1,36 @@
-//! placeholder
+//! Bytes ↔ values: transactions, order blocks, block facts, certificates, bundles, block bodies.
+//!
+//! Every decoder is total and bounded: any input gives a value or a typed error, memory stays
+//! within a small multiple of the input, and only the canonical encoding of a value is accepted, so
+//! `encode(decode(bytes)) == bytes` wherever decoding succeeds.
+//!
+//! * [`transaction`]: EIP-2718 transactions, with the reserved slot for our own type 0x48.
+//! * [`recover`]: senders, in parallel batches, each signature once per node.
+//! * [`intrinsic`]: what a transaction costs before its first instruction.
+//! * [`order`], [`facts`], [`certificate`]: what consensus hashes, signs and stores.
+//! * [`bundle`], [`body`]: transactions on the wire and in the block log.
+//! * [`rlp`]: nested RLP items for callers without a type of their own.
+
+pub mod body;
+pub mod bundle;
+pub mod certificate;
+pub mod error;
+pub mod facts;
+pub mod intrinsic;
+pub mod limits;
+pub mod order;
+pub mod recover;
+pub mod rlp;
+pub mod transaction;
+
+pub use body::BodyRecord;
+pub use bundle::{decode_bundle, encode_bundle};
+pub use certificate::Certificate;
+pub use error::{TxError, WireError};
+pub use facts::BlockFacts;
+pub use intrinsic::{GasRules, IntrinsicGas, intrinsic_gas};
+pub use limits::TxLimits;
+pub use order::{OrderBlock, genesis_order_hash, mix_hash, split_refs};
+pub use recover::{authorities, decode_batch, recover_batch, recover_sender};
+pub use rlp::RlpItem;
+pub use transaction::{OWN_TRANSACTION_TYPE, Recovered, Transaction, decode_transaction, sign_transaction};
