@@ -1,0 +1,57 @@
+"""What can go wrong at the border to sockets, disks and key files.
+
+UnusableKeyFile, UnusableCertificate    a file of this node is missing, readable by others, malformed, or another's
+AddressInUse, FolderLocked              another process has it
+VoteLogLost, CorruptVoteLog             this node may not vote
+DiskFull, DiskFailed                    the disk refuses; full: stop voting, failed: stop the node
+"""
+
+from hansa.errors import Conflict, Corrupt, InvalidInput, Unavailable
+
+
+class UnusableKeyFile(InvalidInput):
+    """A secret file is missing, readable by other users, malformed, or another validator's."""
+
+    code = "NODE-3"
+
+
+class UnusableCertificate(InvalidInput):
+    """A certificate file is missing, malformed, or does not fit its key or the alliance."""
+
+    code = "TLS-1"
+
+
+class AddressInUse(Conflict):
+    """The listening address cannot be bound."""
+
+    code = "NODE-1"
+
+
+class FolderLocked(Conflict):
+    """Another process runs on this data folder."""
+
+    code = "NODE-2"
+
+
+class VoteLogLost(Corrupt):
+    """The vote log is missing or another node's: voting again could contradict what was said before."""
+
+    code = "VOTES-1"
+
+
+class CorruptVoteLog(Corrupt):
+    """A record in the middle of the vote log does not hold."""
+
+    code = "VOTES-2"
+
+
+class DiskFull(Unavailable):
+    """No space is left for what must be durable before this node may speak."""
+
+    code = "DISK-1"
+
+
+class DiskFailed(Corrupt):
+    """The disk did not keep what it was told to keep; the node stops at once and never retries a sync."""
+
+    code = "DISK-2"

@@ -1,0 +1,187 @@
+"""One TLS connection: hands bytes to its session, does what the session says, tells its owner the rest."""
+
+import asyncio
+import ssl
+from typing import Protocol, cast
+
+import msgspec
+
+from hansa.errors import HansaError
+from hansa.io.tls import ALPN_PROTOCOL, Roster
+from hansa.network.errors import RefusedPeer
+from hansa.network.frames import Frame
+from hansa.network.lanes import Lane
+from hansa.network.session import (
+    Close,
+    Deliver,
+    Effect,
+    Input,
+    Lost,
+    Measured,
+    Opened,
+    Received,
+    Session,
+    SessionFacts,
+    Started,
+    Ticked,
+    Write,
+)
+
+WRITE_BUFFER_HIGH = 1024 * 1024
+WRITE_BUFFER_LOW = 256 * 1024
+
+
+class Dialled(msgspec.Struct, frozen=True):
+    """Whom and for which lane we dialled."""
+
+    peer: int
+    lane: Lane
+
+
+class LinkOwner(Protocol):
+    """What a link tells the transport that owns it."""
+
+    own: int
+    genesis_hash: bytes
+    roster: Roster
+
+    def now_us(self) -> int:
+        """Microseconds of a monotonic clock."""
+
+    def on_link_made(self, link: "Link") -> None:
+        """TLS is up; `on_link_closed` will follow one day."""
+
+    def on_link_open(self, link: "Link") -> None:
+        """The hello is done; `link.peer` and `link.lane` are set."""
+
+    def on_link_frame(self, link: "Link", frame: Frame) -> None:
+        """One frame came."""
+
+    def on_link_rtt(self, link: "Link", rtt_us: int) -> None:
+        """A round trip was measured."""
+
+    def on_link_writable(self, link: "Link") -> None:
+        """The socket takes more bytes again."""
+
+    def on_link_closed(self, link: "Link") -> None:
+        """The link is gone; `link.error` says why, None if the connection just ended."""
+
+
+class Link(asyncio.Protocol):
+    """One connection of one (peer, lane), from the finished TLS handshake to its end."""
+
+    def __init__(self, owner: LinkOwner, dialled: Dialled | None) -> None:
+        self.peer = -1
+        self.lane: Lane | None = None
+        self.error: HansaError | None = None
+        self.is_open = False
+        self.can_write = True
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._owner = owner
+        self._dialled = dialled
+        self._session: Session | None = None
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """TLS is up: find out who this is and start the session."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(WRITE_BUFFER_HIGH, WRITE_BUFFER_LOW)
+        self._owner.on_link_made(self)
+        try:
+            self.peer = self._identify()
+        except RefusedPeer as error:
+            self.abort(error)
+            return
+        lane = None if self._dialled is None else self._dialled.lane
+        self._session = Session(SessionFacts(self._owner.genesis_hash, self._owner.own, self.peer, lane))
+        self._step(Started(self._owner.now_us()))
+
+    def _identify(self) -> int:
+        assert self._transport is not None
+        tls: ssl.SSLObject = self._transport.get_extra_info("ssl_object")
+        certificate = tls.getpeercert(binary_form=True)
+        if certificate is None:
+            raise RefusedPeer("the peer showed no certificate")
+        if tls.selected_alpn_protocol() != ALPN_PROTOCOL:
+            raise RefusedPeer(f"the peer speaks {tls.selected_alpn_protocol()!r}, not {ALPN_PROTOCOL}")
+        peer = self._owner.roster.identify(certificate)
+        if self._dialled is not None and peer != self._dialled.peer:
+            raise RefusedPeer(f"validator {peer} answered at the address of {self._dialled.peer}", "check node.toml")
+        if peer == self._owner.own:
+            raise RefusedPeer("the peer shows this node's own certificate", "no two nodes may share a certificate")
+        return peer
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came."""
+        self._step(Received(data, self._owner.now_us()))
+
+    def tick(self) -> None:
+        """About once a second."""
+        self._step(Ticked(self._owner.now_us()))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection ended."""
+        if self._session is not None:
+            self._session.step(Lost())
+        self.is_open = False
+        if not self.closed.done():
+            self.closed.set_result(None)
+            self._owner.on_link_closed(self)
+
+    def pause_writing(self) -> None:
+        """The socket's buffer is full."""
+        self.can_write = False
+
+    def resume_writing(self) -> None:
+        """The socket's buffer has room again."""
+        self.can_write = True
+        self._owner.on_link_writable(self)
+
+    def write(self, data: bytes) -> None:
+        """Send bytes of whole frames."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def pause_reading(self) -> None:
+        """Let the peer wait: TCP pushes back."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Take bytes again."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def close(self) -> None:
+        """End the connection after what was written has left."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self, error: HansaError | None = None) -> None:
+        """End the connection now."""
+        self.error = self.error or error
+        if self._session is not None:
+            self._session.step(Lost())
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _step(self, event: Input) -> None:
+        if self._session is None:
+            return
+        for effect in self._session.step(event):
+            self._apply(effect)
+
+    def _apply(self, effect: Effect) -> None:
+        match effect:
+            case Deliver(frame):
+                self._owner.on_link_frame(self, frame)
+            case Write(data):
+                self.write(data)
+            case Opened(_, lane):
+                self.lane = lane
+                self.is_open = True
+                self._owner.on_link_open(self)
+            case Measured(rtt_us):
+                self._owner.on_link_rtt(self, rtt_us)
+            case Close(error):
+                self.abort(error)

@@ -1,0 +1,362 @@
+"""Links to all other validators over TLS 1.3: accepting, dialling, sending by lane, backpressure.
+
+The validator with the higher index dials the one with the lower, one connection per lane. A peer counts as up while all
+four lanes are open. Everything runs on one event loop; no method blocks.
+"""
+
+import asyncio
+import errno
+import logging
+import random
+import socket
+from collections.abc import Callable
+
+import msgspec
+
+from hansa.errors import HansaError
+from hansa.io.clock import Clock
+from hansa.io.errors import AddressInUse
+from hansa.io.link import Dialled, Link
+from hansa.io.tls import TlsContexts
+from hansa.network.budgets import HandshakeLimit, compute_reconnect_delay_us
+from hansa.network.errors import LaneOverflow
+from hansa.network.frames import Frame, FrameKind, encode_frame
+from hansa.network.lanes import LANE_POLICIES, Lane, LaneQueue
+
+log = logging.getLogger("hansa.network")
+
+TICK_S = 1.0
+TLS_TIMEOUT_S = 5.0
+TLS_SHUTDOWN_S = 0.5
+HANDSHAKES_AT_ONCE_MAX = 64
+HANDSHAKES_PER_SECOND = 32.0
+ACCEPT_BACKLOG = 128
+FLUSH_BYTES = 256 * 1024
+
+
+class Address(msgspec.Struct, frozen=True):
+    """A TCP address."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class TransportFacts(msgspec.Struct, frozen=True):
+    """What a transport knows before it starts."""
+
+    own: int
+    genesis_hash: bytes
+    listen: Address
+    peers: dict[int, Address]  # all other validators by index
+
+
+class TransportEvents(msgspec.Struct, frozen=True):
+    """Whom the transport tells what happens; each is called on the event loop and must return soon."""
+
+    on_message: Callable[[int, Lane, bytes], None]  # peer, lane, payload of a MESSAGE frame
+    on_bundle: Callable[[int, bytes], None]  # peer, payload of a BUNDLE frame
+    on_peer_up: Callable[[int], None]
+    on_peer_down: Callable[[int], None]
+
+
+class _Outlet:
+    """One (peer, lane): the open link, if any, and what waits for it."""
+
+    __slots__ = ("link", "paused", "queue")
+
+    def __init__(self, lane: Lane) -> None:
+        self.link: Link | None = None
+        self.queue = LaneQueue(LANE_POLICIES[lane])
+        self.paused = False
+
+
+class Transport:
+    """All links of one node."""
+
+    def __init__(self, facts: TransportFacts, tls: TlsContexts, events: TransportEvents) -> None:
+        self.own = facts.own
+        self.genesis_hash = facts.genesis_hash
+        self.roster = tls.roster
+        self.refused = 0  # connections and peers turned away since the start
+        self._facts = facts
+        self._tls = tls
+        self._events = events
+        self._outlets = {(peer, lane): _Outlet(lane) for peer in facts.peers for lane in Lane}
+        self._up: set[int] = set()
+        self._rtt_us: dict[int, int] = {}
+        self._links: set[Link] = set()
+        self._handshakes: set[asyncio.Task[None]] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._limit = HandshakeLimit(HANDSHAKES_PER_SECOND, max(HANDSHAKES_AT_ONCE_MAX, 8.0 * len(facts.peers)))
+        self._listener: socket.socket | None = None
+        self._random = random.SystemRandom()
+        self._stopping = False
+
+    def now_us(self) -> int:
+        """Microseconds of the monotonic clock."""
+        return Clock.now_us()
+
+    # --- life
+
+    async def start(self) -> None:
+        """Listen and dial.
+
+        Raises
+        ------
+        AddressInUse: the listening address cannot be bound.
+        """
+        self._listener = open_listener(self._facts.listen)
+        self._tasks = [asyncio.create_task(self._accept(self._listener)), asyncio.create_task(self._tick())]
+        for peer, lane in self._outlets:
+            if peer < self.own:
+                self._tasks.append(asyncio.create_task(self._keep_dialled(peer, lane)))
+
+    @property
+    def port(self) -> int:
+        """The port that is bound (the one of the configuration unless that was 0)."""
+        assert self._listener is not None
+        return int(self._listener.getsockname()[1])
+
+    async def stop(self) -> None:
+        """Stop dialling and accepting, let written frames leave, close every link."""
+        self._stopping = True
+        running = [*self._tasks, *self._handshakes]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        if self._listener is not None:
+            self._listener.close()
+        links = list(self._links)
+        for link in links:
+            link.close()
+        if links:
+            await asyncio.wait([link.closed for link in links], timeout=TLS_SHUTDOWN_S)
+        for link in list(self._links):
+            link.abort()
+
+    # --- sending
+
+    def send(self, peer: int, lane: Lane, kind: FrameKind, payload: bytes) -> None:
+        """Queue one frame for a peer.
+
+        Raises
+        ------
+        InvalidFrame: the payload exceeds the frame limit.
+        """
+        self._push(peer, lane, encode_frame(Frame(kind, payload)))
+
+    def broadcast(self, lane: Lane, kind: FrameKind, payload: bytes) -> None:
+        """Queue one frame for every other validator; it is encoded once.
+
+        Raises
+        ------
+        InvalidFrame: the payload exceeds the frame limit.
+        """
+        frame = encode_frame(Frame(kind, payload))
+        for peer in self._facts.peers:
+            self._push(peer, lane, frame)
+
+    def _push(self, peer: int, lane: Lane, frame: bytes) -> None:
+        outlet = self._outlets[peer, lane]
+        if outlet.link is None and not outlet.queue.policy.keep_while_down:
+            outlet.queue.dropped += 1
+            return
+        if not outlet.queue.push(frame):
+            outlet.queue.clear()
+            if outlet.link is not None:
+                outlet.link.abort(LaneOverflow(f"the {lane.name.lower()} lane to validator {peer} is full"))
+            return
+        self._flush(outlet)
+
+    @staticmethod
+    def _flush(outlet: _Outlet) -> None:
+        link = outlet.link
+        while link is not None and link.can_write and outlet.queue.bytes_waiting:
+            link.write(b"".join(outlet.queue.take(FLUSH_BYTES)))
+
+    # --- who is there
+
+    def is_up(self, peer: int) -> bool:
+        """Whether all lanes to a peer are open."""
+        return peer in self._up
+
+    def peers_up(self) -> list[int]:
+        """The peers that are up, ascending."""
+        return sorted(self._up)
+
+    def rtt_us(self, peer: int) -> int | None:
+        """The last round trip measured on the vote lane."""
+        return self._rtt_us.get(peer)
+
+    def dropped(self) -> int:
+        """Frames given up by full queues and lanes that were down, since the start."""
+        return sum(outlet.queue.dropped for outlet in self._outlets.values())
+
+    def refuse_peer(self, peer: int, error: HansaError) -> None:
+        """Close every link of a peer that broke the rules; it may dial again."""
+        self.refused += 1
+        for lane in Lane:
+            link = self._outlets[peer, lane].link
+            if link is not None:
+                link.abort(error)
+
+    def set_paused(self, peer: int, lane: Lane, paused: bool) -> None:
+        """Stop or resume reading one lane of a peer, so that TCP pushes back while we are behind."""
+        outlet = self._outlets[peer, lane]
+        if outlet.paused == paused:
+            return
+        outlet.paused = paused
+        if outlet.link is not None:
+            (outlet.link.pause_reading if paused else outlet.link.resume_reading)()
+
+    # --- LinkOwner
+
+    def on_link_made(self, link: Link) -> None:
+        """Note a link so that it is ticked and closed."""
+        self._links.add(link)
+
+    def on_link_open(self, link: Link) -> None:
+        """Put a link into its place; an older one of the same place is stale."""
+        assert link.lane is not None
+        outlet = self._outlets[link.peer, link.lane]
+        older, outlet.link = outlet.link, link
+        if older is not None:
+            older.abort()
+        if outlet.paused:
+            link.pause_reading()
+        self._flush(outlet)
+        if link.peer not in self._up and all(self._outlets[link.peer, lane].link is not None for lane in Lane):
+            self._up.add(link.peer)
+            log.info("peer up", extra={"peer": link.peer})
+            self._events.on_peer_up(link.peer)
+
+    def on_link_frame(self, link: Link, frame: Frame) -> None:
+        """Pass a frame on."""
+        assert link.lane is not None
+        if frame.kind == FrameKind.BUNDLE:
+            self._events.on_bundle(link.peer, frame.payload)
+        else:
+            self._events.on_message(link.peer, link.lane, frame.payload)
+
+    def on_link_rtt(self, link: Link, rtt_us: int) -> None:
+        """Note a round trip of the vote lane."""
+        if link.lane is Lane.VOTES:
+            self._rtt_us[link.peer] = rtt_us
+
+    def on_link_writable(self, link: Link) -> None:
+        """Send on what waited."""
+        if link.lane is not None:
+            outlet = self._outlets[link.peer, link.lane]
+            if outlet.link is link:
+                self._flush(outlet)
+
+    def on_link_closed(self, link: Link) -> None:
+        """Take a link out of its place."""
+        self._links.discard(link)
+        if link.error is not None:
+            self.refused += 1
+            log.warning(str(link.error), extra={"code": link.error.code, "peer": link.peer})
+        if link.lane is None or self._outlets[link.peer, link.lane].link is not link:
+            return
+        outlet = self._outlets[link.peer, link.lane]
+        outlet.link = None
+        if not outlet.queue.policy.keep_while_down:
+            outlet.queue.clear()
+        if link.peer in self._up:
+            self._up.discard(link.peer)
+            if not self._stopping:
+                log.info("peer down", extra={"peer": link.peer})
+                self._events.on_peer_down(link.peer)
+
+    # --- tasks
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            for link in list(self._links):
+                link.tick()
+
+    async def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, address = await loop.sock_accept(listener)
+            except OSError as error:  # out of descriptors: the pause lets some close
+                log.error("cannot accept connections: %s", error.strerror, extra={"code": "NET-8"})
+                await asyncio.sleep(TICK_S)
+                continue
+            crowded = len(self._handshakes) >= HANDSHAKES_AT_ONCE_MAX
+            if crowded or not self._limit.is_allowed(str(address[0]), self.now_us()):
+                self.refused += 1
+                connection.close()
+                continue
+            task = asyncio.create_task(self._greet(connection, address))
+            self._handshakes.add(task)
+            task.add_done_callback(self._handshakes.discard)
+
+    async def _greet(self, connection: socket.socket, address: tuple[str, int]) -> None:
+        connection.setblocking(False)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: Link(self, None),
+                connection,
+                ssl=self._tls.server,
+                ssl_handshake_timeout=TLS_TIMEOUT_S,
+                ssl_shutdown_timeout=TLS_SHUTDOWN_S,
+            )
+        except OSError as error:
+            self.refused += 1
+            connection.close()
+            log.warning(
+                "refused a connection from %s: %s", address[0], error, extra={"code": "NET-3", "peer": address[0]}
+            )
+
+    async def _keep_dialled(self, peer: int, lane: Lane) -> None:
+        """Keep one connection open for ever; between failures wait longer and longer."""
+        address = self._facts.peers[peer]
+        loop = asyncio.get_running_loop()
+        attempt = 0
+        while True:
+            link = Link(self, Dialled(peer, lane))
+            try:
+                await loop.create_connection(
+                    lambda link=link: link,  # type: ignore[misc]
+                    address.host,
+                    address.port,
+                    ssl=self._tls.client,
+                    server_hostname="",
+                    ssl_handshake_timeout=TLS_TIMEOUT_S,
+                    ssl_shutdown_timeout=TLS_SHUTDOWN_S,
+                )
+                await link.closed
+            except OSError as error:
+                log.debug("cannot reach validator %s at %s: %s", peer, address, error, extra={"peer": peer})
+            attempt = 0 if link.lane is not None else attempt + 1
+            await asyncio.sleep(compute_reconnect_delay_us(attempt, self._random.random()) / 1_000_000)
+
+
+def open_listener(address: Address) -> socket.socket:
+    """Bind and listen.
+
+    Raises
+    ------
+    AddressInUse: another process has the address, or it is none of this machine.
+    """
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setblocking(False)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((address.host, address.port))
+        listener.listen(ACCEPT_BACKLOG)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            hint = "stop the process that has it (`ss -ltnp` shows it), or choose another port in node.toml"
+            raise AddressInUse(f"{address} is already in use", hint) from error
+        raise AddressInUse(f"cannot listen on {address}: {error.strerror}", "check `listen` in node.toml") from error
+    return listener

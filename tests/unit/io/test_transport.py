@@ -1,0 +1,222 @@
+"""Two and four transports of one process on loopback: identity, lanes, refusals."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from hansa.io.errors import AddressInUse
+from hansa.io.tls import Member, Roster, TlsContexts, open_tls
+from hansa.io.transport import Address, Transport, TransportEvents, TransportFacts, open_listener
+from hansa.network.frames import HEADER, MAGIC, PAYLOAD_BYTES_MAX, Frame, FrameKind, encode_frame
+from hansa.network.lanes import Lane
+from tests.unit.io.pki import Authority, issue, make_authority
+from tests.waiting import eventually
+
+GENESIS = b"\x11" * 32
+DEADLINE_S = 20.0
+
+
+@dataclass
+class Heard:
+    """What one transport reported."""
+
+    messages: list[tuple[int, Lane, bytes]] = field(default_factory=list)
+    bundles: list[tuple[int, bytes]] = field(default_factory=list)
+    up: list[int] = field(default_factory=list)
+    down: list[int] = field(default_factory=list)
+
+    def events(self) -> TransportEvents:
+        return TransportEvents(
+            on_message=lambda peer, lane, payload: self.messages.append((peer, lane, payload)),
+            on_bundle=lambda peer, payload: self.bundles.append((peer, payload)),
+            on_peer_up=self.up.append,
+            on_peer_down=self.down.append,
+        )
+
+
+class Alliance:
+    """n organisations with one node each, and free ports for them."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self.folder = folder
+        self.authorities: list[Authority] = [make_authority(f"org{i}") for i in range(count)]
+        members = [Member(i, f"node{i}", f"org{i}", a.pem) for i, a in enumerate(self.authorities)]
+        self.roster = Roster(members)
+        for index, authority in enumerate(self.authorities):
+            issue(authority, f"node{index}", folder / str(index))
+        self.addresses = [Address("127.0.0.1", port) for port in free_ports(count)]
+
+    def tls(self, index: int) -> TlsContexts:
+        return open_tls(self.folder / str(index) / "tls.crt", self.folder / str(index) / "tls.key", self.roster, index)
+
+    def transport(self, index: int, heard: Heard, genesis: bytes = GENESIS) -> Transport:
+        peers = {i: address for i, address in enumerate(self.addresses) if i != index}
+        facts = TransportFacts(index, genesis, self.addresses[index], peers)
+        return Transport(facts, self.tls(index), heard.events())
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on now."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+@contextlib.asynccontextmanager
+async def running(*transports: Transport) -> AsyncIterator[None]:
+    try:
+        for transport in transports:
+            await transport.start()
+        yield
+    finally:
+        for transport in transports:
+            await transport.stop()
+
+
+async def test_four_members_connect_and_exchange_frames_on_every_lane(tmp_path: Path) -> None:
+    alliance = Alliance(tmp_path, 4)
+    heard = [Heard() for _ in range(4)]
+    transports = [alliance.transport(i, heard[i]) for i in range(4)]
+    async with running(*transports):
+        await eventually(lambda: all(len(t.peers_up()) == 3 for t in transports), DEADLINE_S, "all up")
+        for lane in Lane:
+            transports[1].broadcast(lane, FrameKind.MESSAGE, f"to all on {lane.name}".encode())
+        transports[3].send(0, Lane.TRANSACTIONS, FrameKind.BUNDLE, b"x" * 300_000)
+        await eventually(lambda: all(len(heard[i].messages) == 4 for i in (0, 2, 3)), DEADLINE_S, "broadcasts")
+        await eventually(lambda: heard[0].bundles, DEADLINE_S, "bundle")
+    assert {(peer, lane) for peer, lane, _ in heard[2].messages} == {(1, lane) for lane in Lane}
+    assert heard[0].bundles == [(3, b"x" * 300_000)]
+    assert heard[1].messages == []
+
+
+async def test_a_large_frame_does_not_hold_up_votes_and_arrives_whole(tmp_path: Path) -> None:
+    alliance = Alliance(tmp_path, 2)
+    heard = [Heard(), Heard()]
+    transports = [alliance.transport(i, heard[i]) for i in range(2)]
+    async with running(*transports):
+        await eventually(lambda: transports[0].is_up(1) and transports[1].is_up(0), DEADLINE_S, "up")
+        bulk = bytes(PAYLOAD_BYTES_MAX)
+        for _ in range(4):
+            transports[0].send(1, Lane.SYNC, FrameKind.MESSAGE, bulk)
+        transports[0].send(1, Lane.VOTES, FrameKind.MESSAGE, b"vote")
+        await eventually(lambda: len(heard[1].messages) == 5, DEADLINE_S, "all five")
+    assert [lane for _, lane, _ in heard[1].messages].index(Lane.VOTES) < 4
+    assert all(payload == bulk for _, lane, payload in heard[1].messages if lane is Lane.SYNC)
+
+
+async def test_a_paused_lane_delivers_after_it_is_resumed(tmp_path: Path) -> None:
+    alliance = Alliance(tmp_path, 2)
+    heard = [Heard(), Heard()]
+    transports = [alliance.transport(i, heard[i]) for i in range(2)]
+    async with running(*transports):
+        await eventually(lambda: transports[0].is_up(1) and transports[1].is_up(0), DEADLINE_S, "up")
+        transports[1].set_paused(0, Lane.TRANSACTIONS, True)
+        transports[0].send(1, Lane.TRANSACTIONS, FrameKind.BUNDLE, b"later")
+        transports[0].send(1, Lane.VOTES, FrameKind.MESSAGE, b"now")
+        await eventually(lambda: heard[1].messages, DEADLINE_S, "the vote")
+        assert heard[1].bundles == []
+        transports[1].set_paused(0, Lane.TRANSACTIONS, False)
+        await eventually(lambda: heard[1].bundles, DEADLINE_S, "the bundle")
+
+
+async def test_a_peer_that_goes_and_returns_is_reported_and_dialled_again(tmp_path: Path) -> None:
+    alliance = Alliance(tmp_path, 2)
+    heard = [Heard(), Heard()]
+    first, second = (alliance.transport(i, heard[i]) for i in range(2))
+    async with running(second):
+        await first.start()
+        await eventually(lambda: second.is_up(0), DEADLINE_S, "up")
+        await first.stop()
+        await eventually(lambda: heard[1].down == [0], DEADLINE_S, "down")
+        again = alliance.transport(0, heard[0])
+        async with running(again):
+            await eventually(lambda: heard[1].up == [0, 0], DEADLINE_S, "up again")
+
+
+async def test_another_alliance_is_refused(tmp_path: Path) -> None:
+    alliance = Alliance(tmp_path, 2)
+    heard = [Heard(), Heard()]
+    first = alliance.transport(0, heard[0])
+    foreign = alliance.transport(1, heard[1], genesis=b"\x22" * 32)
+    async with running(first, foreign):
+        await eventually(lambda: first.refused > 0, DEADLINE_S, "refusal")
+    assert heard[0].up == heard[1].up == []
+
+
+async def test_a_strangers_certificate_is_refused_by_tls(tmp_path: Path) -> None:
+    alliance = Alliance(tmp_path, 2)
+    stranger = make_authority("org1")  # the right names, but a CA of its own
+    issue(stranger, "node1", tmp_path / "stranger")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(["hansa/1"])
+    context.load_cert_chain(tmp_path / "stranger" / "tls.crt", tmp_path / "stranger" / "tls.key")
+    heard = Heard()
+    first = alliance.transport(0, heard)
+    async with running(first):
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            reader, _ = await asyncio.open_connection("127.0.0.1", first.port, ssl=context, server_hostname="")
+            assert await reader.read(1) == b""
+            raise ConnectionResetError
+        await eventually(lambda: first.refused == 1, DEADLINE_S, "refusal")
+    assert heard.up == []
+
+
+async def test_a_member_cannot_issue_a_certificate_in_another_members_name(tmp_path: Path) -> None:
+    alliance = Alliance(tmp_path, 3)
+    issue(alliance.authorities[2], "node1", tmp_path / "forged")  # org2's CA names org1's node
+    heard = Heard()
+    first = alliance.transport(0, heard)
+    async with running(first):
+        reader, writer = await connect(alliance, tmp_path / "forged", first.port)
+        assert await reader.read() == b""
+        writer.close()
+    assert first.refused == 1
+    assert heard.up == []
+
+
+async def connect(alliance: Alliance, folder: Path, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A raw TLS client with a certificate from `folder`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.load_verify_locations(cadata=alliance.roster.authorities_pem())
+    context.set_alpn_protocols(["hansa/1"])
+    context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
+    return await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname="")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(b"GET / HTTP/1.1\r\n\r\n", id="no frame"),
+        pytest.param(HEADER.pack(MAGIC, 1, 0, 0, 0, PAYLOAD_BYTES_MAX + 1, 0), id="oversized frame"),
+        pytest.param(encode_frame(Frame(FrameKind.MESSAGE, b"early")), id="message before hello"),
+        pytest.param(encode_frame(Frame(FrameKind.HELLO, b"\xc1")), id="malformed hello"),
+    ],
+)
+async def test_bytes_against_the_rules_close_the_link(tmp_path: Path, sent: bytes) -> None:
+    alliance = Alliance(tmp_path, 2)
+    first = alliance.transport(0, Heard())
+    async with running(first):
+        reader, writer = await connect(alliance, tmp_path / "1", first.port)
+        writer.write(sent)
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() == b""
+        writer.close()
+        await eventually(lambda: first.refused == 1, DEADLINE_S, "refusal")
+
+
+async def test_a_port_in_use_is_said_plainly() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(AddressInUse, match=f"127.0.0.1:{port} is already in use"):
+            open_listener(Address("127.0.0.1", port))
