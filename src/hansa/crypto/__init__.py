@@ -1,0 +1,1 @@
+"""Keys, digests and signatures, and how keys are kept: `suite` is the door to the native core."""
