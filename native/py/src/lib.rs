@@ -1,16 +1,23 @@
 //! `hansa._native`: what Python sees of the native core. This crate only converts arguments, releases the
 //! interpreter lock around the work and maps errors; the stub is `src/hansa/_native.pyi`.
 
+mod codec;
 mod convert;
 mod crypto;
 mod error;
 mod rlp;
+mod transactions;
 
 use pyo3::prelude::*;
 
 /// The native core of Hansa.
 #[pymodule]
 mod _native {
+    #[pymodule_export]
+    use super::codec::{
+        bundle_decode, bundle_encode, certificate_decode, certificate_encode, genesis_order_hash,
+        order_decode, order_encode, order_hash,
+    };
     #[pymodule_export]
     use super::crypto::{
         address_of, crc32c, generate_secret, keccak256, public_key, recover, sign, sign_recoverable, verify,
@@ -19,4 +26,6 @@ mod _native {
     use super::error::NativeError;
     #[pymodule_export]
     use super::rlp::rlp_encode;
+    #[pymodule_export]
+    use super::transactions::{decode_transaction, sign_transaction, sign_transfers};
 }

@@ -37,7 +37,11 @@ fn encode(item: &Bound<'_, PyAny>, depth: usize, out: &mut Vec<u8>) -> PyResult<
             encode(&element, depth + 1, &mut payload)?;
         }
     } else {
-        return Err(native("RLP-TYPE", "RLP holds bytes, non-negative integers and lists of them", "convert first"));
+        return Err(native(
+            "RLP-TYPE",
+            "RLP holds bytes, non-negative integers and lists of them",
+            "convert first",
+        ));
     }
     Header { list: true, payload_length: payload.len() }.encode(out);
     out.extend_from_slice(&payload);

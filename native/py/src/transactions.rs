@@ -1,0 +1,224 @@
+//! Signing and reading transactions for the CLI, the demo and the benchmarks.
+
+use alloy_consensus::{EthereumTypedTransaction, TxEip1559, TxEip2930, TxEip4844Variant, TxLegacy};
+use alloy_eips::eip2930::{AccessList, AccessListItem};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use hansa_codec::{Transaction, TxLimits};
+use hansa_crypto::{SenderCache, workers};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+
+use crate::convert;
+use crate::error::{self, native};
+
+type Unsigned = EthereumTypedTransaction<TxEip4844Variant>;
+type AccessPairs<'py> = Vec<(Bound<'py, PyBytes>, Vec<Bound<'py, PyBytes>>)>;
+
+/// Transfers that one call signs at most.
+const TRANSFERS_MAX: usize = 2_000_000;
+
+/// Names that `sign_transaction` understands.
+const FIELDS: [&str; 11] = [
+    "type",
+    "chain_id",
+    "nonce",
+    "gas",
+    "to",
+    "value",
+    "data",
+    "gas_price",
+    "max_fee_per_gas",
+    "max_priority_fee_per_gas",
+    "access_list",
+];
+
+fn optional<'py, T>(fields: &Bound<'py, PyDict>, name: &str) -> PyResult<Option<T>>
+where
+    T: for<'a> FromPyObject<'a, 'py, Error = PyErr>,
+{
+    match fields.get_item(name)? {
+        Some(value) if !value.is_none() => Ok(Some(value.extract()?)),
+        _ => Ok(None),
+    }
+}
+
+fn required<'py, T>(fields: &Bound<'py, PyDict>, name: &str) -> PyResult<T>
+where
+    T: for<'a> FromPyObject<'a, 'py, Error = PyErr>,
+{
+    let missing = || native("TX-FIELD", format!("the transaction has no field {name:?}"), "add it");
+    optional(fields, name)?.ok_or_else(missing)
+}
+
+fn check_names(fields: &Bound<'_, PyDict>) -> PyResult<()> {
+    for name in fields.keys() {
+        let name: String = name.extract()?;
+        if !FIELDS.contains(&name.as_str()) {
+            return Err(native(
+                "TX-FIELD",
+                format!("unknown field {name:?}"),
+                &format!("known: {}", FIELDS.join(", ")),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn wei(fields: &Bound<'_, PyDict>, name: &str) -> PyResult<U256> {
+    let Some(number) = fields.get_item(name)?.filter(|value| !value.is_none()) else { return Ok(U256::ZERO) };
+    convert::u256(name, &number)
+}
+
+fn access_list(fields: &Bound<'_, PyDict>) -> PyResult<AccessList> {
+    let pairs: AccessPairs<'_> = match fields.get_item("access_list")? {
+        Some(list) if !list.is_none() => list.extract()?,
+        _ => Vec::new(),
+    };
+    let items = pairs.iter().map(|(address, keys)| {
+        let address = convert::address("access_list address", address.as_bytes())?;
+        let keys = keys.iter().map(|key| convert::hash("access_list key", key.as_bytes()));
+        Ok(AccessListItem { address, storage_keys: keys.collect::<PyResult<Vec<B256>>>()? })
+    });
+    Ok(AccessList(items.collect::<PyResult<Vec<_>>>()?))
+}
+
+fn unsigned(fields: &Bound<'_, PyDict>) -> PyResult<Unsigned> {
+    check_names(fields)?;
+    let default_kind = u8::from(fields.contains("max_fee_per_gas")?) * 2;
+    let kind: u8 = optional(fields, "type")?.unwrap_or(default_kind);
+    let chain_id: u64 = required(fields, "chain_id")?;
+    let nonce: u64 = required(fields, "nonce")?;
+    let gas_limit: u64 = required(fields, "gas")?;
+    let value = wei(fields, "value")?;
+    let to = match fields.get_item("to")?.filter(|to| !to.is_none()) {
+        Some(to) => TxKind::Call(convert::address("to", to.cast::<PyBytes>()?.as_bytes())?),
+        None => TxKind::Create,
+    };
+    let input = match fields.get_item("data")?.filter(|data| !data.is_none()) {
+        Some(data) => Bytes::copy_from_slice(data.cast::<PyBytes>()?.as_bytes()),
+        None => Bytes::new(),
+    };
+    let gas_price = optional(fields, "gas_price")?.unwrap_or(0_u128);
+    let access_list = access_list(fields)?;
+    match kind {
+        0 => Ok(Unsigned::Legacy(TxLegacy {
+            chain_id: Some(chain_id),
+            nonce,
+            gas_price,
+            gas_limit,
+            to,
+            value,
+            input,
+        })),
+        1 => Ok(Unsigned::Eip2930(TxEip2930 {
+            chain_id,
+            nonce,
+            gas_price,
+            gas_limit,
+            to,
+            value,
+            access_list,
+            input,
+        })),
+        2 => Ok(Unsigned::Eip1559(TxEip1559 {
+            chain_id,
+            nonce,
+            gas_limit,
+            max_fee_per_gas: optional(fields, "max_fee_per_gas")?.unwrap_or(0),
+            max_priority_fee_per_gas: optional(fields, "max_priority_fee_per_gas")?.unwrap_or(0),
+            to,
+            value,
+            access_list,
+            input,
+        })),
+        _ => Err(native("TX-TYPE", format!("type {kind} cannot be signed here"), "use 0, 1 or 2")),
+    }
+}
+
+#[pyfunction]
+pub fn sign_transaction<'py>(
+    py: Python<'py>,
+    secret: &[u8],
+    fields: &Bound<'py, PyDict>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let secret = convert::array("secret", secret)?;
+    let unsigned = unsigned(fields)?;
+    let signed = py.detach(|| hansa_codec::sign_transaction(unsigned, &secret)).map_err(error::crypto)?;
+    Ok(PyBytes::new(py, &signed.raw))
+}
+
+#[pyfunction]
+pub fn decode_transaction<'py>(py: Python<'py>, raw: &[u8]) -> PyResult<Bound<'py, PyDict>> {
+    let tx = hansa_codec::decode_transaction(raw, &TxLimits::STANDARD).map_err(error::transaction)?;
+    let sender =
+        py.detach(|| hansa_codec::recover_sender(&tx, &SenderCache::new(1))).map_err(error::transaction)?;
+    describe(py, &tx, &sender)
+}
+
+fn describe<'py>(py: Python<'py>, tx: &Transaction, sender: &Address) -> PyResult<Bound<'py, PyDict>> {
+    let out = PyDict::new(py);
+    out.set_item("hash", PyBytes::new(py, tx.hash.as_slice()))?;
+    out.set_item("type", tx.kind_id())?;
+    out.set_item("chain_id", tx.chain_id())?;
+    out.set_item("sender", PyBytes::new(py, sender.as_slice()))?;
+    out.set_item("nonce", tx.nonce())?;
+    out.set_item("gas", tx.gas_limit())?;
+    out.set_item("to", tx.to().map(|to| PyBytes::new(py, to.as_slice())))?;
+    out.set_item("value", convert::number(py, tx.value())?)?;
+    out.set_item("data", PyBytes::new(py, tx.input()))?;
+    out.set_item("max_fee_per_gas", tx.max_fee_per_gas())?;
+    out.set_item("max_priority_fee_per_gas", tx.max_priority_fee_per_gas())?;
+    out.set_item("signature", PyBytes::new(py, &tx.signature()))?;
+    Ok(out)
+}
+
+/// Signs `count` legacy transfers: the i-th comes from account i mod n, goes to recipient i mod m and takes its
+/// sender's next nonce, counted from `nonces`.
+#[pyfunction]
+#[pyo3(signature = (secrets, nonces, recipients, count, chain_id, value=1, gas=21_000, gas_price=0))]
+#[expect(clippy::too_many_arguments, reason = "the fields of a transfer, named by the caller")]
+pub fn sign_transfers<'py>(
+    py: Python<'py>,
+    secrets: Vec<Bound<'py, PyBytes>>,
+    nonces: Vec<u64>,
+    recipients: Vec<Bound<'py, PyBytes>>,
+    count: usize,
+    chain_id: u64,
+    value: u128,
+    gas: u64,
+    gas_price: u128,
+) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+    let bytes =
+        |list: &[Bound<'py, PyBytes>]| list.iter().map(|item| item.as_bytes().to_vec()).collect::<Vec<_>>();
+    let secrets =
+        bytes(&secrets).iter().map(|s| convert::array("secret", s)).collect::<PyResult<Vec<[u8; 32]>>>()?;
+    let to =
+        bytes(&recipients).iter().map(|a| convert::address("recipient", a)).collect::<PyResult<Vec<_>>>()?;
+    if secrets.is_empty() || to.is_empty() || secrets.len() != nonces.len() || count > TRANSFERS_MAX {
+        return Err(native(
+            "TX-TRANSFERS",
+            format!(
+                "{} secrets, {} nonces, {} recipients, {count} transfers",
+                secrets.len(),
+                nonces.len(),
+                to.len()
+            ),
+            "give one nonce per secret, at least one of each, and at most 2,000,000 transfers",
+        ));
+    }
+    let sign = |nth: usize| {
+        let (from, round) = (nth % secrets.len(), (nth / secrets.len()) as u64);
+        let transfer = TxLegacy {
+            chain_id: Some(chain_id),
+            nonce: nonces[from] + round,
+            gas_price,
+            gas_limit: gas,
+            to: TxKind::Call(to[nth % to.len()]),
+            value: U256::from(value),
+            input: Bytes::new(),
+        };
+        hansa_codec::sign_transaction(Unsigned::Legacy(transfer), &secrets[from]).map(|tx| tx.raw)
+    };
+    let raws = py.detach(|| workers::map((0..count).collect(), sign));
+    raws.into_iter().map(|raw| raw.map(|raw| PyBytes::new(py, &raw)).map_err(error::crypto)).collect()
+}
