@@ -34,6 +34,7 @@ class PeerEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole of `node.toml`."""
 
+    version: Literal[1]
     name: str
     organisation: str
     index: Annotated[int, Meta(ge=0, le=PEERS_MAX)]  # place in genesis.json's validator list

@@ -1,6 +1,6 @@
 """A running node as its API sees it.
 
-The Protocol is `hansa.types.ports.NodeView`, so that `hansa.api`, a lower layer, can name it without importing this room.
+The Protocol is `hansa.types.ports.NodeView`, so that `hansa.api`, a lower layer, names it without importing this room.
 """
 
 from hansa.types.ports import NodeStatus, NodeView, ValidatorInfo
