@@ -1,7 +1,7 @@
 """Structured logs on stderr: one line per event, human on a terminal, JSON elsewhere.
 
-Fields: ts, level, code, org, node, height, view, what, and whatever the caller gave as `extra`. Nothing secret is ever a
-field: callers pass names, numbers and hashes only.
+Fields: ts, level, code, org, node, height, view, what, and whatever the caller gave as `extra`. Nothing secret is ever
+a field: callers pass names, numbers and hashes only.
 """
 
 import json

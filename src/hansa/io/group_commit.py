@@ -1,0 +1,111 @@
+"""Group commit: what one turn of the event loop must keep becomes durable with one round of syncs, off the loop.
+
+At most one round is under way. What is added meanwhile waits for the next one, so the more there is to do, the more each
+sync covers. The block log and the vote log are synced side by side; a round is over when both are. Only then are its
+tokens handed back, in the order in which they were added.
+"""
+
+import asyncio
+import errno
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Generic, Protocol, TypeVar
+
+from hansa.errors import HansaError
+from hansa.io.errors import DiskFailed, DiskFull
+
+Token = TypeVar("Token")
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class RecordLog(Protocol):
+    """The part of a vote log that a group commit needs; both run on the commit's own threads."""
+
+    def append(self, records: Sequence[bytes]) -> None:
+        """Write records after the last one."""
+
+    def sync(self) -> None:
+        """Make what was written durable."""
+
+
+class GroupCommit(Generic[Token]):
+    """Makes records and bodies durable in rounds."""
+
+    def __init__(
+        self,
+        votes: RecordLog,
+        sync_blocks: Callable[[], None],
+        on_durable: Callable[[Sequence[Token]], None],
+        on_failed: Callable[[HansaError, Sequence[Token]], None],
+    ) -> None:
+        """Both callbacks are called on the event loop; after `on_failed` nothing more becomes durable."""
+        self._votes = votes
+        self._sync_blocks = sync_blocks
+        self._on_durable = on_durable
+        self._on_failed = on_failed
+        self._records: list[bytes] = []
+        self._tokens: list[Token] = []
+        self._blocks_dirty = False
+        self._running = False
+        self._failed = False
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="commit")
+        self.rounds = 0
+
+    def add(self, records: Sequence[bytes], token: Token) -> None:
+        """Have `records` kept; `token` comes back once they are."""
+        self._records += records
+        self._tokens.append(token)
+
+    def mark_blocks_dirty(self) -> None:
+        """Say that the block log was appended to: the next round syncs it as well."""
+        self._blocks_dirty = True
+
+    def flush(self) -> None:
+        """Start a round unless one is under way or nothing waits; called at the end of each turn."""
+        if self._running or self._failed or not (self._tokens or self._blocks_dirty):
+            return
+        records, self._records = self._records, []
+        tokens, self._tokens = self._tokens, []
+        blocks_dirty, self._blocks_dirty = self._blocks_dirty, False
+        self._running = True
+        self.rounds += 1
+        loop = asyncio.get_running_loop()
+        blocks = self._threads.submit(self._sync_blocks) if blocks_dirty else None
+        round_ = self._threads.submit(self._run, records, blocks)
+        round_.add_done_callback(lambda done: loop.call_soon_threadsafe(self._finish, done, tokens))
+
+    def _run(self, records: Sequence[bytes], blocks: "Future[None] | None") -> None:
+        if records:
+            self._votes.append(records)
+            self._votes.sync()
+        if blocks is not None:
+            blocks.result()
+
+    def _finish(self, done: "Future[None]", tokens: Sequence[Token]) -> None:
+        self._running = False
+        error = done.exception()
+        if error is None:
+            self._on_durable(tokens)
+            self.flush()
+            return
+        self._failed = True
+        if isinstance(error, HansaError):
+            self._on_failed(error, tokens)
+        elif isinstance(error, OSError):
+            self._on_failed(explain_disk_error(error), tokens)
+        else:
+            raise error
+
+    def close(self) -> None:
+        """Wait for the round under way, in the calling thread."""
+        self._threads.shutdown(wait=True)
+
+
+def explain_disk_error(error: OSError) -> HansaError:
+    """A disk error as a typed one: full disks can be mended, failed syncs must never be retried."""
+    if error.errno in FULL:
+        hint = "free space, then restart this node; meanwhile it does not vote and answers reads"
+        return DiskFull(f"no space left for {error.filename or 'the logs'}", hint)
+    hint = "check the disk; what is final is safe with the other members, see `hansa repair`"
+    return DiskFailed(f"{error.filename or 'the disk'}: {error.strerror}", hint)
