@@ -1,6 +1,7 @@
 //! `hansa._native`: what Python sees of the native core. This crate only converts arguments, releases the
 //! interpreter lock around the work and maps errors; the stub is `src/hansa/_native.pyi`.
 
+mod abi;
 mod codec;
 mod convert;
 mod crypto;
@@ -13,6 +14,10 @@ use pyo3::prelude::*;
 /// The native core of Hansa.
 #[pymodule]
 mod _native {
+    #[pymodule_export]
+    use super::abi::{
+        abi_decode_log, abi_decode_output, abi_encode_arguments, abi_encode_call, abi_event_topic,
+    };
     #[pymodule_export]
     use super::codec::{
         bundle_decode, bundle_encode, certificate_decode, certificate_encode, genesis_order_hash,
