@@ -1,0 +1,36 @@
+"""Settings of an engine: the alliance's part is in genesis, the rest are protocol constants."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from hansa.consensus.validators import ValidatorSet
+from hansa.types.order import OrderBlock
+
+WINDOW_MAX = 64
+RECENT_HEIGHTS = 256  # sealed hashes kept to judge what a proposal names; Restored.recent may hold as many
+HEIGHTS_AHEAD_MAX = 1024  # unsealed heights that votes and blocks are kept for
+PRUNE_EVERY_HEIGHTS = 64
+TICK_MS = 500  # t_r
+HEARTBEAT_MS = 200
+STATUS_IDLE_MS = 1_000
+FETCH_TRY_MS = 200
+VIEW_TIMEOUT_MIN_MS = 500
+VIEW_TIMEOUT_MAX_MS = 4_000
+VIEW_TIMEOUT_CAP_MS = 8_000
+TIME_AHEAD_MAX_MS = 1_000
+LEADER_SILENT_MS = 3 * HEARTBEAT_MS
+LONELY_VIEW_CHANGE_MS = 10_000
+
+
+class EngineConfig(msgspec.Struct, frozen=True):
+    """What one engine of one node is built from."""
+
+    me: int  # own validator index
+    validators: ValidatorSet
+    order_hash: Callable[[OrderBlock], bytes]  # keccak256 of the canonical encoding
+    window: int = 8  # W, 1 ... WINDOW_MAX
+    term: int = 10_000  # heights that one leader proposes in one view at most
+    block_interval_ms: int = 0  # a leader waits this long after its last proposal unless a block is full
+    view_timeout_ms: int = 1_000  # T before anything was measured
+    verify_own_votes: bool = True  # ask peers at start whether they saw votes beyond our log

@@ -1,0 +1,156 @@
+"""Everything a replica can ask its shell for. The order in a returned list is law.
+
+Durability: SignVote covers every CheckBody that was answered before it. The shell signs, appends the vote with its
+context to the vote log, syncs the block log and then the vote log (one group commit for many votes), and feeds
+VoteDurable. A replica never puts a vote of its own into a message before that.
+
+Execution: Execute, Seal and ImportBlocks are one queue, performed in order. Execute of a height that is already sealed
+here is answered from the store; ImportBlocks of a height that is already executed compares and seals.
+"""
+
+import msgspec
+
+from hansa.consensus.inputs import TimerId
+from hansa.consensus.messages import Message
+from hansa.consensus.values import Equivocation, QuorumCertificate, Vote
+from hansa.types.order import OrderBlock
+
+
+class SignVote(msgspec.Struct, frozen=True):
+    """Sign, log and sync a vote; answered by VoteDurable."""
+
+    vote: Vote
+    context: bytes
+
+
+class Send(msgspec.Struct, frozen=True):
+    """Send to one validator; lost if it is not connected."""
+
+    peer: int
+    message: Message
+
+
+class Broadcast(msgspec.Struct, frozen=True):
+    """Send to all other validators."""
+
+    message: Message
+
+
+class SetTimer(msgspec.Struct, frozen=True):
+    """Feed TimerFired at `at_ms` of the monotonic clock, or at once if that is past; replaces an earlier one."""
+
+    timer: TimerId
+    at_ms: int
+
+
+class CancelTimer(msgspec.Struct, frozen=True):
+    """Forget a timer."""
+
+    timer: TimerId
+
+
+class AskProposal(msgspec.Struct, frozen=True):
+    """Choose transactions for the child of `parent_hash`; answered by Proposed."""
+
+    height: int
+    parent_hash: bytes
+    ancestors: tuple[bytes, ...]  # order hashes of the unsealed ancestors, oldest first, parent included
+
+
+class AskWork(msgspec.Struct, frozen=True):
+    """The tip moved: say with WorkPending whether there is work beyond these ancestors, now and whenever it changes."""
+
+    ancestors: tuple[bytes, ...]
+
+
+class CheckBody(msgspec.Struct, frozen=True):
+    """Check a body, whose ancestors are all held, and append it to the block log; answered by BodyChecked."""
+
+    order_hash: bytes
+    block: OrderBlock
+    refs: bytes
+
+
+class ServePayload(msgspec.Struct, frozen=True):
+    """Send PayloadResponse(order_hash, bundle of what we hold among `hashes`) to the peer."""
+
+    peer: int
+    order_hash: bytes
+    hashes: bytes
+
+
+class AddPayload(msgspec.Struct, frozen=True):
+    """Take transactions that a peer sent in answer to a payload request into the pool."""
+
+    peer: int
+    bundle: bytes
+
+
+class Execute(msgspec.Struct, frozen=True):
+    """Execute a committed block whose parent was asked for before; answered by Executed."""
+
+    height: int
+    order_hash: bytes
+
+
+class Seal(msgspec.Struct, frozen=True):
+    """Store the certificate of an executed block: it is final and visible to clients from here on."""
+
+    certificate: QuorumCertificate
+
+
+class ServeBlocks(msgspec.Struct, frozen=True):
+    """Send RangeResponse(request, first, blocks) with certified blocks from `first` on, at most `count`."""
+
+    peer: int
+    request: int
+    first: int
+    count: int
+
+
+class ImportBlocks(msgspec.Struct, frozen=True):
+    """Verify, execute and seal certified blocks in order; answered by one Imported."""
+
+    request: int
+    blocks: tuple[bytes, ...]
+
+
+class PruneVotes(msgspec.Struct, frozen=True):
+    """Begin a new vote-log segment that keeps what `retained_records(records, below_height)` keeps."""
+
+    below_height: int
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """A validator contradicted itself; keep the proof."""
+
+    proof: Equivocation
+
+
+class Halt(msgspec.Struct, frozen=True):
+    """This node votes no more. The code is stable; the hint says what to do."""
+
+    code: str
+    reason: str
+    hint: str
+
+
+Effect = (
+    SignVote
+    | Send
+    | Broadcast
+    | SetTimer
+    | CancelTimer
+    | AskProposal
+    | AskWork
+    | CheckBody
+    | ServePayload
+    | AddPayload
+    | Execute
+    | Seal
+    | ServeBlocks
+    | ImportBlocks
+    | PruneVotes
+    | Evidence
+    | Halt
+)

@@ -1,0 +1,240 @@
+"""What validators say to each other, its encoding, its lane, and the signatures it carries.
+
+msgpack arrays with the message's number first. Decoding is total and bounded: the frame bounds the whole, the types
+below bound every part. What is not a signed vote rests on the link's mutual authentication alone.
+"""
+
+from enum import IntEnum
+from typing import Annotated
+
+import msgspec
+
+from hansa.consensus.errors import InvalidMessage
+from hansa.consensus.values import (
+    VALIDATORS_MAX,
+    QuorumCertificate,
+    SignedVote,
+    TimeoutCertificate,
+    certificate_votes,
+)
+from hansa.types.order import HASH_BYTES, U64, Hash, OrderBlock
+
+MESSAGE_BYTES_MAX = 4 * 1024 * 1024
+REFS_BYTES_MAX = 2 * 1024 * 1024  # 65,536 transactions in a block
+VOTES_MAX = 1024
+RANGE_BLOCKS_MAX = 256
+BUNDLE_BYTES_MAX = MESSAGE_BYTES_MAX - 4096
+
+Refs = Annotated[bytes, msgspec.Meta(max_length=REFS_BYTES_MAX)]
+
+
+class Lane(IntEnum):
+    """The connection a message travels on; a lower number is never behind a higher one."""
+
+    VOTES = 0
+    PROPOSALS = 1
+    TRANSACTIONS = 2
+    SYNC = 3
+
+
+class PrePrepare(msgspec.Struct, frozen=True, array_like=True, tag=1):
+    """The leader's proposal. The first block of a view carries what makes its parent the base: TC or end-of-term QC."""
+
+    block: OrderBlock
+    refs: Refs
+    vote: SignedVote  # PROPOSE
+    proof: QuorumCertificate | TimeoutCertificate | None = None
+
+
+class Votes(msgspec.Struct, frozen=True, array_like=True, tag=2):
+    """PREPARE, COMMIT and SEAL votes; each counts for its signer, whoever relays it."""
+
+    votes: Annotated[tuple[SignedVote, ...], msgspec.Meta(max_length=VOTES_MAX)]
+
+
+class ViewChange(msgspec.Struct, frozen=True, array_like=True, tag=3):
+    """VIEW-CHANGE with the QC that its key names."""
+
+    vote: SignedVote
+    high_qc: QuorumCertificate
+
+
+class NewView(msgspec.Struct, frozen=True, array_like=True, tag=4):
+    """A TC; whoever is behind enters its view."""
+
+    certificate: TimeoutCertificate
+
+
+class Certificate(msgspec.Struct, frozen=True, array_like=True, tag=5):
+    """A QC that the receiver may lack."""
+
+    certificate: QuorumCertificate
+
+
+class Status(msgspec.Struct, frozen=True, array_like=True, tag=6):
+    """Where the sender stands: heartbeat, and a call for help when `stalled`."""
+
+    epoch: U64
+    view: U64
+    view_asked: U64  # highest VIEW-CHANGE it signed, 0 = none
+    high_qc_view: U64
+    high_qc_height: U64
+    committed_height: U64
+    sealed_height: U64
+    stalled: bool  # not at its tip and no progress for a tick
+
+
+class BlockRequest(msgspec.Struct, frozen=True, array_like=True, tag=7):
+    """Ask for an unsealed order block and its references."""
+
+    order_hash: Hash
+
+
+class BlockResponse(msgspec.Struct, frozen=True, array_like=True, tag=8):
+    """An order block with its references; proves itself by its hash."""
+
+    block: OrderBlock
+    refs: Refs
+
+
+class PayloadRequest(msgspec.Struct, frozen=True, array_like=True, tag=9):
+    """Ask for transactions of an order block."""
+
+    order_hash: Hash
+    hashes: Refs  # n x 32 bytes
+
+
+class PayloadResponse(msgspec.Struct, frozen=True, array_like=True, tag=10):
+    """A bundle of raw transactions; part of what was asked for if not all is held or fits."""
+
+    order_hash: Hash
+    bundle: Annotated[bytes, msgspec.Meta(max_length=BUNDLE_BYTES_MAX)]
+
+
+class RangeRequest(msgspec.Struct, frozen=True, array_like=True, tag=11):
+    """Ask for certified blocks from `first` on."""
+
+    request: U64
+    first: U64
+    count: Annotated[int, msgspec.Meta(ge=1, le=RANGE_BLOCKS_MAX)]
+
+
+class RangeResponse(msgspec.Struct, frozen=True, array_like=True, tag=12):
+    """Certified blocks in ascending order; fewer than asked for if the bytes run out."""
+
+    request: U64
+    first: U64
+    blocks: Annotated[tuple[bytes, ...], msgspec.Meta(max_length=RANGE_BLOCKS_MAX)]
+
+
+class VoteQuery(msgspec.Struct, frozen=True, array_like=True, tag=13):
+    """A starting node asks for the highest votes that its peers ever saw from it."""
+
+
+class VoteReport(msgspec.Struct, frozen=True, array_like=True, tag=14):
+    """The answer: votes signed by the asker, the highest of each type; empty = none seen."""
+
+    votes: Annotated[tuple[SignedVote, ...], msgspec.Meta(max_length=16)]
+
+
+class EvidenceReport(msgspec.Struct, frozen=True, array_like=True, tag=15):
+    """Two contradicting votes of one validator."""
+
+    first: SignedVote
+    second: SignedVote
+
+
+Message = (
+    PrePrepare
+    | Votes
+    | ViewChange
+    | NewView
+    | Certificate
+    | Status
+    | BlockRequest
+    | BlockResponse
+    | PayloadRequest
+    | PayloadResponse
+    | RangeRequest
+    | RangeResponse
+    | VoteQuery
+    | VoteReport
+    | EvidenceReport
+)
+
+_LANES: dict[type, Lane] = {
+    Votes: Lane.VOTES,
+    ViewChange: Lane.VOTES,
+    NewView: Lane.VOTES,
+    Certificate: Lane.VOTES,
+    Status: Lane.VOTES,
+    VoteQuery: Lane.VOTES,
+    VoteReport: Lane.VOTES,
+    EvidenceReport: Lane.VOTES,
+    PrePrepare: Lane.PROPOSALS,
+    BlockRequest: Lane.PROPOSALS,
+    BlockResponse: Lane.PROPOSALS,
+    PayloadRequest: Lane.PROPOSALS,
+    PayloadResponse: Lane.TRANSACTIONS,
+    RangeRequest: Lane.SYNC,
+    RangeResponse: Lane.SYNC,
+}
+
+_DECODER: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
+_ENCODER = msgspec.msgpack.Encoder()
+
+
+def encode_message(message: Message) -> bytes:
+    """Return the message's one encoding, the same for all peers."""
+    return _ENCODER.encode(message)
+
+
+def decode_message(data: bytes) -> Message:
+    """Return the message in a frame's payload.
+
+    Raises
+    ------
+    InvalidMessage: longer than MESSAGE_BYTES_MAX, malformed, unknown, or a part breaks its bound.
+    """
+    if len(data) > MESSAGE_BYTES_MAX:
+        raise InvalidMessage(f"a message of {len(data)} bytes exceeds {MESSAGE_BYTES_MAX}")
+    try:
+        message = _DECODER.decode(data)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise InvalidMessage(f"a message cannot be decoded: {error}") from error
+    if isinstance(message, PayloadRequest) and len(message.hashes) % HASH_BYTES:
+        raise InvalidMessage("a payload request does not hold whole hashes")
+    return message
+
+
+def lane_of(message: Message) -> Lane:
+    """Return the lane a message travels on."""
+    return _LANES[type(message)]
+
+
+def signed_votes(message: Message) -> list[SignedVote]:
+    """Return every signed vote in a message; the shell verifies each before the message becomes an input."""
+    match message:
+        case Votes() | VoteReport():
+            return list(message.votes)
+        case PrePrepare():
+            return [message.vote, *_proof_votes(message.proof)]
+        case ViewChange():
+            return [message.vote, *certificate_votes(message.high_qc)]
+        case NewView() | Certificate():
+            return _proof_votes(message.certificate)
+        case EvidenceReport():
+            return [message.first, message.second]
+        case _:
+            return []
+
+
+def _proof_votes(proof: QuorumCertificate | TimeoutCertificate | None) -> list[SignedVote]:
+    if proof is None:
+        return []
+    if isinstance(proof, TimeoutCertificate):
+        return [*proof.votes, *certificate_votes(proof.high_qc)]
+    return certificate_votes(proof)
+
+
+assert VALIDATORS_MAX <= VOTES_MAX

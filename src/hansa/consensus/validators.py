@@ -1,0 +1,54 @@
+"""The validator set of one epoch: weights, quorums, and who leads a view.
+
+A set of validators is a bit mask (bit i = validator i), so that counting a vote is one `|`.
+"""
+
+from collections.abc import Iterable
+
+
+class ValidatorSet:
+    """The members of one epoch by index.
+
+    Parameters
+    ----------
+    weights: one positive integer for each validator, in index order.
+    quorum: weight of a quorum; None = total - t. It may be configured upward, never downward.
+    skip: indexes that the leader schedule passes over during the whole epoch.
+    """
+
+    __slots__ = ("_leaders", "_uniform", "quorum", "size", "tolerated", "total", "weights")
+
+    def __init__(self, weights: Iterable[int], quorum: int | None = None, skip: frozenset[int] = frozenset()) -> None:
+        self.weights = tuple(weights)
+        self.size = len(self.weights)
+        self.total = sum(self.weights)
+        # t counts what may be faulty whatever q is (rules 1.7): joining and catch-up thresholds stay at t + 1.
+        self.tolerated = (self.total - 1) // 3
+        least = self.total - self.tolerated
+        self.quorum = least if quorum is None else quorum
+        assert self.size > 0 and min(self.weights) > 0, "a validator set needs members of positive weight"
+        assert least <= self.quorum <= self.total, "a quorum may only be configured upward"
+        self._uniform = max(self.weights) == 1
+        self._leaders = tuple(i for i in range(self.size) if i not in skip) or tuple(range(self.size))
+
+    def weight_of(self, mask: int) -> int:
+        """Return the weight of the validators in `mask`."""
+        if self._uniform:
+            return mask.bit_count()
+        return sum(weight for i, weight in enumerate(self.weights) if mask >> i & 1)
+
+    def is_quorum(self, mask: int) -> bool:
+        """Whether the validators in `mask` form a quorum."""
+        return self.weight_of(mask) >= self.quorum
+
+    def has_honest(self, mask: int) -> bool:
+        """Whether at least one validator in `mask` is honest, if no more than t of the weight is faulty."""
+        return self.weight_of(mask) > self.tolerated
+
+    def leader(self, view: int) -> int:
+        """Return the index of the leader of `view`: a function of epoch, view, set and the epoch's skip list."""
+        return self._leaders[view % len(self._leaders)]
+
+    def others(self, me: int) -> list[int]:
+        """Return every index but `me`, beginning with the next one: the order in which peers are asked."""
+        return [(me + step) % self.size for step in range(1, self.size)]
