@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Makes a virtual environment with exactly the packages of a lock file: make_venv.sh FOLDER LOCK [NAME…].
+# Nothing happens when the environment was already made from this lock with this Python.
+set -euo pipefail
+
+folder=$1 lock=$2
+python=${PYTHON:-python3}
+stamp=.stamps/$(basename "$folder" | tr -d .)
+wanted="$("$python" -c 'import sys; print(sys.version, sys.base_prefix)' | tr '\n' ' ')$(sha256sum "$lock")"
+
+if [ -x "$folder/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then exit 0; fi
+
+mkdir -p .stamps
+rm -f "$stamp"
+# An environment made by another Python is made anew; otherwise only what differs is installed.
+if ! [ -x "$folder/bin/python" ] || ! "$folder/bin/python" -c 'import sys' 2>/dev/null ||
+    [ "$("$folder/bin/python" -c 'import sys; print(sys.version, sys.base_prefix)')" != \
+      "$("$python" -c 'import sys; print(sys.version, sys.base_prefix)')" ]; then
+    "$python" -m venv --clear "$folder"
+fi
+"$folder/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock"
+printf '%s' "$wanted" > "$stamp"
