@@ -2,7 +2,6 @@
 
 UnusableKeyFile, UnusableCertificate    a file of this node is missing, readable by others, malformed, or another's
 AddressInUse, FolderLocked              another process has it
-VoteLogLost, CorruptVoteLog             this node may not vote
 DiskFull, DiskFailed                    the disk refuses; full: stop voting, failed: stop the node
 """
 
@@ -31,18 +30,6 @@ class FolderLocked(Conflict):
     """Another process runs on this data folder."""
 
     code = "NODE-2"
-
-
-class VoteLogLost(Corrupt):
-    """The vote log is missing or another node's: voting again could contradict what was said before."""
-
-    code = "VOTES-1"
-
-
-class CorruptVoteLog(Corrupt):
-    """A record in the middle of the vote log does not hold."""
-
-    code = "VOTES-2"
 
 
 class DiskFull(Unavailable):

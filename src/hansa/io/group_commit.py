@@ -1,8 +1,8 @@
 """Group commit: what one turn of the event loop must keep becomes durable with one round of syncs, off the loop.
 
-At most one round is under way. What is added meanwhile waits for the next one, so the more there is to do, the more each
-sync covers. The block log and the vote log are synced side by side; a round is over when both are. Only then are its
-tokens handed back, in the order in which they were added.
+At most one round is under way. What is added meanwhile waits for the next one: the more there is to do, the more each
+sync covers. The block log is synced before a vote is written, so that no vote outlives the body it stands for. Tokens
+come back when both are durable, in the order in which they were added.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, Protocol, TypeVar
 
+from hansa.consensus.values import VoteRecord
 from hansa.errors import HansaError
 from hansa.io.errors import DiskFailed, DiskFull
 
@@ -20,9 +21,9 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class RecordLog(Protocol):
-    """The part of a vote log that a group commit needs; both run on the commit's own threads."""
+    """The part of a vote log that a group commit needs; both run on the commit's own thread."""
 
-    def append(self, records: Sequence[bytes]) -> None:
+    def append(self, records: Sequence[VoteRecord]) -> None:
         """Write records after the last one."""
 
     def sync(self) -> None:
@@ -44,15 +45,15 @@ class GroupCommit(Generic[Token]):
         self._sync_blocks = sync_blocks
         self._on_durable = on_durable
         self._on_failed = on_failed
-        self._records: list[bytes] = []
+        self._records: list[VoteRecord] = []
         self._tokens: list[Token] = []
         self._blocks_dirty = False
         self._running = False
         self._failed = False
-        self._threads = ThreadPoolExecutor(2, thread_name_prefix="commit")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self.rounds = 0
 
-    def add(self, records: Sequence[bytes], token: Token) -> None:
+    def add(self, records: Sequence[VoteRecord], token: Token) -> None:
         """Have `records` kept; `token` comes back once they are."""
         self._records += records
         self._tokens.append(token)
@@ -71,16 +72,19 @@ class GroupCommit(Generic[Token]):
         self._running = True
         self.rounds += 1
         loop = asyncio.get_running_loop()
-        blocks = self._threads.submit(self._sync_blocks) if blocks_dirty else None
-        round_ = self._threads.submit(self._run, records, blocks)
+        round_ = self._thread.submit(self._run, records, blocks_dirty)
         round_.add_done_callback(lambda done: loop.call_soon_threadsafe(self._finish, done, tokens))
 
-    def _run(self, records: Sequence[bytes], blocks: "Future[None] | None") -> None:
+    def _run(self, records: Sequence[VoteRecord], blocks_dirty: bool) -> None:
+        if blocks_dirty:
+            self._sync_blocks()
         if records:
             self._votes.append(records)
             self._votes.sync()
-        if blocks is not None:
-            blocks.result()
+
+    def submit(self, work: Callable[[], None]) -> "Future[None]":
+        """Run `work` on the commit's thread, after the round under way (pruning, for example)."""
+        return self._thread.submit(work)
 
     def _finish(self, done: "Future[None]", tokens: Sequence[Token]) -> None:
         self._running = False
@@ -99,7 +103,7 @@ class GroupCommit(Generic[Token]):
 
     def close(self) -> None:
         """Wait for the round under way, in the calling thread."""
-        self._threads.shutdown(wait=True)
+        self._thread.shutdown(wait=True)
 
 
 def explain_disk_error(error: OSError) -> HansaError:

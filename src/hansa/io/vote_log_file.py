@@ -1,0 +1,238 @@
+"""The vote log's files: preallocated segments, one frame per group commit, fdatasync. The bytes are
+`hansa.consensus.vote_log`'s.
+
+One live segment `<number>.seg` holds everything that still matters; a new one (full segment, pruning, healing) is
+written under another name, synced and renamed before the old one goes, so that a crash leaves one of them whole.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from hansa.consensus.errors import CorruptVoteLog, LostVoteLog
+from hansa.consensus.values import VoteRecord
+from hansa.consensus.vote_log import (
+    SEGMENT_BYTES,
+    BirthRecord,
+    Recovery,
+    check_birth,
+    first_frame,
+    next_frame,
+    recover_segment,
+    retained_records,
+)
+
+log = logging.getLogger("hansa.votes")
+
+SUFFIX = ".seg"
+PENDING = "next.tmp"
+LOST_HINT = (
+    "this validator must not vote with its key again: put data/votes back as it was, never from a backup, "
+    "or have the alliance replace the validator"
+)
+
+IsSigned = Callable[[BirthRecord], bool]
+
+
+class VoteLogFile:
+    """An open vote log. `append`, `sync` and `prune` are called by one thread at a time."""
+
+    def __init__(self, folder: Path, number: int, recovery: Recovery) -> None:
+        """Use `open_vote_log`."""
+        self._folder = folder
+        self._number = number
+        self._birth = recovery.birth
+        self._records = list(recovery.records)
+        self._sequence = recovery.sequence
+        self._previous = recovery.previous
+        self._end = recovery.end
+        self._below_height = 0
+        self._descriptor = os.open(segment_path(folder, number), os.O_RDWR | os.O_CLOEXEC)
+        if recovery.torn:
+            self._zero_tail()
+
+    @property
+    def records(self) -> tuple[VoteRecord, ...]:
+        """Everything that the log holds, oldest first."""
+        return tuple(self._records)
+
+    @property
+    def birth(self) -> BirthRecord:
+        """For which chain and node this log was born."""
+        return self._birth
+
+    def append(self, records: Sequence[VoteRecord]) -> None:
+        """Write one frame with `records` after the last one; durable after `sync`.
+
+        Raises
+        ------
+        OSError: the disk is full or broken; nothing more may be appended in this life.
+        """
+        frame, crc = next_frame(records, self._sequence, self._previous)
+        self._records += records
+        if self._end + len(frame) > SEGMENT_BYTES:
+            self._begin_segment()
+            return
+        _write_all(self._descriptor, frame, self._end)
+        self._end += len(frame)
+        self._sequence += 1
+        self._previous = crc
+
+    def sync(self) -> None:
+        """Make what was appended durable.
+
+        Raises
+        ------
+        OSError: it may be lost; the node must stop.
+        """
+        os.fdatasync(self._descriptor)
+
+    def prune(self, below_height: int) -> None:
+        """Begin a segment without the votes below a height, except for those that the marks rest on.
+
+        Raises
+        ------
+        OSError: as `append`.
+        """
+        self._below_height = max(self._below_height, below_height)
+        self._begin_segment()
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._descriptor)
+
+    def _begin_segment(self) -> None:
+        kept = retained_records(self._records, self._below_height)
+        number = self._number + 1
+        frame, crc = first_frame(self._birth, kept)
+        descriptor = _write_segment(self._folder, number, frame)
+        os.close(self._descriptor)
+        _remove_segments_below(self._folder, number)
+        self._descriptor, self._number, self._records = descriptor, number, kept
+        self._sequence, self._previous, self._end = 1, crc, len(frame)
+
+    def _zero_tail(self) -> None:
+        _write_all(self._descriptor, bytes(SEGMENT_BYTES - self._end), self._end)
+        os.fdatasync(self._descriptor)
+
+
+def create_vote_log(folder: Path, birth: BirthRecord) -> None:
+    """Write a new log that holds nothing but its birth record (`hansa init`).
+
+    Raises
+    ------
+    FileExistsError: a log is there; it is never replaced.
+    OSError: the disk refuses.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if _segment_numbers(folder):
+        raise FileExistsError(f"{folder} holds a vote log already")
+    frame, _ = first_frame(birth, ())
+    os.close(_write_segment(folder, 0, frame))
+
+
+def open_vote_log(folder: Path, genesis_hash: bytes, node: int, is_signed: IsSigned) -> VoteLogFile:
+    """Open a log and check that it is this node's. What a crash left half done is finished or undone.
+
+    Raises
+    ------
+    LostVoteLog: there is none. ForeignVoteLog: another chain's or node's. CorruptVoteLog: a synced record is damaged.
+    """
+    number, recovery = _recover(folder)
+    check_birth(recovery.birth, genesis_hash, node, is_signed)
+    (folder / PENDING).unlink(missing_ok=True)
+    _remove_segments_below(folder, number)
+    opened = VoteLogFile(folder, number, recovery)
+    if recovery.damage:
+        what = "; ".join(recovery.damage)
+        log.warning("healed %s: %s", segment_path(folder, number), what, extra={"code": "VOTES-4"})
+        opened.prune(0)
+    return opened
+
+
+def examine_vote_log(folder: Path, genesis_hash: bytes, node: int, is_signed: IsSigned) -> list[tuple[Path, str]]:
+    """Read a stopped node's log and return what does not hold, as (file, what); empty = sound. Changes nothing.
+
+    Raises
+    ------
+    LostVoteLog: there is no log. ForeignVoteLog: another chain's or node's.
+    """
+    try:
+        number, recovery = _recover(folder)
+    except CorruptVoteLog as error:
+        return [(_newest_segment(folder), error.cause)]
+    check_birth(recovery.birth, genesis_hash, node, is_signed)
+    path = segment_path(folder, number)
+    findings = [(path, what) for what in recovery.damage]
+    if recovery.torn:
+        findings.append((path, f"bytes after the last vote at {recovery.end} are not zero"))
+    if path.stat().st_size != SEGMENT_BYTES:
+        findings.append((path, f"{path.stat().st_size} bytes long, not {SEGMENT_BYTES}"))
+    return findings
+
+
+def segment_path(folder: Path, number: int) -> Path:
+    """The file of a segment."""
+    return folder / f"{number:016}{SUFFIX}"
+
+
+def _recover(folder: Path) -> tuple[int, Recovery]:
+    path = _newest_segment(folder)
+    try:
+        return int(path.stem), recover_segment(path.read_bytes())
+    except CorruptVoteLog as error:
+        raise CorruptVoteLog(f"{path}: {error.cause}", error.hint) from error
+    except LostVoteLog as error:
+        raise LostVoteLog(f"{path}: {error.cause}", error.hint) from error
+
+
+def _newest_segment(folder: Path) -> Path:
+    numbers = _segment_numbers(folder)
+    if not numbers:
+        raise LostVoteLog(f"{folder} holds no vote log", LOST_HINT)
+    return segment_path(folder, numbers[-1])
+
+
+def _segment_numbers(folder: Path) -> list[int]:
+    if not folder.is_dir():
+        return []
+    stems = [path.stem for path in folder.iterdir() if path.suffix == SUFFIX]
+    return sorted(int(stem) for stem in stems if stem.isdecimal())
+
+
+def _write_segment(folder: Path, number: int, frame: bytes) -> int:
+    """Write a whole segment under another name, sync and rename it; returns its descriptor."""
+    pending = folder / PENDING
+    descriptor = os.open(pending, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        _write_all(descriptor, frame + bytes(SEGMENT_BYTES - len(frame)), 0)
+        os.fsync(descriptor)
+        os.rename(pending, segment_path(folder, number))
+        _sync_folder(folder)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _remove_segments_below(folder: Path, number: int) -> None:
+    for older in _segment_numbers(folder):
+        if older < number:
+            segment_path(folder, older).unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_all(descriptor: int, data: bytes, offset: int) -> None:
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(descriptor, view, offset)
+        view = view[written:]
+        offset += written
