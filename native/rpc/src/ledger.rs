@@ -47,6 +47,12 @@ pub struct Refusal {
 
 /// Reads that the chain must offer, and the one write.
 pub trait Ledger: Send + Sync {
+    /// EIP-155 chain id.
+    fn chain_id(&self) -> u64;
+    /// Whether the chain charges no fees.
+    fn is_free(&self) -> bool;
+    /// Base fee per gas of the next block, in wei.
+    fn next_base_fee(&self) -> u64;
     /// Number of the latest sealed block.
     fn head(&self) -> u64;
     /// A sealed block by number.
@@ -65,6 +71,8 @@ pub trait Ledger: Send + Sync {
     fn pool_content(&self, sender: Option<&Address>, limit: usize) -> Vec<Pooled>;
     /// Executable and waiting transactions in the pool.
     fn pool_status(&self) -> (usize, usize);
+    /// unknown, pending, ordered, final, refused or dropped; and why, for the last two.
+    fn status_of(&self, hash: &B256) -> (&'static str, Option<String>);
     /// Admits a batch: decoded and recovered in parallel, answers in order.
     fn submit(&self, raws: Vec<Bytes>) -> Vec<Result<B256, Refusal>>;
 }
