@@ -1,0 +1,144 @@
+"""Calls of contracts from words, and words from their answers. The native core encodes (alloy); this is its door."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from hansa import _native
+from hansa.sdk.errors import InvalidCall
+
+Result = TypeVar("Result")
+
+_ERROR_SELECTOR = bytes.fromhex("08c379a0")  # Error(string), what a plain revert with a reason returns
+_PANIC_SELECTOR = bytes.fromhex("4e487b71")  # Panic(uint256)
+
+
+@dataclass(frozen=True, slots=True)
+class Artefact:
+    """A compiled contract: what it can be asked, and the code that makes it."""
+
+    name: str
+    abi: list[dict[str, Any]]
+    bytecode: bytes
+
+
+def encode_call(signature: str, arguments: list[str]) -> bytes:
+    """Selector and arguments of `name(types)` with arguments as text: numbers, 0x…, lists `[1,2]`, tuples `(1,true)`.
+
+    Raises
+    ------
+    InvalidCall: the signature or an argument does not fit.
+    """
+    return _checked(_native.abi_encode_call, signature, arguments)
+
+
+def encode_deployment(artefact: Artefact, arguments: list[str]) -> bytes:
+    """Creation code with the constructor's arguments behind it.
+
+    Raises
+    ------
+    InvalidCall: an argument does not fit, or there is no code.
+    """
+    if not artefact.bytecode:
+        raise InvalidCall(f"{artefact.name} has no creation code", "an interface cannot be deployed")
+    constructor = next((entry for entry in artefact.abi if entry.get("type") == "constructor"), {})
+    types = _types(constructor.get("inputs", []))
+    return artefact.bytecode + _checked(_native.abi_encode_arguments, types, arguments)
+
+
+def decode_output(signature: str, data: bytes) -> list[Any]:
+    """What `name(types)(outputs)` returned; numbers as decimal text.
+
+    Raises
+    ------
+    InvalidCall: the bytes are no such outputs.
+    """
+    return list(json.loads(_checked(_native.abi_decode_output, signature, data)))
+
+
+def function_signature(artefact: Artefact, name: str, count: int) -> str:
+    """`name(types)(outputs)` of the function with that many arguments.
+
+    Raises
+    ------
+    InvalidCall: there is none; the hint lists what there is.
+    """
+    functions = [entry for entry in artefact.abi if entry.get("type") == "function"]
+    for entry in functions:
+        if entry["name"] == name and len(entry["inputs"]) == count:
+            return f"{name}{_types(entry['inputs'])}{_types(entry.get('outputs', []))}"
+    same_name = [f"{name}{_types(entry['inputs'])}" for entry in functions if entry["name"] == name]
+    hint = ", ".join(same_name or sorted({entry["name"] for entry in functions}))
+    raise InvalidCall(f"{artefact.name} has no function {name} with {count} arguments", f"it has: {hint}")
+
+
+def event_signatures(artefact: Artefact) -> dict[bytes, tuple[str, str]]:
+    """Name and signature of every event by its 32-byte first topic."""
+    events: dict[bytes, tuple[str, str]] = {}
+    for entry in artefact.abi:
+        if entry.get("type") == "event":
+            inputs = [_type(i) + (" indexed " if i.get("indexed") else " ") + i["name"] for i in entry["inputs"]]
+            signature = f"{entry['name']}({', '.join(inputs)})"
+            events[_native.abi_event_topic(signature)] = (entry["name"], signature)
+    return events
+
+
+def decode_log(signature: str, topics: list[bytes], data: bytes) -> dict[str, Any]:
+    """The named parameters of a log.
+
+    Raises
+    ------
+    InvalidCall: the log is not of that event.
+    """
+    return dict(json.loads(_checked(_native.abi_decode_log, signature, topics, data)))
+
+
+def revert_reason(data: bytes) -> str:
+    """What a contract said when it reverted, as far as its bytes tell."""
+    try:
+        if data[:4] == _ERROR_SELECTOR:
+            return str(decode_output("error()(string)", data[4:])[0])
+        if data[:4] == _PANIC_SELECTOR:
+            return f"panic {int(decode_output('panic()(uint256)', data[4:])[0]):#x}"
+    except InvalidCall:
+        pass
+    return f"custom error 0x{data[:4].hex()}" if data else "no reason given"
+
+
+def parse_artefact(data: bytes, file: str) -> Artefact:
+    """Read a compiled contract in our own, Foundry's or Hardhat's layout (abi + bytecode).
+
+    Raises
+    ------
+    InvalidCall: it is none.
+    """
+    try:
+        tree = json.loads(data)
+        code = tree["bytecode"]
+        text = code["object"] if isinstance(code, dict) else code
+        name = tree.get("name") or tree.get("contractName") or file.rsplit("/", 1)[-1].removesuffix(".json")
+        return Artefact(str(name), list(tree["abi"]), bytes.fromhex(text.removeprefix("0x")))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        cause = f"{file} is no compiled contract: {error!r}"
+        raise InvalidCall(cause, 'it needs "abi" and "bytecode", libraries linked') from None
+
+
+def _types(parameters: list[dict[str, Any]]) -> str:
+    return "(" + ",".join(_type(parameter) for parameter in parameters) + ")"
+
+
+def _type(parameter: dict[str, Any]) -> str:
+    """The canonical type; a tuple's components in its place."""
+    kind = str(parameter["type"])
+    if kind.startswith("tuple"):
+        return _types(parameter["components"]) + kind.removeprefix("tuple")
+    return kind
+
+
+def _checked(function: Callable[..., Result], *arguments: Any) -> Result:
+    try:
+        return function(*arguments)
+    except _native.NativeError as error:
+        _, message, hint = error.args
+        raise InvalidCall(message, hint) from None

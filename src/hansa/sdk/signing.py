@@ -1,0 +1,159 @@
+"""Preparing, signing and sending transactions, and waiting until they are final."""
+
+import time
+from typing import Any
+
+import msgspec
+
+from hansa import _native
+from hansa.crypto.suite import KeyPair
+from hansa.sdk.client import Client
+from hansa.sdk.contract import revert_reason
+from hansa.sdk.errors import NotConfirmed, Reverted, RpcFailed
+
+GAS_MARGIN = 1.2  # above the estimate, as the state may move before execution
+CONFIRM_S = 30.0
+_POLL_FIRST_S = 0.02
+_POLL_MAX_S = 0.25
+_TIMED_OUT = 4  # EIP-7966: sent, but no receipt in time
+_NO_METHOD = -32601
+
+
+class Intent(msgspec.Struct, frozen=True):
+    """What a transaction is to do; None is filled in from the node."""
+
+    to: bytes | None  # 20 bytes; None creates a contract
+    data: bytes = b""
+    value: int = 0  # units of 10^-18 coins
+    gas: int | None = None
+    nonce: int | None = None
+
+
+class Signed(msgspec.Struct, frozen=True):
+    """A transaction ready to be sent."""
+
+    raw: bytes
+    hash: bytes  # 32 bytes
+
+
+def sign_intent(client: Client, key: KeyPair, intent: Intent) -> Signed:
+    """Fill in what is missing and sign; three calls in one batch at most.
+
+    Raises
+    ------
+    Reverted: the contract refuses already now.
+    NodeUnreachable, InvalidAnswer, RpcFailed: the node could not be asked.
+    """
+    call = call_object(intent, key.address)
+    sender = "0x" + key.address.hex()
+    wanted: list[tuple[str, list[Any]]] = [
+        ("eth_chainId", []),
+        ("eth_gasPrice", []),
+        ("eth_getTransactionCount", [sender, "pending"]),
+    ]
+    if intent.gas is None:
+        wanted.append(("eth_estimateGas", [call]))
+    numbers: list[int] = []
+    for answer in client.batch(wanted):
+        if isinstance(answer, RpcFailed):
+            raise explained(answer)
+        numbers.append(int(answer, 16))
+    gas = intent.gas if intent.gas is not None else round(numbers[3] * GAS_MARGIN)
+    nonce = intent.nonce if intent.nonce is not None else numbers[2]
+    return sign_fields(key, intent, chain_id=numbers[0], gas_price=numbers[1], nonce=nonce, gas=gas)
+
+
+def sign_fields(key: KeyPair, intent: Intent, *, chain_id: int, gas_price: int, nonce: int, gas: int) -> Signed:
+    """Sign with everything given; no node is asked."""
+    raw = _native.sign_transaction(
+        key.secret,
+        {
+            "type": 2,
+            "chain_id": chain_id,
+            "nonce": nonce,
+            "gas": gas,
+            "to": intent.to,
+            "value": intent.value,
+            "data": intent.data,
+            "max_fee_per_gas": 2 * gas_price,
+            "max_priority_fee_per_gas": 0,
+        },
+    )
+    return Signed(raw, _native.keccak256(raw))
+
+
+def send(client: Client, signed: Signed) -> None:
+    """Hand a transaction to the node's pool.
+
+    Raises
+    ------
+    RpcFailed: the node refuses it, and says why.
+    """
+    client.call("eth_sendRawTransaction", "0x" + signed.raw.hex())
+
+
+def send_and_wait(client: Client, signed: Signed, timeout_s: float = CONFIRM_S) -> dict[str, Any]:
+    """Send, and return the receipt once it is final.
+
+    Raises
+    ------
+    NotConfirmed: accepted, but not final in time; the hash is in `data`.
+    RpcFailed: the node refuses it, and says why.
+    """
+    try:
+        receipt = client.call("eth_sendRawTransactionSync", "0x" + signed.raw.hex(), round(timeout_s * 1_000))
+    except RpcFailed as failure:
+        number = failure.data.get("rpc_code")
+        if number == _TIMED_OUT:
+            raise _not_confirmed(signed.hash, timeout_s) from failure
+        if number != _NO_METHOD:
+            raise explained(failure) from None
+        send(client, signed)
+        return wait_receipt(client, signed.hash, timeout_s)
+    return dict(receipt)
+
+
+def wait_receipt(client: Client, transaction_hash: bytes, timeout_s: float = CONFIRM_S) -> dict[str, Any]:
+    """Return the receipt once there is one.
+
+    Raises
+    ------
+    NotConfirmed: there is none in time.
+    """
+    deadline = time.monotonic() + timeout_s
+    pause = _POLL_FIRST_S
+    while True:
+        receipt = client.call("eth_getTransactionReceipt", "0x" + transaction_hash.hex())
+        if receipt is not None:
+            return dict(receipt)
+        if time.monotonic() + pause > deadline:
+            raise _not_confirmed(transaction_hash, timeout_s)
+        time.sleep(pause)
+        pause = min(_POLL_MAX_S, pause * 1.5)
+
+
+def call_object(intent: Intent, sender: bytes | None = None) -> dict[str, str]:
+    """The call as eth_call and eth_estimateGas take it."""
+    call = {"data": "0x" + intent.data.hex(), "value": hex(intent.value)}
+    if intent.to is not None:
+        call["to"] = "0x" + intent.to.hex()
+    if sender is not None:
+        call["from"] = "0x" + sender.hex()
+    return call
+
+
+def explained(failure: RpcFailed) -> RpcFailed:
+    """A revert whose cause is the contract's own word, where its data tells."""
+    data = failure.data.get("revert_data")
+    if not isinstance(failure, Reverted) or not isinstance(data, str):
+        return failure
+    try:
+        reason = revert_reason(bytes.fromhex(data.removeprefix("0x")))
+    except ValueError:
+        return failure
+    return Reverted(f'reverted: "{reason}"', failure.hint, code=failure.remote_code, **failure.data)
+
+
+def _not_confirmed(transaction_hash: bytes, timeout_s: float) -> NotConfirmed:
+    text = "0x" + transaction_hash.hex()
+    return NotConfirmed(f"{text} is not final after {timeout_s:g} s", f"hansa receipt {text} --wait 60", hash=text)
