@@ -1,0 +1,42 @@
+//! What the pool asks about an account.
+
+use alloy_primitives::{Address, U256};
+
+/// Whether an account carries code, and of which kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AccountCode {
+    /// An ordinary account, held by a key.
+    #[default]
+    None,
+    /// An EIP-7702 delegation (code 0xef0100 ‖ address): still held by a key.
+    Delegated,
+    /// A contract; it cannot send transactions (EIP-3607).
+    Contract,
+}
+
+/// An account at the sealed head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AccountFacts {
+    /// The next nonce that will execute.
+    pub nonce: u64,
+    /// Wei.
+    pub balance: U256,
+    /// Kind of code.
+    pub code: AccountCode,
+}
+
+/// Accounts at the sealed head.
+///
+/// The pool asks while it holds its lock. An implementation answers from the head at the moment of
+/// the question, and the head is moved *before* [`crate::Pool::update_accounts`] is called; then no
+/// account can be filed with facts that are older than the last update.
+pub trait AccountView {
+    /// The account's facts; the default for an account that does not exist.
+    fn account(&self, address: &Address) -> AccountFacts;
+}
+
+impl<T: AccountView + ?Sized> AccountView for &T {
+    fn account(&self, address: &Address) -> AccountFacts {
+        (**self).account(address)
+    }
+}

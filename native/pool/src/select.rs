@@ -1,0 +1,154 @@
+//! What the leader offers next.
+
+use alloy_primitives::Address;
+use alloy_primitives::map::AddressMap;
+use hansa_codec::Recovered;
+
+use crate::pool::Pool;
+use crate::queue::SenderQueue;
+use crate::rules::FeeMode;
+
+/// Senders in a row that may be passed over because their next transaction does not fit; then the
+/// block counts as full.
+const MISFITS_MAX: usize = 64;
+
+/// What one block may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SelectLimits {
+    /// Sum of declared gas.
+    pub gas_max: u64,
+    /// Transactions.
+    pub count_max: usize,
+    /// Sum of raw bytes.
+    pub bytes_max: usize,
+}
+
+/// The transactions of unsealed ancestors, as far as selection must know them: the next nonce of
+/// each of their senders.
+#[derive(Debug, Clone, Default)]
+pub struct Ancestors {
+    next_nonce: AddressMap<u64>,
+}
+
+impl Ancestors {
+    /// No unsealed ancestor.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Adds the transactions of one ancestor; blocks may come in any order.
+    pub fn add<'a>(&mut self, body: impl IntoIterator<Item = &'a Recovered>) {
+        for recovered in body {
+            let next = recovered.tx.nonce().saturating_add(1);
+            let known = self.next_nonce.entry(recovered.sender).or_insert(next);
+            *known = next.max(*known);
+        }
+    }
+
+    /// The nonce after the ancestors, for a sender whose account stands at `sealed`.
+    pub fn next_nonce(&self, sender: &Address, sealed: u64) -> u64 {
+        if self.next_nonce.is_empty() {
+            return sealed;
+        }
+        self.next_nonce.get(sender).map_or(sealed, |next| sealed.max(*next))
+    }
+}
+
+impl<'a> FromIterator<&'a Recovered> for Ancestors {
+    fn from_iter<I: IntoIterator<Item = &'a Recovered>>(bodies: I) -> Self {
+        let mut ancestors = Self::none();
+        ancestors.add(bodies);
+        ancestors
+    }
+}
+
+/// What is still free in the block being filled.
+struct Room {
+    gas: u64,
+    count: usize,
+    bytes: usize,
+}
+
+impl Room {
+    fn fits(&self, candidate: &Recovered) -> bool {
+        candidate.tx.gas_limit() <= self.gas && candidate.tx.raw.len() <= self.bytes
+    }
+
+    fn take(&mut self, candidate: &Recovered) {
+        self.gas -= candidate.tx.gas_limit();
+        self.bytes -= candidate.tx.raw.len();
+        self.count -= 1;
+    }
+}
+
+impl Pool {
+    /// Executable transactions for a block on top of `ancestors`: one of each sender in the order
+    /// of their turns, then a second one of each, and so on, nonces ascending. Nothing is removed.
+    ///
+    /// A sender is passed over once its next transaction does not fit.
+    ///
+    /// Complexity: linear in what is selected and in the ancestors' senders.
+    pub fn select(&self, ancestors: &Ancestors, limits: SelectLimits) -> Vec<Recovered> {
+        let mut room = Room { gas: limits.gas_max, count: limits.count_max, bytes: limits.bytes_max };
+        let mut chosen = Vec::with_capacity(limits.count_max.min(self.executable));
+        let mut active: Vec<(&SenderQueue, usize)> = Vec::new();
+        let mut misfits = 0;
+        for turn in self.ring.iter() {
+            if room.count == 0 || misfits >= MISFITS_MAX {
+                return chosen;
+            }
+            let Some(queue) = self.queue(Some(turn.slot)).filter(|queue| queue.ticket == Some(turn.ticket))
+            else {
+                continue;
+            };
+            let next = ancestors.next_nonce(&queue.address, queue.facts.nonce) - queue.facts.nonce;
+            let at = usize::try_from(next).unwrap_or(usize::MAX);
+            self.offer(queue, at, &mut room, &mut chosen, &mut active, &mut misfits);
+        }
+        while !active.is_empty() {
+            for (queue, at) in std::mem::take(&mut active) {
+                if room.count == 0 || misfits >= MISFITS_MAX {
+                    return chosen;
+                }
+                self.offer(queue, at, &mut room, &mut chosen, &mut active, &mut misfits);
+            }
+        }
+        chosen
+    }
+
+    /// Whether a leader would have anything to offer on top of `ancestors`.
+    pub fn has_executable(&self, ancestors: &Ancestors, limits: SelectLimits) -> bool {
+        !self.select(ancestors, SelectLimits { count_max: 1, ..limits }).is_empty()
+    }
+
+    /// Chooses the queue's entry at `at` if it is executable and fits.
+    fn offer<'a>(
+        &self,
+        queue: &'a SenderQueue,
+        at: usize,
+        room: &mut Room,
+        chosen: &mut Vec<Recovered>,
+        active: &mut Vec<(&'a SenderQueue, usize)>,
+        misfits: &mut usize,
+    ) {
+        if at >= queue.ready {
+            return;
+        }
+        let candidate = &queue.entries[at].recovered;
+        if self.rules.fees == FeeMode::Ethereum
+            && candidate.tx.max_fee_per_gas() < u128::from(self.rules.base_fee)
+        {
+            return;
+        }
+        if !room.fits(candidate) {
+            *misfits += 1;
+            return;
+        }
+        *misfits = 0;
+        room.take(candidate);
+        chosen.push(candidate.clone());
+        if at + 1 < queue.ready {
+            active.push((queue, at + 1));
+        }
+    }
+}

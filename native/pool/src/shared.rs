@@ -1,0 +1,119 @@
+//! The pool behind its lock, with the batch entrances: signatures are recovered outside the lock,
+//! then a whole batch is filed under one.
+
+use std::sync::Arc;
+
+use alloy_primitives::{B256, Bytes};
+use hansa_codec::{Recovered, WireError, decode_bundle};
+use hansa_crypto::SenderCache;
+use parking_lot::{Mutex, MutexGuard, RwLock};
+
+use crate::check::prepare_recovered;
+use crate::pool::{Origin, Pool};
+use crate::rules::{PoolLimits, PoolRules};
+use crate::{AccountView, PoolError, prepare_batch};
+
+/// Transactions filed under one hold of the lock; then others get their turn.
+const FILED_PER_LOCK_MAX: usize = 1_024;
+
+/// A pool that threads share.
+pub struct SharedPool {
+    pool: Mutex<Pool>,
+    rules: RwLock<Arc<PoolRules>>,
+    senders: Arc<SenderCache>,
+}
+
+impl SharedPool {
+    /// An empty pool that shares the node's cache of senders.
+    pub fn new(rules: PoolRules, limits: PoolLimits, senders: Arc<SenderCache>) -> Self {
+        let pool = Mutex::new(Pool::new(rules.clone(), limits));
+        Self { pool, rules: RwLock::new(Arc::new(rules)), senders }
+    }
+
+    /// The pool itself, for everything but the batch entrances. Hold it briefly.
+    pub fn lock(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock()
+    }
+
+    /// The node's cache of senders.
+    pub fn senders(&self) -> &Arc<SenderCache> {
+        &self.senders
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> Arc<PoolRules> {
+        self.rules.read().clone()
+    }
+
+    /// Changes the rules for everything that arrives from now on.
+    pub fn set_rules(&self, rules: PoolRules) {
+        *self.rules.write() = Arc::new(rules.clone());
+        self.pool.lock().set_rules(rules);
+    }
+
+    /// Admits raw transactions; answers (hash or reason) stand in the order of the batch.
+    pub fn submit(
+        &self,
+        raws: Vec<Bytes>,
+        origin: Origin,
+        view: &impl AccountView,
+        now_ms: u64,
+    ) -> Vec<Result<B256, PoolError>> {
+        let rules = self.rules();
+        let mut prepared = prepare_batch(raws, &rules, &self.senders).into_iter();
+        let mut answers = Vec::with_capacity(prepared.len());
+        while prepared.len() > 0 {
+            let mut pool = self.pool.lock();
+            for one in prepared.by_ref().take(FILED_PER_LOCK_MAX) {
+                answers.push(one.and_then(|prepared| pool.admit(prepared, origin, view, now_ms)));
+            }
+        }
+        answers
+    }
+
+    /// Admits a member's bundle; how many were admitted and how many refused.
+    ///
+    /// # Errors
+    /// [`WireError`] when the bytes are no bundle; then nothing is admitted.
+    pub fn add_bundle(
+        &self,
+        bundle: &Bytes,
+        organisation: u32,
+        view: &impl AccountView,
+        now_ms: u64,
+    ) -> Result<(usize, usize), WireError> {
+        let raws = decode_bundle(bundle)?;
+        let total = raws.len();
+        let unknown = self.without_known(raws);
+        let answers = self.submit(unknown, Origin::Member { organisation }, view, now_ms);
+        let admitted = answers.iter().filter(|answer| answer.is_ok()).count();
+        Ok((admitted, total - admitted))
+    }
+
+    /// Admits transactions whose senders are known, such as those of a fetched body, so that the
+    /// senders' later nonces do not wait for the block to be sealed.
+    pub fn add_recovered(
+        &self,
+        batch: impl IntoIterator<Item = Recovered>,
+        organisation: u32,
+        view: &impl AccountView,
+        now_ms: u64,
+    ) -> Vec<Result<B256, PoolError>> {
+        let rules = self.rules();
+        let mut pool = self.pool.lock();
+        batch
+            .into_iter()
+            .map(|recovered| {
+                let prepared = prepare_recovered(recovered, &rules)?;
+                pool.admit(prepared, Origin::Member { organisation }, view, now_ms)
+            })
+            .collect()
+    }
+
+    /// A bundle that arrives again (each is repeated for members that restarted) costs a hash each.
+    fn without_known(&self, raws: Vec<Bytes>) -> Vec<Bytes> {
+        let hashes: Vec<B256> = raws.iter().map(hansa_crypto::keccak256).collect();
+        let pool = self.pool.lock();
+        raws.into_iter().zip(hashes).filter(|(_, hash)| !pool.contains(hash)).map(|(raw, _)| raw).collect()
+    }
+}
