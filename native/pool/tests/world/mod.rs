@@ -89,7 +89,10 @@ pub fn legacy(nonce: u64) -> TxLegacy {
     }
 }
 
-pub fn signed(number: u64, tx: impl Into<EthereumTypedTransaction<alloy_consensus::TxEip4844Variant>>) -> Transaction {
+pub fn signed(
+    number: u64,
+    tx: impl Into<EthereumTypedTransaction<alloy_consensus::TxEip4844Variant>>,
+) -> Transaction {
     sign_transaction(tx.into(), &secret(number)).unwrap()
 }
 
@@ -119,7 +122,11 @@ impl World {
         self.add_from(tx, LOCAL)
     }
 
-    pub fn add_from(&mut self, tx: &Transaction, origin: Origin) -> Result<alloy_primitives::B256, PoolError> {
+    pub fn add_from(
+        &mut self,
+        tx: &Transaction,
+        origin: Origin,
+    ) -> Result<alloy_primitives::B256, PoolError> {
         let prepared = prepare(tx.raw.clone(), self.pool.rules(), &self.senders)?;
         self.pool.admit(prepared, origin, &self.accounts, self.now_ms)
     }
