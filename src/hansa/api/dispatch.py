@@ -1,0 +1,130 @@
+"""From a request body to its answer: the native core first, Python for what it cannot answer alone."""
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from hansa._native import NativeError
+from hansa.api.calls import Call, decode_call, encode_json, error_text, order_params, result_text
+from hansa.api.context import Context
+from hansa.api.errors import Busy, InvalidParams, MethodNotFound
+from hansa.api.filters import FilterStore
+from hansa.api.methods import DEV_NAMESPACES, NATIVE, PYTHON, Method, namespace_of, nearest_name
+from hansa.api.options import READS_WAITING_MAX, WORKERS, ApiOptions
+from hansa.api.ports import DevControl
+from hansa.api.sending import SendGate
+from hansa.api.subscriptions import Hub, Sink
+from hansa.errors import HansaError
+from hansa.types.ports import NodeView
+
+_LOG = logging.getLogger("hansa.api")
+
+# Only hints where to run a body; what it means is decided by the parser.
+_SENDS = re.compile(rb"eth_sendRawTransaction\b")
+_HEAVY = re.compile("|".join(name for name, heavy in NATIVE.items() if heavy).encode())
+_INLINE_BYTES_MAX = 8 * 1024
+
+T = TypeVar("T")
+
+
+class Dispatcher:
+    """Answers bodies for one node."""
+
+    def __init__(self, node: NodeView, options: ApiOptions, dev: DevControl | None = None) -> None:
+        self._node = node
+        self._dev = dev
+        self._namespaces = frozenset((*options.namespaces, *(DEV_NAMESPACES if dev is not None else ())))
+        self._filters = FilterStore(time.monotonic)
+        self._gate = SendGate(node)
+        self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="rpc-read")
+        self._reads_waiting = 0
+        self.hub = Hub(node)
+
+    def start(self) -> None:
+        """Begin to publish events."""
+        self.hub.start()
+
+    async def stop(self) -> None:
+        """Stop publishing and working."""
+        await self.hub.stop()
+        self._gate.close()
+        self._workers.shutdown(wait=False, cancel_futures=True)
+
+    async def answer(self, body: bytes, sink: Sink | None = None) -> bytes:
+        """The answer to one body; empty when nothing is to be said."""
+        return await _edge(self._answer(body, sink), None)
+
+    async def _answer(self, body: bytes, sink: Sink | None) -> bytes:
+        whole = await self._answer_natively(body)
+        return whole if whole is not None else await self._answer_in_parts(body, sink)
+
+    async def _answer_natively(self, body: bytes) -> bytes | None:
+        if _SENDS.search(body):
+            return await self._gate.answer(body)
+        if len(body) <= _INLINE_BYTES_MAX and not _HEAVY.search(body):
+            inline: bytes | None = self._node.rpc.handle(body)
+            return inline
+        return await self._in_thread(self._node.rpc.handle, body)
+
+    async def _answer_in_parts(self, body: bytes, sink: Sink | None) -> bytes:
+        parts = await self._in_thread(self._node.rpc.parts, body)
+        if isinstance(parts, bytes):
+            return parts
+        if _SENDS.search(body):
+            self._node.kick()
+        texts = [answer if answer is not None else await self._answer_call(request, sink) for request, answer in parts]
+        if body.lstrip()[:1] != b"[":
+            return texts[0]
+        told = [text for text in texts if text]
+        return b"[" + b",".join(told) + b"]" if told else b""
+
+    async def _answer_call(self, text: bytes, sink: Sink | None) -> bytes:
+        try:
+            call = decode_call(text)
+        except InvalidParams as error:
+            return error_text(error)
+        return await _edge(self._run(call, sink), call)
+
+    async def _run(self, call: Call, sink: Sink | None) -> bytes:
+        method = self._method(call.method)
+        context = Context(self._node, self._dev, self._filters, self.hub, self._gate, sink)
+        result = await method.answer(context, order_params(call, method.params))
+        return result_text(call, encode_json(result))
+
+    def _method(self, name: str) -> Method:
+        method = PYTHON.get(name)
+        if method is None or namespace_of(name) not in self._namespaces or (method.dev and self._dev is None):
+            near = nearest_name(name)
+            hint = "rpc.discover lists every method"
+            if method is not None and method.dev:
+                hint = "it exists on `hansa dev` only"
+            elif near is not None and near != name:
+                hint = f"did you mean {near}? {hint}"
+            raise MethodNotFound(f"the method {name[:64]} does not exist/is not available", hint)
+        return method
+
+    async def _in_thread(self, work: Callable[[bytes], T], body: bytes) -> T:
+        if self._reads_waiting >= READS_WAITING_MAX:
+            raise Busy("too many heavy requests wait", "send it again in a moment")
+        self._reads_waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._workers, work, body)
+        finally:
+            self._reads_waiting -= 1
+
+
+async def _edge(work: Awaitable[bytes], call: Call | None) -> bytes:
+    """Turn every failure into an answer: a bug of ours must not cost the client its connection."""
+    try:
+        return await work
+    except HansaError as error:
+        return error_text(error, call)
+    except NativeError as error:
+        return error_text(InvalidParams(error.args[1], error.args[2], nativeCode=error.args[0]), call)
+    except Exception:  # noqa: BLE001
+        _LOG.exception("request failed: %s", "?" if call is None else call.method)
+        return error_text(HansaError("internal error", "please report this with the node's log"), call)

@@ -1,0 +1,177 @@
+"""Listening: uvicorn with raw ASGI, on sockets that we bind ourselves."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Generator
+from typing import Any
+
+import uvicorn
+from httptools import HttpParserError
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from hansa.api.asgi import Application
+from hansa.api.dispatch import Dispatcher
+from hansa.api.errors import PortTaken
+from hansa.api.guard import Guard
+from hansa.api.options import BODY_BYTES_MAX, CONNECTIONS_MAX, HEADER_BYTES_MAX, ApiOptions, check_options
+from hansa.api.ports import DevControl
+from hansa.types.ports import NodeView
+
+_BACKLOG = 512
+_HEADER_SECONDS_MAX = 10.0
+_KEEP_ALIVE_SECONDS = 75
+_STOP_SECONDS = 2
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """uvicorn's HTTP protocol with bounded headers: in bytes, and in time until the first request."""
+
+    _header_bytes = 0
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        """Start the clock of the first request."""
+        super().connection_made(transport)
+        self._deadline = self.loop.call_later(_HEADER_SECONDS_MAX, transport.close)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop it."""
+        self._stop_clock()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        """Count the headers of each request anew."""
+        self._header_bytes = 0
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """Count the request line."""
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Count a header."""
+        self._count(len(name) + len(value))
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """The request is known in time."""
+        self._stop_clock()
+        super().on_headers_complete()
+
+    def _count(self, size: int) -> None:
+        self._header_bytes += size
+        if self._header_bytes > HEADER_BYTES_MAX:
+            raise HttpParserError("headers too large")
+
+    def _stop_clock(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+class _Server(uvicorn.Server):
+    """uvicorn inside a process that handles its own signals."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve and say so."""
+        await super().startup(sockets)
+        self.ready.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Leave the signals to the node."""
+        yield
+
+
+class ApiServer:
+    """The API of one node: `start`, then `stop`."""
+
+    def __init__(self, node: NodeView, options: ApiOptions, dev: DevControl | None = None) -> None:
+        """Check the options; nothing listens yet.
+
+        Raises
+        ------
+        UnsafeListen: off loopback without a token or client certificates.
+        """
+        check_options(options, node.dev)
+        self._options = options
+        self._dispatcher = Dispatcher(node, options, dev)
+        self._application = Application(node, self._dispatcher, Guard(options))
+        self._server: _Server | None = None
+        self._task: asyncio.Task[None] | None = None
+        self.port = options.port  # the real one after `start`
+        self.ws_port = options.ws_port
+
+    async def start(self) -> None:
+        """Bind and serve.
+
+        Raises
+        ------
+        PortTaken: an address cannot be bound.
+        """
+        sockets = [_bind(self._options.host, self._options.port)]
+        self.port = sockets[0].getsockname()[1]
+        if self._options.ws_port is not None:
+            sockets.append(_bind(self._options.host, self._options.ws_port))
+            self.ws_port = sockets[1].getsockname()[1]
+        self._dispatcher.start()
+        self._server = _Server(_config(self._application, self._options))
+        self._task = asyncio.create_task(self._server.serve(sockets))
+        await self._server.ready.wait()
+
+    async def stop(self) -> None:
+        """Stop listening, end connections, stop working."""
+        if self._server is not None and self._task is not None:
+            self._server.should_exit = True
+            await self._task
+        await self._dispatcher.stop()
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(_BACKLOG)
+    except OSError as error:
+        listening.close()
+        raise PortTaken(
+            f"cannot listen on {host}:{port}: {error.strerror}", "stop what uses the port, or choose another one"
+        ) from error
+    listening.setblocking(False)
+    return listening
+
+
+def _config(application: Application, options: ApiOptions) -> uvicorn.Config:
+    tls: dict[str, Any] = {}
+    if options.tls is not None:
+        tls = {"ssl_certfile": options.tls.certificate, "ssl_keyfile": options.tls.key}
+        if options.tls.clients_ca is not None:
+            tls |= {"ssl_ca_certs": options.tls.clients_ca, "ssl_cert_reqs": ssl.CERT_REQUIRED}
+    return uvicorn.Config(
+        application,
+        http=BoundedHttp,
+        ws=WebSocketsSansIOProtocol,
+        ws_max_size=BODY_BYTES_MAX,
+        ws_per_message_deflate=False,
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        limit_concurrency=CONNECTIONS_MAX,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_STOP_SECONDS,
+        **tls,
+    )

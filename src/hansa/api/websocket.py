@@ -1,0 +1,97 @@
+"""One WebSocket client: requests in, answers and events out through one bounded queue.
+
+A client that does not read loses its connection once its queue is full; the node never waits for it.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from hansa.api.dispatch import Dispatcher
+from hansa.api.options import QUEUE_BYTES_MAX, QUEUE_MESSAGES_MAX, REQUESTS_IN_FLIGHT_MAX
+
+_LOG = logging.getLogger("hansa.api")
+
+_GOING_AWAY = 1013  # try again later
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+dropped_clients = 0  # since the process started; for metrics
+
+
+class Client:
+    """The outgoing side of one connection."""
+
+    def __init__(self) -> None:
+        self._queue: deque[bytes] = deque()
+        self._bytes = 0
+        self._wake = asyncio.Event()
+        self.overflowed = False
+
+    def push(self, message: bytes) -> None:
+        """Queue a message; a full queue ends the client."""
+        global dropped_clients
+        if self.overflowed:
+            return
+        if len(self._queue) >= QUEUE_MESSAGES_MAX or self._bytes + len(message) > QUEUE_BYTES_MAX:
+            dropped_clients += 1
+            self.overflowed = True
+            _LOG.warning("dropped a WebSocket client that does not read: %d messages wait", len(self._queue))
+            self._queue.clear()
+        else:
+            self._queue.append(message)
+            self._bytes += len(message)
+        self._wake.set()
+
+    async def write(self, send: Send) -> None:
+        """Send what is queued until the queue overflows."""
+        while not self.overflowed:
+            while self._queue:
+                message = self._queue.popleft()
+                self._bytes -= len(message)
+                await send({"type": "websocket.send", "text": message.decode()})
+            self._wake.clear()
+            await self._wake.wait()
+        await send({"type": "websocket.close", "code": _GOING_AWAY, "reason": "you do not read fast enough"})
+
+
+async def serve_websocket(dispatcher: Dispatcher, receive: Receive, send: Send) -> None:
+    """Serve one connection until either side ends it."""
+    await send({"type": "websocket.accept"})
+    client = Client()
+    reader = asyncio.create_task(_read(dispatcher, client, receive))
+    writer = asyncio.create_task(client.write(send))
+    try:
+        await asyncio.wait((reader, writer), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        dispatcher.hub.remove_all(client)
+        for task in (reader, writer):
+            task.cancel()
+        await asyncio.gather(reader, writer, return_exceptions=True)
+
+
+async def _read(dispatcher: Dispatcher, client: Client, receive: Receive) -> None:
+    room = asyncio.Semaphore(REQUESTS_IN_FLIGHT_MAX)
+    async with asyncio.TaskGroup() as group:
+        while True:
+            message = await receive()
+            if message["type"] == "websocket.disconnect":
+                break
+            body = message.get("bytes") or (message.get("text") or "").encode()
+            await room.acquire()
+            group.create_task(_answer(dispatcher, client, body, room))
+        # Whoever left needs no answers.
+        raise asyncio.CancelledError
+
+
+async def _answer(dispatcher: Dispatcher, client: Client, body: bytes, room: asyncio.Semaphore) -> None:
+    try:
+        answer = await dispatcher.answer(body, client)
+        if answer:
+            client.push(answer)
+    finally:
+        room.release()
