@@ -55,7 +55,7 @@ class SignedVote(msgspec.Struct, frozen=True, array_like=True, gc=False):
     signature: Signature  # 64 bytes in the standard suite
 
 
-class QuorumCertificate(msgspec.Struct, frozen=True, array_like=True):
+class QuorumCertificate(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=1):
     """A quorum's signatures under one vote: PREPARE = QC, SEAL = block certificate. The genesis QC has none."""
 
     type: VoteType
@@ -74,7 +74,7 @@ class QuorumCertificate(msgspec.Struct, frozen=True, array_like=True):
         return Vote(self.type, self.epoch, self.view, self.height, self.hash)
 
 
-class TimeoutCertificate(msgspec.Struct, frozen=True, array_like=True):
+class TimeoutCertificate(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=2):
     """A quorum of VIEW-CHANGEs for `view` or above, with the highest QC that any of them names."""
 
     epoch: U64

@@ -28,6 +28,11 @@ class Clock:
         return self._last_ms
 
     @staticmethod
+    def unix_ms() -> int:
+        """The system's wall clock in milliseconds, which may be set back; for any thread."""
+        return time.time_ns() // 1_000_000
+
+    @staticmethod
     def now_ms() -> int:
         """Milliseconds of the monotonic clock."""
         return time.monotonic_ns() // 1_000_000

@@ -9,25 +9,16 @@ import asyncio
 import errno
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from hansa.consensus.values import VoteRecord
 from hansa.errors import HansaError
 from hansa.io.errors import DiskFailed, DiskFull
+from hansa.io.vote_log_file import VoteLog
 
 Token = TypeVar("Token")
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-
-
-class RecordLog(Protocol):
-    """The part of a vote log that a group commit needs; both run on the commit's own thread."""
-
-    def append(self, records: Sequence[VoteRecord]) -> None:
-        """Write records after the last one."""
-
-    def sync(self) -> None:
-        """Make what was written durable."""
 
 
 class GroupCommit(Generic[Token]):
@@ -35,7 +26,7 @@ class GroupCommit(Generic[Token]):
 
     def __init__(
         self,
-        votes: RecordLog,
+        votes: VoteLog,
         sync_blocks: Callable[[], None],
         on_durable: Callable[[Sequence[Token]], None],
         on_failed: Callable[[HansaError, Sequence[Token]], None],
@@ -82,17 +73,22 @@ class GroupCommit(Generic[Token]):
             self._votes.append(records)
             self._votes.sync()
 
-    def submit(self, work: Callable[[], None]) -> "Future[None]":
+    def submit(self, work: Callable[[], None]) -> None:
         """Run `work` on the commit's thread, after the round under way (pruning, for example)."""
-        return self._thread.submit(work)
+        loop = asyncio.get_running_loop()
+        future = self._thread.submit(work)
+        future.add_done_callback(lambda done: loop.call_soon_threadsafe(self._check, done, ()))
 
     def _finish(self, done: "Future[None]", tokens: Sequence[Token]) -> None:
         self._running = False
-        error = done.exception()
-        if error is None:
+        if self._check(done, tokens):
             self._on_durable(tokens)
             self.flush()
-            return
+
+    def _check(self, done: "Future[None]", tokens: Sequence[Token]) -> bool:
+        error = done.exception()
+        if error is None:
+            return True
         self._failed = True
         if isinstance(error, HansaError):
             self._on_failed(error, tokens)
@@ -100,6 +96,7 @@ class GroupCommit(Generic[Token]):
             self._on_failed(explain_disk_error(error), tokens)
         else:
             raise error
+        return False
 
     def close(self) -> None:
         """Wait for the round under way, in the calling thread."""

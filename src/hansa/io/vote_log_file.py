@@ -9,6 +9,7 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from hansa.consensus.errors import CorruptVoteLog, LostVoteLog
 from hansa.consensus.values import VoteRecord
@@ -33,6 +34,38 @@ LOST_HINT = (
 )
 
 IsSigned = Callable[[BirthRecord], bool]
+
+
+class VoteLog(Protocol):
+    """Where votes are kept before they are sent; `append`, `sync`, `prune` are called by one thread at a time."""
+
+    def append(self, records: Sequence[VoteRecord]) -> None:
+        """Write records after the last one."""
+
+    def sync(self) -> None:
+        """Make what was written durable."""
+
+    def prune(self, below_height: int) -> None:
+        """Forget the votes below a height that nothing rests on."""
+
+    def close(self) -> None:
+        """Release what is held."""
+
+
+class VoteLogNowhere:
+    """The vote log of a single development node, which contradicts nobody when it forgets."""
+
+    def append(self, records: Sequence[VoteRecord]) -> None:
+        """Keep nothing."""
+
+    def sync(self) -> None:
+        """Nothing to sync."""
+
+    def prune(self, below_height: int) -> None:
+        """Nothing to forget."""
+
+    def close(self) -> None:
+        """Nothing to release."""
 
 
 class VoteLogFile:

@@ -7,26 +7,21 @@ most of the work. The replica only ever sees messages in which every signature h
 from collections.abc import Sequence
 
 from hansa.consensus.messages import Message, signed_votes
-from hansa.consensus.values import SignedVote, Vote, vote_preimage
-from hansa.crypto.suite import Suite, is_signature_valid, keccak256
+from hansa.consensus.signer import VoteDomain
+from hansa.consensus.values import SignedVote
+from hansa.crypto.suite import is_signature_valid
 from hansa.network.errors import InvalidSignature
 
 VERIFIED_MAX = 65_536
-GROUP = b"main"
 
 
 class Verifier:
     """Knows the validators' keys and the votes that were verified lately. Used on the event loop only."""
 
-    def __init__(self, genesis_hash: bytes, public_keys: Sequence[bytes]) -> None:
-        self._genesis_hash = genesis_hash
-        self._group_hash = keccak256(GROUP)
+    def __init__(self, domain: VoteDomain, public_keys: Sequence[bytes]) -> None:
+        self._domain = domain
         self._public_keys = tuple(public_keys)
         self._verified: dict[SignedVote, None] = {}
-
-    def digest(self, vote: Vote) -> bytes:
-        """What a validator signs for `vote`, 32 bytes."""
-        return keccak256(vote_preimage(self._genesis_hash, self._group_hash, Suite.STANDARD, vote))
 
     def unverified(self, message: Message) -> list[SignedVote]:
         """The votes in a message whose signatures were not checked yet.
@@ -49,7 +44,7 @@ class Verifier:
         InvalidSignature: one does not hold.
         """
         for signed in votes:
-            if not is_signature_valid(self._public_keys[signed.signer], self.digest(signed.vote), signed.signature):
+            if not is_signature_valid(self._public_keys[signed.signer], self._domain.digest(signed.vote), signed.signature):
                 raise InvalidSignature(f"a {signed.vote.type.name} vote of validator {signed.signer} does not verify")
 
     def remember(self, votes: Sequence[SignedVote]) -> None:

@@ -1,8 +1,180 @@
-"""A running node as its API sees it.
+"""A running node: its life from start to stop, and what its API may see of it (`hansa.types.ports.NodeView`)."""
 
-The Protocol is `hansa.types.ports.NodeView`, so that `hansa.api`, a lower layer, names it without importing this room.
-"""
+import gc
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Callable
 
-from hansa.types.ports import NodeStatus, NodeView, ValidatorInfo
+import msgspec
 
-__all__ = ["NodeStatus", "NodeView", "ValidatorInfo"]
+import hansa
+from hansa._native import Chain, Rpc
+from hansa.alliance.layout import NodeFolder
+from hansa.io.transport import Transport
+from hansa.node.config import NodeConfig
+from hansa.node.front import Front
+from hansa.node.genesis import Genesis
+from hansa.node.ready_file import Ready, remove_ready, write_ready
+from hansa.node.runtime import Runtime
+from hansa.types.ports import NodeStatus, ValidatorInfo
+
+log = logging.getLogger("hansa.node")
+
+
+class NodeParts(msgspec.Struct, frozen=True):
+    """What `hansa.node.assemble` puts together."""
+
+    folder: NodeFolder | None  # None = in memory only
+    config: NodeConfig
+    genesis: Genesis
+    runtime: Runtime
+    transport: Transport | None  # None = a single node
+    rpc: Rpc
+    open_front: "Callable[[RunningNode], Front]"
+
+
+class RunningNode:
+    """One node of an alliance. Lives on the event loop."""
+
+    def __init__(self, parts: NodeParts) -> None:
+        self._parts = parts
+        self._runtime = parts.runtime
+        self._transport = parts.transport
+        self._started = time.monotonic()
+        self._front: Front | None = None
+
+    # --- life
+
+    async def run(self) -> None:
+        """Serve until `request_stop` or until something ends the node; then stop cleanly.
+
+        Raises
+        ------
+        HansaError: why the node could not start or go on.
+        """
+        try:
+            await self._start()
+            await self._runtime.wait_ended()
+        finally:
+            await self._stop()
+
+    async def _start(self) -> None:
+        if self._transport is not None:
+            await self._transport.start()
+        self._runtime.start(self._transport)
+        self._front = self._parts.open_front(self)
+        await self._front.start()
+        gc.collect()
+        gc.freeze()
+        self._say_ready()
+
+    def _say_ready(self) -> None:
+        ready = self.ready()
+        log.info("ready at height %d, RPC on %s", ready.height, ready.rpc or "no address")
+        if self._parts.folder is not None:
+            write_ready(self._parts.folder.ready, ready)
+
+    def ready(self) -> Ready:
+        """What the ready file says."""
+        config, transport, front = self._parts.config, self._transport, self._front
+        return Ready(
+            pid=os.getpid(),
+            name=config.name,
+            organisation=config.organisation,
+            listen=config.listen if transport is None else str(transport.bound),
+            rpc=None if front is None or front.rpc is None else str(front.rpc),
+            ws=None if front is None or front.ws is None else str(front.ws),
+            height=self._runtime.feed.height,
+            genesis_hash="0x" + self.chain.genesis_hash.hex(),
+        )
+
+    def request_stop(self, reason: str) -> None:
+        """Stop soon; `run` returns."""
+        log.info("stopping: %s", reason)
+        self._runtime.end()
+
+    async def _stop(self) -> None:
+        if self._parts.folder is not None:
+            remove_ready(self._parts.folder.ready)
+        if self._front is not None:
+            await self._front.stop()
+        if self._transport is not None:
+            await self._transport.stop()
+        self._runtime.close()
+        log.info("stopped at height %d", self._runtime.feed.height)
+
+    # --- NodeView
+
+    @property
+    def chain(self) -> Chain:
+        """The native chain."""
+        return self._runtime.chain
+
+    @property
+    def rpc(self) -> Rpc:
+        """The native JSON-RPC front."""
+        return self._parts.rpc
+
+    @property
+    def dev(self) -> bool:
+        """Whether this is a development alliance."""
+        return self._parts.genesis.dev
+
+    def status(self) -> NodeStatus:
+        """Where the node stands now."""
+        config, replica = self._parts.config, self._runtime.replica.status()
+        executable, waiting = self.chain.pool_status()
+        return NodeStatus(
+            name=config.name,
+            organisation=config.organisation,
+            index=config.index,
+            chain_id=self._parts.genesis.chain_id,
+            genesis_hash=self.chain.genesis_hash,
+            dev=self._parts.genesis.dev,
+            version=hansa.__version__,
+            height=self._runtime.feed.height,
+            ordered_height=max(replica.committed_height, self._runtime.feed.height),
+            view=replica.view,
+            leader=replica.leader,
+            peers=0 if self._transport is None else len(self._transport.peers_up()),
+            pool_executable=executable,
+            pool_waiting=waiting,
+            uptime_s=int(time.monotonic() - self._started),
+            syncing=replica.syncing,
+            voting=replica.voting,
+            halted=self._runtime.halted or replica.halted,
+        )
+
+    def validators(self) -> list[ValidatorInfo]:
+        """All validators in index order."""
+        genesis, transport = self._parts.genesis, self._transport
+        rows = zip(genesis.validators, genesis.public_keys(), genesis.accounts(), strict=True)
+        found: list[ValidatorInfo] = []
+        for index, (validator, public, account) in enumerate(rows):
+            own = index == self._parts.config.index
+            rtt_us = None if own or transport is None else transport.rtt_us(index)
+            found.append(
+                ValidatorInfo(
+                    index=index,
+                    name=validator.name,
+                    organisation=validator.organisation,
+                    public_key=public,
+                    account=account,
+                    connected=own or (transport is not None and transport.is_up(index)),
+                    rtt_ms=None if rtt_us is None else rtt_us / 1000,
+                )
+            )
+        return found
+
+    def kick(self) -> None:
+        """Transactions may have entered the pool."""
+        self._runtime.kick()
+
+    async def wait_sealed(self, above: int, timeout_s: float) -> int:
+        """Return the sealed height once it exceeds `above`, or as it stands after `timeout_s`."""
+        return await self._runtime.feed.wait_above(above, timeout_s)
+
+    def sealed_heights(self) -> AsyncIterator[int]:
+        """Every height sealed from now on."""
+        return self._runtime.feed.heights()

@@ -1,0 +1,199 @@
+"""Putting one node together from its folder: every part is opened and checked here, nothing runs yet."""
+
+from pathlib import Path
+
+from hansa import _native
+from hansa._native import Chain, NativeError, Rpc
+from hansa.alliance.errors import NoAlliance
+from hansa.alliance.files import read_public
+from hansa.alliance.layout import NodeFolder
+from hansa.consensus import inputs as ins
+from hansa.consensus.config import RECENT_HEIGHTS, EngineConfig
+from hansa.consensus.signer import VoteDomain
+from hansa.consensus.validators import ValidatorSet
+from hansa.consensus.values import SealedHead, VoteRecord
+from hansa.crypto.suite import KeyPair, Suite, keccak256
+from hansa.io.key_file import is_birth_signed, load_consensus_key, open_signer
+from hansa.io.tls import Roster, open_tls
+from hansa.io.transport import Transport, TransportEvents, TransportFacts
+from hansa.io.vote_log_file import VoteLog, VoteLogNowhere, open_vote_log
+from hansa.node.config import NodeConfig, load_node_config, parse_address
+from hansa.node.errors import InvalidNodeConfig
+from hansa.node.genesis import Genesis, decode_genesis
+from hansa.node.ledger_work import read_head
+from hansa.node.logs import LogContext, open_logs
+from hansa.node.native_failures import explain_native
+from hansa.node.ready_file import remove_ready
+from hansa.node.replica import EngineKind, Replica, ReplicaConfig
+from hansa.node.runtime import Runtime, RuntimeParts
+from hansa.node.verifier import Verifier
+from hansa.node.view import NodeParts, RunningNode
+from hansa.types.order import decode_order, encode_order, genesis_order
+
+GROUP = b"main"
+
+
+async def open_node(directory: Path) -> RunningNode:
+    """Open the node of a folder. Call on the event loop that will run it.
+
+    Raises
+    ------
+    HansaError: one class per cause, each with its code and the next step.
+    """
+    folder = NodeFolder(directory)
+    config = load_node_config(folder)
+    open_logs(config.log_level, LogContext(config.organisation, config.name, lambda: (0, 0)))
+    genesis_bytes = read_genesis(folder)
+    genesis = decode_genesis(genesis_bytes)
+    check_place(config, genesis)
+    pair = load_consensus_key(folder.consensus_key, genesis.public_keys()[config.index])
+    data = folder.root / config.data
+    remove_ready(folder.ready)
+    chain = open_chain(data, genesis_bytes)
+    votes = open_vote_log(
+        data / "votes", chain.genesis_hash, config.index, lambda birth: is_birth_signed(birth, pair.public)
+    )
+    runtime = build_runtime(config, genesis, chain, pair, votes, votes.records)
+    transport = open_transport(folder, config, genesis, runtime)
+    open_logs(config.log_level, LogContext(config.organisation, config.name, runtime.position))
+    return RunningNode(NodeParts(folder, config, genesis, runtime, transport, Rpc(chain, {})))
+
+
+def read_genesis(folder: NodeFolder) -> bytes:
+    """The bytes of a folder's genesis.json.
+
+    Raises
+    ------
+    InvalidNodeConfig: it is missing.
+    """
+    try:
+        return read_public(folder.genesis)
+    except NoAlliance as error:
+        raise InvalidNodeConfig(error.cause, "put the alliance's genesis.json there") from error
+
+
+def check_place(config: NodeConfig, genesis: Genesis) -> None:
+    """Check that node.toml and genesis.json speak of the same node and the same peers.
+
+    Raises
+    ------
+    InvalidNodeConfig: they contradict each other.
+    """
+    if config.index >= len(genesis.validators):
+        raise InvalidNodeConfig(f"node.toml: index {config.index}, genesis lists {len(genesis.validators)} validators")
+    expected = genesis.validators[config.index]
+    if (expected.name, expected.organisation) != (config.name, config.organisation):
+        raise InvalidNodeConfig(
+            f"node.toml: validator {config.index} is {expected.name} of {expected.organisation} in genesis.json, "
+            f"not {config.name} of {config.organisation}",
+            "use the files that `hansa init` made together",
+        )
+    if config.dev != genesis.dev:
+        raise InvalidNodeConfig(f"node.toml: dev is {config.dev}, genesis.json says {genesis.dev}")
+    known = {config.index, *(peer.index for peer in config.peers)}
+    missing = [validator.name for index, validator in enumerate(genesis.validators) if index not in known]
+    if missing or len(known) != len(genesis.validators):
+        raise InvalidNodeConfig(f"node.toml: no address of {', '.join(missing)}", "every validator is a peer")
+
+
+def open_chain(data: Path, genesis: bytes) -> Chain:
+    """Open the ledger of a data folder, or begin it.
+
+    Raises
+    ------
+    FolderLocked, ForeignGenesis, InvalidNodeConfig, DiskFull, DiskFailed, LedgerFailure: as their names say.
+    """
+    try:
+        if (data / "blocks").is_dir() and any((data / "blocks").iterdir()):
+            return Chain.open(str(data), genesis)
+        return Chain.create(str(data), genesis)
+    except NativeError as error:
+        raise explain_native(error) from error
+
+
+def build_runtime(
+    config: NodeConfig, genesis: Genesis, chain: Chain, pair: KeyPair, votes: VoteLog, records: tuple[VoteRecord, ...]
+) -> Runtime:
+    """Everything between the ledger and the links."""
+    domain = VoteDomain(chain.genesis_hash, keccak256(GROUP), Suite.STANDARD, keccak256)
+    signer = open_signer(pair, config.index, domain)
+    signer.restore(records)
+    size = len(genesis.validators)
+    engine = EngineConfig(
+        me=config.index,
+        validators=ValidatorSet([1] * size),
+        genesis_order_hash=_native.genesis_order_hash(chain.genesis_hash),
+        order_hash=lambda block: keccak256(encode_order(block)),
+        payload_hash=keccak256,
+        window=genesis.consensus.window,
+        term=genesis.consensus.term,
+        block_interval_ms=genesis.consensus.block_interval_ms,
+        view_timeout_ms=genesis.consensus.view_timeout_ms,
+        verify_own_votes=size > 1,
+    )
+    replica = Replica(ReplicaConfig(engine, EngineKind(genesis.consensus.kind)))
+    return Runtime(
+        RuntimeParts(
+            index=config.index,
+            chain=chain,
+            replica=replica,
+            signer=signer,
+            verifier=Verifier(domain, genesis.public_keys()),
+            votes=votes,
+            gas_limit=genesis.gas_limit,
+            restored=read_restored(chain, genesis, records),
+        )
+    )
+
+
+def read_restored(chain: Chain, genesis: Genesis, records: tuple[VoteRecord, ...]) -> ins.Restored:
+    """What the ledger and the vote log hold, as the replica's first input."""
+    height, sealed_hash, order_hash = chain.head()
+    if height:
+        head = read_head(chain)
+    else:
+        head = SealedHead(0, sealed_hash, order_hash, genesis_order(sealed_hash, genesis.timestamp_ms))
+    first = max(0, height - RECENT_HEIGHTS + 1)
+    recent = tuple((number, chain.sealed_hash(number)) for number in range(first, height + 1))
+    bodies: list[ins.HeldBody] = []
+    for body_hash, order in chain.unsealed_bodies():
+        found = chain.order_block(body_hash)
+        if found is not None:
+            bodies.append(ins.HeldBody(body_hash, decode_order(order), found[1]))
+    return ins.Restored(head, recent, records, tuple(bodies))
+
+
+def open_transport(folder: NodeFolder, config: NodeConfig, genesis: Genesis, runtime: Runtime) -> Transport | None:
+    """The links to the other validators; None for a single node.
+
+    Raises
+    ------
+    UnusableKeyFile, UnusableCertificate: this node's TLS files do not fit.
+    """
+    if len(genesis.validators) == 1:
+        return None
+    roster = Roster(genesis.members())
+    tls = open_tls(folder.tls_certificate, folder.tls_key, roster, config.index)
+    facts = TransportFacts(
+        config.index, runtime.chain.genesis_hash, parse_address(config.listen), config.peer_addresses()
+    )
+    inbox = runtime.inbox
+    events = TransportEvents(inbox.on_message, runtime.gossip.on_bundle, inbox.on_peer_up, inbox.on_peer_down)
+    return Transport(facts, tls, events)
+
+
+def open_memory_node(config: NodeConfig, genesis_bytes: bytes, pair: KeyPair) -> RunningNode:
+    """A single development node that keeps nothing on disk.
+
+    Raises
+    ------
+    HansaError: one class per cause.
+    """
+    genesis = decode_genesis(genesis_bytes)
+    check_place(config, genesis)
+    try:
+        chain = Chain.create(None, genesis_bytes)
+    except NativeError as error:
+        raise explain_native(error) from error
+    runtime = build_runtime(config, genesis, chain, pair, VoteLogNowhere(), ())
+    return RunningNode(NodeParts(None, config, genesis, runtime, None, Rpc(chain, {})))

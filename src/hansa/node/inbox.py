@@ -1,0 +1,85 @@
+"""Peer messages on their way in: decoded, on the right lane, every signature checked; then inputs of the replica.
+
+Few unchecked signatures are verified at once, so that votes keep their order; many (a view change of a large alliance)
+go to a worker, for no step of the event loop may take long.
+"""
+
+import logging
+from collections.abc import Callable
+
+from hansa.consensus import inputs as ins
+from hansa.consensus.errors import InvalidMessage
+from hansa.consensus.messages import Message, decode_message, lane_of
+from hansa.consensus.values import SignedVote
+from hansa.errors import HansaError
+from hansa.io.transport import Transport
+from hansa.network.errors import InvalidSignature
+from hansa.network.lanes import Lane
+from hansa.node.verifier import Verifier
+from hansa.node.workers import Worker
+
+log = logging.getLogger("hansa.node")
+
+CHECKED_AT_ONCE_MAX = 24  # signatures, about 50 us each
+
+
+class Inbox:
+    """Turns frames of peers into inputs. Lives on the event loop."""
+
+    def __init__(self, verifier: Verifier, worker: Worker, push: Callable[[ins.Input], None]) -> None:
+        self._verifier = verifier
+        self._worker = worker
+        self._push = push
+        self._transport: Transport | None = None
+        self.invalid: dict[int, int] = {}  # messages against the rules, by peer
+
+    def start(self, transport: Transport | None) -> None:
+        """Learn whom to turn away from."""
+        self._transport = transport
+
+    def on_message(self, peer: int, lane: Lane, payload: bytes) -> None:
+        """A message frame came."""
+        try:
+            message = decode_message(payload)
+            if int(lane_of(message)) != int(lane):
+                raise InvalidMessage(f"a {type(message).__name__} on the {lane.name} lane")
+            unchecked = self._verifier.unverified(message)
+            if len(unchecked) > CHECKED_AT_ONCE_MAX:
+                self._check_elsewhere(peer, message, unchecked)
+                return
+            self._verifier.check(unchecked)
+        except (InvalidMessage, InvalidSignature) as error:
+            self._refuse(peer, error)
+            return
+        self._verifier.remember(unchecked)
+        self._push(ins.MessageIn(peer, message))
+
+    def on_peer_up(self, peer: int) -> None:
+        """All lanes to a peer are open."""
+        self._push(ins.PeerUp(peer))
+
+    def on_peer_down(self, peer: int) -> None:
+        """A peer went away."""
+        self._push(ins.PeerDown(peer))
+
+    def _check_elsewhere(self, peer: int, message: Message, unchecked: list[SignedVote]) -> None:
+        def check() -> HansaError | None:
+            try:
+                self._verifier.check(unchecked)
+            except InvalidSignature as error:
+                return error
+            return None
+
+        def done(error: HansaError | None) -> None:
+            if error is not None:
+                self._refuse(peer, error)
+                return
+            self._verifier.remember(unchecked)
+            self._push(ins.MessageIn(peer, message))
+
+        self._worker.submit(check, done)
+
+    def _refuse(self, peer: int, error: HansaError) -> None:
+        self.invalid[peer] = self.invalid.get(peer, 0) + 1
+        if self._transport is not None:
+            self._transport.refuse_peer(peer, error)

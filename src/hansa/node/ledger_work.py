@@ -1,0 +1,248 @@
+"""What a replica asks of the native chain: each effect goes to the right worker, each answer returns as an input."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from hansa import _native
+from hansa._native import Chain, NativeError
+from hansa.consensus import effects as fx
+from hansa.consensus import inputs as ins
+from hansa.consensus.messages import BUNDLE_BYTES_MAX, Message, PayloadResponse, RangeResponse
+from hansa.consensus.values import SealedHead
+from hansa.crypto.suite import keccak256
+from hansa.node.native_failures import explain_native, native_code
+from hansa.node.workers import Worker
+from hansa.types.order import HASH_BYTES, decode_order, encode_order
+
+BLOCK_COUNT_MAX = 4_096  # transactions in one order block
+BLOCK_BYTES_MAX = 2 * 1024 * 1024
+RANGE_BYTES_MAX = 3 * 1024 * 1024
+CHECKPOINT_EVERY_BLOCKS = 5_000
+CHECKPOINT_EVERY_GAS = 20_000_000_000
+
+
+class Shell(Protocol):
+    """What ledger work needs of the runtime."""
+
+    def push(self, event: ins.Input) -> None:
+        """Queue an answer."""
+
+    def send(self, peer: int, message: Message) -> None:
+        """Send to one validator."""
+
+    def mark_blocks_dirty(self) -> None:
+        """The block log was appended to."""
+
+    def on_sealed(self, height: int) -> None:
+        """A block is final here."""
+
+
+class LedgerWork:
+    """Performs the ledger's effects. Lives on the event loop; `_`-methods that end in `_now` run in workers."""
+
+    def __init__(self, chain: Chain, gas_limit: int, workers: Mapping[str, Worker], shell: Shell) -> None:
+        self._chain = chain
+        self._gas_limit = gas_limit
+        self._order = workers["order"]
+        self._execute_worker = workers["execute"]
+        self._serve = workers["serve"]
+        self._checkpoint_worker = workers["checkpoint"]
+        self._shell = shell
+        self._ancestors: list[bytes] | None = None
+        self._said: tuple[bool, bool] | None = None  # the last WorkPending since AskWork
+        self._checking = False
+        self._check_again = False
+        self._blocks_since_checkpoint = 0
+        self._gas_since_checkpoint = 0
+
+    def perform(self, effect: fx.Effect) -> None:
+        """Do what the effect asks."""
+        PERFORM[type(effect)](self, effect)
+
+    def sync_blocks(self) -> None:
+        """Make the block log durable; called in the commit's thread.
+
+        Raises
+        ------
+        DiskFull, DiskFailed: it is not.
+        """
+        try:
+            self._chain.sync()
+        except NativeError as error:
+            raise explain_native(error) from error
+
+    # --- work to propose
+
+    def pool_changed(self) -> None:
+        """Transactions came or went."""
+        if self._ancestors is None:
+            return
+        if self._checking:
+            self._check_again = True
+            return
+        self._checking = True
+        ancestors = self._ancestors
+        self._order.submit(lambda: self._work_now(ancestors), lambda found: self._on_work(ancestors, found))
+
+    def _work_now(self, ancestors: list[bytes]) -> tuple[bool, bool]:
+        pending = self._chain.has_executable(ancestors)
+        return pending, pending and self._chain.pool_status()[0] >= BLOCK_COUNT_MAX
+
+    def _on_work(self, ancestors: list[bytes], found: tuple[bool, bool]) -> None:
+        self._checking = False
+        if ancestors is self._ancestors and found != self._said:
+            self._said = found
+            self._shell.push(ins.WorkPending(*found))
+        if self._check_again:
+            self._check_again = False
+            self.pool_changed()
+
+    def _ask_work(self, effect: fx.AskWork) -> None:
+        self._ancestors = list(effect.ancestors)
+        self._said = None
+        self.pool_changed()
+
+    # --- ordering
+
+    def _ask_proposal(self, effect: fx.AskProposal) -> None:
+        def propose_now() -> ins.Input:
+            refs, count, gas = self._chain.propose(
+                list(effect.ancestors), self._gas_limit, BLOCK_COUNT_MAX, BLOCK_BYTES_MAX
+            )
+            return ins.Proposed(effect.height, effect.parent_hash, refs, keccak256(refs), count, gas)
+
+        self._order.submit(propose_now, self._shell.push)
+
+    def _check_body(self, effect: fx.CheckBody) -> None:
+        def check_now() -> ins.BodyChecked:
+            missing = self._chain.missing(effect.refs)
+            if missing:
+                return ins.BodyChecked(effect.order_hash, ok=False, missing=missing)
+            try:
+                self._chain.add_body(encode_order(effect.block), effect.refs)
+            except NativeError as error:
+                if not native_code(error).startswith("BODY-"):
+                    raise
+                return ins.BodyChecked(effect.order_hash, ok=False, reason=str(error.args[1]))
+            return ins.BodyChecked(effect.order_hash, ok=True)
+
+        def done(answer: ins.BodyChecked) -> None:
+            if answer.ok:
+                self._shell.mark_blocks_dirty()
+            self._shell.push(answer)
+
+        self._order.submit(check_now, done)
+
+    def _add_payload(self, effect: fx.AddPayload) -> None:
+        def add_now() -> None:
+            try:
+                self._chain.add_bundle(effect.peer, effect.bundle)
+            except NativeError as error:  # the block stays without its payload: the replica asks another peer
+                if native_code(error).startswith("LOG-"):
+                    raise
+
+        self._order.submit(add_now, lambda _: self.pool_changed())
+
+    def _serve_payload(self, effect: fx.ServePayload) -> None:
+        def payload_now() -> bytes:
+            hashes = effect.hashes
+            bundle = self._chain.payload(hashes)
+            while len(bundle) > BUNDLE_BYTES_MAX:
+                hashes = hashes[: len(hashes) // HASH_BYTES // 2 * HASH_BYTES]
+                bundle = self._chain.payload(hashes)
+            return bundle
+
+        def done(bundle: bytes) -> None:
+            self._shell.send(effect.peer, PayloadResponse(effect.order_hash, bundle))
+
+        self._serve.submit(payload_now, done)
+
+    # --- execution and sealing, one queue
+
+    def _execute(self, effect: fx.Execute) -> None:
+        def execute_now() -> tuple[ins.Input, int]:
+            height, sealed_hash, gas_used, _ = self._chain.execute(effect.order_hash)
+            return ins.Executed(height, effect.order_hash, sealed_hash), gas_used
+
+        def done(result: tuple[ins.Input, int]) -> None:
+            self._gas_since_checkpoint += result[1]
+            self._shell.push(result[0])
+
+        self._execute_worker.submit(execute_now, done)
+
+    def _seal(self, effect: fx.Seal) -> None:
+        certificate = effect.certificate
+
+        def seal_now() -> int:
+            encoded = _native.certificate_encode(
+                certificate.epoch, certificate.height, certificate.hash, list(certificate.signatures)
+            )
+            self._chain.seal(certificate.height, encoded)
+            return certificate.height
+
+        self._execute_worker.submit(seal_now, self._on_sealed)
+
+    def _on_sealed(self, height: int) -> None:
+        self._shell.on_sealed(height)
+        self.pool_changed()
+        self._blocks_since_checkpoint += 1
+        due = self._blocks_since_checkpoint >= CHECKPOINT_EVERY_BLOCKS
+        if due or self._gas_since_checkpoint >= CHECKPOINT_EVERY_GAS:
+            self._blocks_since_checkpoint = self._gas_since_checkpoint = 0
+            self._checkpoint_worker.submit(self._chain.checkpoint, lambda _: None)
+
+    # --- sync
+
+    def _serve_blocks(self, effect: fx.ServeBlocks) -> None:
+        def export_now() -> Message:
+            blocks = self._chain.export_blocks(effect.first, effect.count, RANGE_BYTES_MAX)
+            return RangeResponse(effect.request, effect.first, tuple(blocks))
+
+        self._serve.submit(export_now, lambda message: self._shell.send(effect.peer, message))
+
+    def _import_blocks(self, effect: fx.ImportBlocks) -> None:
+        def import_now() -> ins.Imported:
+            heads: list[SealedHead] = []
+            for block in effect.blocks:
+                try:
+                    self._chain.import_block(block)
+                except NativeError as error:
+                    if not native_code(error).startswith(("BLOCK-", "BODY-", "WIRE-", "TX-")):
+                        raise
+                    return ins.Imported(effect.request, tuple(heads), f"{native_code(error)}: {error.args[1]}")
+                heads.append(read_head(self._chain))
+            return ins.Imported(effect.request, tuple(heads))
+
+        def done(answer: ins.Imported) -> None:
+            self._shell.mark_blocks_dirty()
+            for head in answer.heads:
+                self._on_sealed(head.height)
+            self._shell.push(answer)
+
+        self._execute_worker.submit(import_now, done)
+
+
+def read_head(chain: Chain) -> SealedHead:
+    """The sealed head as ordering sees it; not for height 0.
+
+    Raises
+    ------
+    InvalidOrder: the stored order block is damaged.
+    """
+    height, sealed_hash, order_hash = chain.head()
+    found = chain.order_block(order_hash)
+    assert found is not None, "the head's own order block is in the log"
+    return SealedHead(height, sealed_hash, order_hash, decode_order(found[0]))
+
+
+PERFORM: dict[type[Any], Callable[[LedgerWork, Any], None]] = {
+    fx.AskProposal: LedgerWork._ask_proposal,
+    fx.AskWork: LedgerWork._ask_work,
+    fx.CheckBody: LedgerWork._check_body,
+    fx.AddPayload: LedgerWork._add_payload,
+    fx.ServePayload: LedgerWork._serve_payload,
+    fx.Execute: LedgerWork._execute,
+    fx.Seal: LedgerWork._seal,
+    fx.ServeBlocks: LedgerWork._serve_blocks,
+    fx.ImportBlocks: LedgerWork._import_blocks,
+}

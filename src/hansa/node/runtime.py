@@ -1,0 +1,285 @@
+"""The loop that drives a replica: inputs in, effects out, on one event loop.
+
+A turn takes what waits, at most TURN_MS of it, performs the effects in order, and ends with one group commit. Native
+work runs in workers (see `hansa.node.workers`) and comes back as inputs. The table EFFECTS is the list of what a replica
+may ask for; `node/pipeline.py` shows where each answer goes.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from hansa._native import Chain, NativeError
+from hansa.consensus import effects as fx
+from hansa.consensus import inputs as ins
+from hansa.consensus.errors import RefusedVote
+from hansa.consensus.messages import Message, encode_message, lane_of
+from hansa.consensus.signer import Signer
+from hansa.consensus.values import SignedVote, VoteRecord
+from hansa.errors import HansaError
+from hansa.io.clock import Clock
+from hansa.io.errors import DiskFull
+from hansa.io.group_commit import GroupCommit
+from hansa.io.transport import Transport
+from hansa.io.vote_log_file import VoteLog
+from hansa.network.frames import FrameKind
+from hansa.network.lanes import Lane
+from hansa.node.gossip import Gossip
+from hansa.node.inbox import Inbox
+from hansa.node.ledger_work import LedgerWork
+from hansa.node.native_failures import explain_native
+from hansa.node.replica import Replica
+from hansa.node.sealed_feed import SealedFeed
+from hansa.node.verifier import Verifier
+from hansa.node.workers import Worker
+
+log = logging.getLogger("hansa.node")
+
+TURN_MS = 2
+WORKERS = ("order", "execute", "admit", "serve", "checkpoint")
+
+
+@dataclass(slots=True)
+class RuntimeParts:
+    """What `hansa.node.assemble` puts together."""
+
+    index: int
+    chain: Chain
+    replica: Replica
+    signer: Signer
+    verifier: Verifier
+    votes: VoteLog
+    gas_limit: int  # of one block
+    restored: ins.Restored
+
+
+class Runtime:
+    """Drives one replica. Everything but the workers runs on the event loop that made it."""
+
+    def __init__(self, parts: RuntimeParts) -> None:
+        self.index = parts.index
+        self.chain = parts.chain
+        self.replica = parts.replica
+        self.clock = Clock()
+        self.feed = SealedFeed(parts.restored.head.height)
+        self.halted: str | None = None
+        self._parts = parts
+        self._loop = asyncio.get_running_loop()
+        self._inputs: deque[ins.Input] = deque()
+        self._turn_scheduled = False
+        self._stopping = False
+        self._ended: asyncio.Future[None] = self._loop.create_future()
+        self._timers: dict[ins.TimerId, asyncio.TimerHandle] = {}
+        self._transport: Transport | None = None
+        self._workers = {name: Worker(name, self._on_work_failed) for name in WORKERS}
+        self._ledger = LedgerWork(self.chain, parts.gas_limit, self._workers, self)
+        self._commit: GroupCommit[SignedVote] = GroupCommit(
+            parts.votes, self._ledger.sync_blocks, self._on_durable, self._on_commit_failed
+        )
+        self.gossip = Gossip(self.chain, self._workers["admit"], self._ledger.pool_changed)
+        self.inbox = Inbox(parts.verifier, self._workers["serve"], self.push)
+
+    # --- life
+
+    def start(self, transport: Transport | None) -> None:
+        """Begin: restore the replica, gossip, take turns. A single node has no transport."""
+        self._transport = transport
+        self.inbox.start(transport)
+        self.push(self._parts.restored)
+        self.gossip.start(transport)
+        if transport is not None:
+            for peer in transport.peers_up():
+                self.push(ins.PeerUp(peer))
+
+    async def wait_ended(self) -> None:
+        """Return when `stop` was asked for.
+
+        Raises
+        ------
+        HansaError: why the node cannot go on.
+        """
+        await self._ended
+
+    def end(self) -> None:
+        """Ask `wait_ended` to return."""
+        if not self._ended.done():
+            self._ended.set_result(None)
+
+    def fail(self, error: BaseException) -> None:
+        """End the node with an error."""
+        if not self._ended.done():
+            self._ended.set_exception(error)
+
+    def close(self) -> None:
+        """Stop taking turns, finish the work under way, make everything durable."""
+        self._stopping = True
+        for timer in self._timers.values():
+            timer.cancel()
+        self.gossip.close()
+        for worker in self._workers.values():
+            worker.close()
+        self._commit.close()
+        self._parts.votes.close()
+
+    def position(self) -> tuple[int, int]:
+        """(sealed height, view), for logs."""
+        return self.feed.height, self.replica.status().view
+
+    def kick(self) -> None:
+        """Transactions may have entered the pool here."""
+        self.gossip.kick()
+        self._ledger.pool_changed()
+
+    # --- turns
+
+    def push(self, event: ins.Input) -> None:
+        """Queue an input for the next turn."""
+        self._inputs.append(event)
+        if not self._turn_scheduled and not self._stopping:
+            self._turn_scheduled = True
+            self._loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._turn_scheduled = False
+        if self._stopping:
+            return
+        now_ms = self.clock.now_ms()
+        until_ms = now_ms + TURN_MS
+        while self._inputs and now_ms <= until_ms:
+            for effect in self.replica.step(self._inputs.popleft(), now_ms, self.clock.wall_ms()):
+                EFFECTS[type(effect)](self, effect)
+            now_ms = self.clock.now_ms()
+        self._commit.flush()
+        if self._inputs and not self._turn_scheduled:
+            self._turn_scheduled = True
+            self._loop.call_soon(self._turn)
+
+    # --- votes
+
+    def _sign_vote(self, effect: fx.SignVote) -> None:
+        try:
+            signed = self._parts.signer.sign_vote(effect.vote)
+        except RefusedVote as error:
+            log.critical(str(error), extra={"code": error.code})
+            self.push(ins.StopVoting(str(error)))
+            return
+        self._parts.verifier.remember([signed])
+        self._commit.add([VoteRecord(signed, effect.context)], signed)
+
+    def mark_blocks_dirty(self) -> None:
+        """The block log was appended to; the next group commit syncs it."""
+        self._commit.mark_blocks_dirty()
+
+    def _on_durable(self, votes: Sequence[SignedVote]) -> None:
+        for signed in votes:
+            self.push(ins.VoteDurable(signed))
+
+    def _on_commit_failed(self, error: HansaError, _: Sequence[SignedVote]) -> None:
+        self.on_disk_error(error)
+
+    def on_disk_error(self, error: HansaError) -> None:
+        """Full: vote no more and keep serving reads. Anything else: a disk that lies ends the node."""
+        if not isinstance(error, DiskFull):
+            self.fail(error)
+            return
+        log.critical(str(error), extra={"code": error.code})
+        self.halted = self.halted or str(error)
+        self.push(ins.Abdicate())
+        self.push(ins.StopVoting(str(error)))
+
+    def _prune_votes(self, effect: fx.PruneVotes) -> None:
+        self._commit.submit(lambda: self._parts.votes.prune(effect.below_height))
+
+    # --- messages
+
+    def send(self, peer: int, message: Message) -> None:
+        """Send to one validator; lost if it is not connected."""
+        if self._transport is not None:
+            self._transport.send(peer, Lane(lane_of(message)), FrameKind.MESSAGE, encode_message(message))
+
+    def _send(self, effect: fx.Send) -> None:
+        self.send(effect.peer, effect.message)
+
+    def _broadcast(self, effect: fx.Broadcast) -> None:
+        if self._transport is not None:
+            message = effect.message
+            self._transport.broadcast(Lane(lane_of(message)), FrameKind.MESSAGE, encode_message(message))
+
+    # --- timers
+
+    def _set_timer(self, effect: fx.SetTimer) -> None:
+        self._cancel(effect.timer)
+        delay = max(0, effect.at_ms - self.clock.now_ms()) / 1000
+        self._timers[effect.timer] = self._loop.call_later(delay, self._fire, effect)
+
+    def _fire(self, effect: fx.SetTimer) -> None:
+        if self.clock.now_ms() < effect.at_ms:  # the loop rounds; a timer is never early
+            self._timers[effect.timer] = self._loop.call_later(0.001, self._fire, effect)
+            return
+        self._timers.pop(effect.timer, None)
+        self.push(ins.TimerFired(effect.timer))
+
+    def _cancel_timer(self, effect: fx.CancelTimer) -> None:
+        self._cancel(effect.timer)
+
+    def _cancel(self, timer: ins.TimerId) -> None:
+        handle = self._timers.pop(timer, None)
+        if handle is not None:
+            handle.cancel()
+
+    # --- ledger (answers come back through `push`)
+
+    def _ledger_work(self, effect: fx.Effect) -> None:
+        self._ledger.perform(effect)
+
+    def on_sealed(self, height: int) -> None:
+        """A block is final here."""
+        self.feed.publish(height)
+
+    def _on_work_failed(self, error: BaseException) -> None:
+        if isinstance(error, NativeError):
+            self.on_disk_error(explain_native(error))
+        else:
+            self.fail(error)
+
+    # --- last words
+
+    def _evidence(self, effect: fx.Evidence) -> None:
+        proof = effect.proof
+        log.critical(
+            "validator %d contradicted itself: %s and %s",
+            proof.first.signer,
+            proof.first.vote,
+            proof.second.vote,
+            extra={"code": "CONSENSUS-9", "evidence": msgspec.msgpack.encode(proof).hex()},
+        )
+
+    def _halt(self, effect: fx.Halt) -> None:
+        log.critical("%s (%s)", effect.reason, effect.hint, extra={"code": effect.code})
+        self.halted = self.halted or f"{effect.code}: {effect.reason}"
+
+
+EFFECTS: dict[type[Any], Callable[[Runtime, Any], None]] = {
+    fx.SignVote: Runtime._sign_vote,
+    fx.Send: Runtime._send,
+    fx.Broadcast: Runtime._broadcast,
+    fx.SetTimer: Runtime._set_timer,
+    fx.CancelTimer: Runtime._cancel_timer,
+    fx.AskProposal: Runtime._ledger_work,
+    fx.AskWork: Runtime._ledger_work,
+    fx.CheckBody: Runtime._ledger_work,
+    fx.ServePayload: Runtime._ledger_work,
+    fx.AddPayload: Runtime._ledger_work,
+    fx.Execute: Runtime._ledger_work,
+    fx.Seal: Runtime._ledger_work,
+    fx.ServeBlocks: Runtime._ledger_work,
+    fx.ImportBlocks: Runtime._ledger_work,
+    fx.PruneVotes: Runtime._prune_votes,
+    fx.Evidence: Runtime._evidence,
+    fx.Halt: Runtime._halt,
+}
