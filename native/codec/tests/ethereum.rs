@@ -1,23 +1,44 @@
 //! RLPTests of ethereum/tests through [`RlpItem`].
 //!
-//! HANSA_VECTORS names the folder that holds `RLPTests/` (the unpacked ethereum-basic-tests);
-//! without it the tests say so and pass. `tests/differential/test_codec_ethereum.py` runs the
-//! encoding half through the Python border.
+//! The vectors lie in HANSA_VECTORS (the unpacked ethereum-basic-tests) or in the archive beside the
+//! repository; without both the tests say so and pass.
 #![allow(clippy::unwrap_used)]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
 
 use alloy_primitives::{U256, hex};
 use hansa_codec::RlpItem;
 use serde_json::{Map, Value};
 
+/// The folder of unpacked vectors: HANSA_VECTORS, or the archive beside the repository; none where
+/// both are absent.
+fn vectors() -> Option<PathBuf> {
+    if let Some(root) = std::env::var_os("HANSA_VECTORS") {
+        return Some(root.into());
+    }
+    let archive =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors/ethereum-basic-tests.tar.xz");
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ethereum-basic-tests-rlptests");
+    if !archive.is_file() || std::fs::create_dir_all(&target).is_err() {
+        eprintln!("skipped: neither HANSA_VECTORS nor ../shared/vectors holds ethereum-basic-tests");
+        return None;
+    }
+    let unpacked = Command::new("tar").arg("-xJf").arg(&archive).arg("-C").arg(&target).status();
+    if !unpacked.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: tar cannot unpack {}", archive.display());
+        return None;
+    }
+    Some(target)
+}
+
+static VECTORS: LazyLock<Option<PathBuf>> = LazyLock::new(vectors);
+
 /// The cases of one file, or none where the vectors are absent.
 fn cases(file: &str) -> Option<Map<String, Value>> {
-    let Some(root) = std::env::var_os("HANSA_VECTORS") else {
-        eprintln!("skipped: HANSA_VECTORS does not name a folder with RLPTests/");
-        return None;
-    };
-    let content = std::fs::read(Path::new(&root).join("RLPTests").join(file)).unwrap();
+    let root = VECTORS.as_ref()?;
+    let content = std::fs::read(root.join("RLPTests").join(file)).unwrap();
     Some(serde_json::from_slice(&content).unwrap())
 }
 
