@@ -76,6 +76,20 @@ class Client:
                 results.append(failure)
         return results
 
+    def batch_all(self, calls: Sequence[tuple[str, Sequence[Json]]]) -> list[Json]:
+        """As `batch`, for calls that only make sense together.
+
+        Raises
+        ------
+        RpcFailed: the first call that failed.
+        NodeUnreachable, InvalidAnswer: as `call`.
+        """
+        answers = self.batch(calls)
+        for answer in answers:
+            if isinstance(answer, RpcFailed):
+                raise answer
+        return answers
+
     def close(self) -> None:
         """Close the connection; the next call opens it again."""
         self._connection.close()

@@ -53,11 +53,10 @@ def sign_intent(client: Client, key: KeyPair, intent: Intent) -> Signed:
     ]
     if intent.gas is None:
         wanted.append(("eth_estimateGas", [call]))
-    numbers: list[int] = []
-    for answer in client.batch(wanted):
-        if isinstance(answer, RpcFailed):
-            raise explained(answer)
-        numbers.append(int(answer, 16))
+    try:
+        numbers = [int(answer, 16) for answer in client.batch_all(wanted)]
+    except RpcFailed as failure:
+        raise explained(failure) from None
     gas = intent.gas if intent.gas is not None else round(numbers[3] * GAS_MARGIN)
     nonce = intent.nonce if intent.nonce is not None else numbers[2]
     return sign_fields(key, intent, chain_id=numbers[0], gas_price=numbers[1], nonce=nonce, gas=gas)

@@ -1,0 +1,5 @@
+"""`python -m hansa.cli` is `hansa`."""
+
+from hansa.cli import main
+
+main()

@@ -1,0 +1,100 @@
+"""`hansa ps`, `hansa status`, `hansa logs`: what runs, and what it says."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hansa.cli.options import Folder, Rpc, screen_of
+
+if TYPE_CHECKING:
+    from hansa.cli.network import LocalNode
+
+
+def ps(context: typer.Context, folder: Folder = None) -> None:
+    """List the nodes of this machine."""
+    from hansa.cli.network import open_network
+    from hansa.cli.screen import table
+
+    nodes = [_describe(node) for node in open_network(folder).nodes]
+    columns = ["name", "organisation", "state", "pid", "height", "view", "peers", "rpc"]
+    rows = [columns] + [
+        [str(node.get(column, "") if node.get(column) is not None else "") for column in columns] for node in nodes
+    ]
+    screen_of(context).data(nodes, table(rows))
+
+
+def _describe(node: "LocalNode") -> dict[str, Any]:
+    from hansa.cli.processes import read_ready, running_process
+    from hansa.sdk.client import Client
+    from hansa.sdk.errors import NodeUnreachable, RpcFailed
+
+    facts: dict[str, Any] = {"name": node.name, "organisation": node.organisation, "rpc": node.rpc, "state": "stopped"}
+    ready = read_ready(node.folder)
+    process = running_process(node.folder)
+    if ready is None and process is None:
+        return facts
+    facts |= {"pid": ready.pid if ready else process.pid if process else None, "state": "starting"}
+    try:
+        with Client(node.rpc, timeout_s=5) as client:
+            status = client.call("hansa_status")
+    except (NodeUnreachable, RpcFailed):
+        return facts
+    state = "halted" if status["halted"] else "syncing" if status["syncing"] else "running"
+    return facts | {"state": state} | {key: status[key] for key in ("height", "view", "leader", "peers", "voting")}
+
+
+def status(context: typer.Context, folder: Folder = None, rpc: Rpc = None) -> None:
+    """Show where the alliance stands."""
+    from hansa.cli.network import open_client
+    from hansa.cli.screen import table
+
+    client = open_client(rpc, folder)
+    now = client.call("hansa_status")
+    validators = client.call("hansa_validators")
+    leader = validators[now["leader"]]["name"] if now["leader"] < len(validators) else "?"
+    rows = [
+        ["node", f"{now['name']} ({now['organisation']})  {client.url}"],
+        ["chain", f"{int(now['chainId'], 16)}  genesis {now['genesisHash']}" + ("  development" if now["dev"] else "")],
+        ["height", f"{now['height']} final, {now['orderedHeight']} ordered" + ("  syncing" if now["syncing"] else "")],
+        ["consensus", f"view {now['view']}, leader {leader}, {'voting' if now['voting'] else 'not voting'}"],
+        ["pool", f"{now['poolExecutable']} ready, {now['poolWaiting']} waiting for an earlier nonce"],
+        ["peers", ", ".join(_peer(one) for one in validators if one["name"] != now["name"]) or "none"],
+        ["uptime", f"{now['uptimeSeconds']} s, hansa {now['version']}"],
+    ]
+    if now["halted"]:
+        rows.append(["halted", now["halted"]])
+    screen_of(context).data(now | {"validators": validators}, table(rows))
+
+
+def _peer(validator: dict[str, Any]) -> str:
+    if not validator["connected"]:
+        return f"{validator['name']} (not linked)"
+    rtt = validator["rttMs"]
+    return validator["name"] if rtt is None else f"{validator['name']} ({rtt:.1f} ms)"
+
+
+def logs(
+    context: typer.Context,
+    nodes: Annotated[list[str] | None, typer.Argument(help="Names of nodes; all otherwise.")] = None,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with what comes.")] = False,
+    lines: Annotated[int, typer.Option("-n", "--lines", help="How many of the latest lines.", min=0, max=100_000)] = 20,
+    code: Annotated[
+        str | None, typer.Option("--code", help="Only this code; NET-* for a family.", show_default=False)
+    ] = None,
+    folder: Folder = None,
+) -> None:
+    """Show the nodes' logs, merged by time."""
+    from hansa.alliance.errors import NoSuchMember
+    from hansa.cli.log_view import follow_logs, show_logs
+    from hansa.cli.network import open_network
+
+    network = open_network(folder)
+    known = [node.name for node in network.nodes]
+    for name in nodes or []:
+        if name not in known:
+            raise NoSuchMember(f"no node {name!r} is here", f"nodes: {', '.join(known)}")
+    files = {node.name: node.folder.log for node in network.nodes if not nodes or node.name in nodes}
+    screen = screen_of(context)
+    offsets = show_logs(files, lines, code, screen)
+    if follow:
+        follow_logs(files, offsets, code, screen)

@@ -1,0 +1,44 @@
+"""`hansa dev`, `hansa sim`, `hansa bench`: each is a tool of its own, imported only when called."""
+
+from typing import Annotated
+
+import typer
+
+
+def dev(
+    port: Annotated[int, typer.Option("--port", help="JSON-RPC over HTTP and WebSocket.")] = 8545,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on; loopback only.")] = "127.0.0.1",
+    chain_id: Annotated[int, typer.Option("--chain-id", help="Chain id.")] = 31_337,
+    accounts: Annotated[int, typer.Option("--accounts", help="How many funded accounts.", min=1, max=1_000)] = 10,
+    balance: Annotated[int, typer.Option("--balance", help="Coins of each account.")] = 10_000,
+    mnemonic: Annotated[
+        str | None, typer.Option("--mnemonic", help="Words of the accounts.", show_default=False)
+    ] = None,
+) -> None:
+    """Run a development chain with instant blocks.
+
+    One node, Ethereum's fees, funded accounts, and the evm_ hardhat_ anvil_ helpers that contract tests use.
+    """
+    from hansa.cli.dev import start_dev
+
+    code = start_dev(host, port, chain_id, mnemonic, (accounts, balance))
+    if code:
+        raise typer.Exit(code)
+
+
+def sim(context: typer.Context) -> None:
+    """Run the simulator: networks and disks that fail."""
+    from hansa.sim.run import main
+
+    code = main(context.args)
+    if code:
+        raise typer.Exit(code)
+
+
+def bench(context: typer.Context) -> None:
+    """Measure throughput and latency (hansa bench --help)."""
+    from hansa.bench import main
+
+    code = main(context.args)
+    if code:
+        raise typer.Exit(code)

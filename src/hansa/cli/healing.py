@@ -1,0 +1,205 @@
+"""Checking a stopped node's folder, and healing it from the other nodes."""
+
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from hansa import _native
+from hansa.alliance.files import read_public
+from hansa.alliance.founding import load_alliance, resolve_folder
+from hansa.alliance.layout import NodeFolder
+from hansa.cli.errors import LedgerBroken, NotReady, StillRunning
+from hansa.cli.processes import (
+    ProcessRecord,
+    read_ready,
+    running_process,
+    start_node,
+    started_at,
+    stop_nodes,
+    wait_ready,
+)
+from hansa.cli.screen import Screen
+from hansa.cli.setup import genesis_hash_of
+from hansa.consensus.errors import ForeignVoteLog, LostVoteLog
+from hansa.io.key_file import is_birth_signed
+from hansa.io.vote_log_file import examine_vote_log
+from hansa.node.config import NodeConfig, load_node_config
+from hansa.node.genesis import decode_genesis
+from hansa.sdk.client import Client
+from hansa.sdk.errors import NodeUnreachable, RpcFailed
+
+_POLL_S = 0.1
+QUARANTINE = "quarantine"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that does not hold."""
+
+    file: str
+    at: int | None  # block or byte offset, as `what` says; None where neither applies
+    what: str
+
+    def __str__(self) -> str:
+        where = f"{self.file}" + (f" at {self.at}" if self.at is not None else "")
+        return f"{where}: {self.what}"
+
+    def as_json(self) -> dict[str, object]:
+        """The finding as data."""
+        return {"file": self.file, "at": self.at, "what": self.what}
+
+
+def open_node_folder(directory: Path) -> NodeFolder:
+    """The folder of a node.
+
+    Raises
+    ------
+    InvalidNodeConfig: it holds no node.toml, or one that does not hold.
+    """
+    folder = NodeFolder(directory)
+    load_node_config(folder)
+    return folder
+
+
+def check_stopped(folder: NodeFolder) -> None:
+    """Check that no process works on the folder.
+
+    Raises
+    ------
+    StillRunning: one does.
+    """
+    ready = read_ready(folder)
+    process = running_process(folder)
+    pid = ready.pid if ready else process.pid if process else None
+    if pid is not None:
+        raise StillRunning(f"the node of {folder.root} runs (process {pid})", "stop it first: hansa down")
+
+
+def find_damage(folder: NodeFolder) -> list[Finding]:
+    """Everything in a stopped node's data that does not hold: ledger, then votes.
+
+    Raises
+    ------
+    NoAlliance: genesis.json is missing.
+    InvalidNodeConfig: node.toml or genesis.json does not hold.
+    """
+    genesis = read_public(folder.genesis)
+    config = load_node_config(folder)
+    data = folder.root / config.data
+    ledger = [Finding(file, at, what) for file, at, what in _native.verify_ledger(str(data), genesis)]
+    return ledger + _vote_damage(data / "votes", genesis, config)
+
+
+def _vote_damage(votes: Path, genesis: bytes, config: NodeConfig) -> list[Finding]:
+    public = decode_genesis(genesis).public_keys()[config.index]
+    try:
+        found = examine_vote_log(
+            votes, genesis_hash_of(genesis), config.index, lambda birth: is_birth_signed(birth, public)
+        )
+    except (LostVoteLog, ForeignVoteLog) as error:
+        return [Finding(str(votes), None, error.cause)]
+    return [Finding(str(path), None, what) for path, what in found]
+
+
+def repair_node(screen: Screen, directory: Path, yes: bool, timeout_s: float) -> None:
+    """Put damaged files aside, let the node fetch what is missing from the others, stop it, and verify again.
+
+    Raises
+    ------
+    StillRunning: the node runs.
+    NotReady: the other nodes did not bring it up to their height in time.
+    LedgerBroken: something still does not hold.
+    """
+    folder = open_node_folder(directory)
+    check_stopped(folder)
+    findings = find_damage(folder)
+    if not findings:
+        screen.step("sound", f"{directory}: nothing to repair")
+        screen.data({"directory": str(directory), "repaired": []}, "")
+        return
+    for finding in findings:
+        screen.say(f"  {finding}")
+    config = load_node_config(folder)
+    aside = _damaged_files(folder.root / config.data, findings)
+    screen.say(f"  These go to {folder.data / QUARANTINE}: {', '.join(str(path.name) for path in aside)}")
+    screen.say("  Then the node starts, fetches the blocks with their certificates from the others, and is verified.")
+    if not yes and not screen.confirm("repair it?"):
+        return
+    began = time.monotonic()
+    _quarantine(folder.root / config.data, aside)
+    height = _catch_up(folder, config, began + timeout_s)
+    left = find_damage(folder)
+    if left:
+        facts = [finding.as_json() for finding in left]
+        raise LedgerBroken(f"{len(left)} things still do not hold in {directory}", "report this", findings=facts)
+    screen.step("repaired", f"{directory} at block {height}", f"{time.monotonic() - began:.1f} s")
+    screen.data({"directory": str(directory), "repaired": [finding.as_json() for finding in findings]}, "")
+
+
+def _damaged_files(data: Path, findings: list[Finding]) -> list[Path]:
+    """What is put aside: of the ledger everything from the first bad file on, since each block rests on those before.
+
+    The vote log stays where it is: each vote stands there twice, and the node mends one copy from the other when it
+    opens the log. Where both are gone, `find_damage` still says so afterwards, and only a new key helps.
+    """
+    files = {Path(finding.file).name for finding in findings}
+    blocks = sorted((data / "blocks").glob("*"))
+    first_bad = next((path for path in blocks if path.name in files), None)
+    aside = [path for path in blocks if first_bad is not None and path.name >= first_bad.name]
+    if first_bad is not None:
+        # A checkpoint may stand for a block that is fetched anew; it is written again soon.
+        return aside + sorted((data / "checkpoints").glob("*"))
+    return [path for path in sorted((data / "checkpoints").glob("*")) if path.name in files]
+
+
+def _quarantine(data: Path, files: list[Path]) -> None:
+    """Move files aside, under a name that nothing else has."""
+    if not files:
+        return
+    aside = data / QUARANTINE / time.strftime("%Y%m%dT%H%M%S")
+    for path in files:
+        target = aside / path.parent.name / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(path, target)
+
+
+def _catch_up(folder: NodeFolder, config: NodeConfig, deadline: float) -> int:
+    """Run the node until it stands where the others stand, and stop it again; the height reached."""
+    wanted = _height_of_others(folder, config)
+    process = start_node(folder)
+    try:
+        wait_ready(folder, config.name, process, deadline)
+        with Client(f"http://{config.rpc_listen}") as client:
+            return _wait_caught_up(client, wanted, process, deadline)
+    finally:
+        stop_nodes({config.name: process})
+        folder.pid.unlink(missing_ok=True)
+
+
+def _wait_caught_up(client: Client, wanted: int, process: ProcessRecord, deadline: float) -> int:
+    while True:
+        status = client.call("hansa_status")
+        height = int(status["height"])
+        if status["peers"] > 0 and not status["syncing"] and height >= wanted:
+            return height
+        if started_at(process.pid) != process.started or time.monotonic() > deadline:
+            raise NotReady(
+                f"the node stands at block {height} of {wanted} with {status['peers']} peers",
+                "start the other nodes (hansa up), then repair again",
+            )
+        time.sleep(_POLL_S)
+
+
+def _height_of_others(folder: NodeFolder, config: NodeConfig) -> int:
+    """The highest block of those other nodes whose RPC this machine may ask; 0 when none answers."""
+    alliance = load_alliance(resolve_folder(folder.root))
+    heights = [0]
+    for _, node in alliance.nodes():
+        if node.name != config.name:
+            try:
+                with Client(f"http://{node.rpc}", timeout_s=2) as client:
+                    heights.append(int(client.call("eth_blockNumber"), 16))
+            except (NodeUnreachable, RpcFailed):
+                continue
+    return max(heights)

@@ -1,0 +1,84 @@
+"""Which alliance and which node a command means."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hansa.alliance.founding import load_alliance, node_folders
+from hansa.alliance.layout import AllianceFolder, NodeFolder
+from hansa.alliance.model import Alliance
+from hansa.cli.errors import NothingRunning
+from hansa.cli.processes import read_ready
+from hansa.sdk.client import Client
+
+DEMO_FOLDER = Path("hansa-demo")
+DEV_RPC = "http://127.0.0.1:8545"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalNode:
+    """One node whose folder lies here."""
+
+    organisation: str
+    name: str
+    folder: NodeFolder
+    rpc: str  # URL
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The alliance of a folder."""
+
+    folder: AllianceFolder
+    alliance: Alliance
+    nodes: tuple[LocalNode, ...]  # those whose keys lie here, in validator order
+
+    def client_of(self, organisation: str) -> Client:
+        """A client of the first node of an organisation."""
+        for owner, node in self.alliance.nodes():
+            if owner.name == organisation:
+                return Client(f"http://{node.rpc}")
+        self.alliance.organisation(organisation)  # raises, and names those that there are
+        raise NothingRunning(f"{organisation} has no node")
+
+
+def choose_folder(given: Path | None) -> AllianceFolder:
+    """The folder that was named; else the current one, if an alliance is in it; else ./hansa-demo."""
+    if given is not None:
+        return AllianceFolder(given)
+    here = Path()
+    return AllianceFolder(here if (here / "alliance.toml").exists() else DEMO_FOLDER)
+
+
+def open_network(given: Path | None) -> Network:
+    """Read the alliance of a folder.
+
+    Raises
+    ------
+    NoAlliance: there is none.
+    InvalidAllianceFile, NotLoopback: its alliance.toml does not hold.
+    """
+    folder = choose_folder(given)
+    alliance = load_alliance(folder)
+    rpc = {node.name: f"http://{node.rpc}" for _, node in alliance.nodes()}
+    nodes = [LocalNode(owner, name, where, rpc[name]) for owner, name, where in node_folders(folder, alliance)]
+    return Network(folder, alliance, tuple(nodes))
+
+
+def open_client(url: str | None, given: Path | None, organisation: str | None = None) -> Client:
+    """A client of the node that is meant: the address given, a running node of the folder, or `hansa dev`'s port.
+
+    Raises
+    ------
+    NoAlliance: a folder was named and holds none.
+    NothingRunning: none of the folder's nodes runs.
+    """
+    if url is not None:
+        return Client(url)
+    folder = choose_folder(given)
+    if given is None and not folder.description.exists():
+        return Client(DEV_RPC)
+    network = open_network(given)
+    running = [node for node in network.nodes if read_ready(node.folder) is not None]
+    for node in sorted(running, key=lambda node: node.organisation != organisation):
+        return Client(node.rpc)
+    raise NothingRunning(f"no node of {folder.root} runs", "start them: hansa up")

@@ -1,0 +1,209 @@
+"""Starting, finding and stopping node processes; a process is only ever touched when it is certainly ours.
+
+A process id alone is no proof, since the system gives it out again: its start time must fit too.
+"""
+
+import errno
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+from hansa.alliance.files import write_public
+from hansa.alliance.layout import NodeFolder
+from hansa.alliance.model import split_address
+from hansa.cli.errors import NodeDied, NotReady, PortInUse
+
+READY_S = 60.0
+STOP_S = 20.0
+_POLL_S = 0.01
+_LAST_WORDS = 5
+
+
+class ProcessRecord(msgspec.Struct, frozen=True):
+    """`data/run/process.json`: which process `hansa up` started for a node."""
+
+    pid: int
+    started: int  # start time in clock ticks since boot: pid and this together are one process
+
+
+class ReadyRecord(msgspec.Struct, frozen=True):
+    """The part of a node's ready.json that the command line reads."""
+
+    pid: int
+    height: int
+    rpc: str | None = None
+    ws: str | None = None
+
+
+def started_at(pid: int) -> int | None:
+    """When the process began, in clock ticks since boot; None if it runs no more (a zombie counts as gone)."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return None
+    fields = stat.rpartition(b")")[2].split()  # the name before may hold anything
+    return None if fields[0] in (b"Z", b"X") else int(fields[19])
+
+
+def running_process(folder: NodeFolder) -> ProcessRecord | None:
+    """The process that `hansa up` started for this node, if it still is that process."""
+    try:
+        record = msgspec.json.decode(folder.pid.read_bytes(), type=ProcessRecord)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return record if started_at(record.pid) == record.started else None
+
+
+def read_ready(folder: NodeFolder) -> ReadyRecord | None:
+    """What the node says about itself while it serves; None when it does not."""
+    try:
+        ready = msgspec.json.decode(folder.ready.read_bytes(), type=ReadyRecord)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return ready if started_at(ready.pid) is not None else None
+
+
+def start_node(folder: NodeFolder) -> ProcessRecord:
+    """Start a node as a process of its own session, so that it outlives this one; its words go to node.log."""
+    folder.ready.parent.mkdir(parents=True, exist_ok=True)
+    folder.ready.unlink(missing_ok=True)
+    with folder.log.open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "hansa.node", str(folder.root.resolve())],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd=folder.root,
+        )
+    record = ProcessRecord(process.pid, started_at(process.pid) or 0)
+    write_public(folder.pid, msgspec.json.encode(record) + b"\n")
+    return record
+
+
+def wait_ready(folder: NodeFolder, name: str, process: ProcessRecord, deadline: float) -> ReadyRecord:
+    """Wait until the node serves.
+
+    Parameters
+    ----------
+    deadline: on the monotonic clock, seconds.
+
+    Raises
+    ------
+    NodeDied: it ended instead; its last words are shown.
+    NotReady: the deadline passed.
+    """
+    while True:
+        ready = read_ready(folder)
+        if ready is not None and ready.pid == process.pid:
+            return ready
+        if started_at(process.pid) != process.started:
+            words = last_words(folder)
+            raise NodeDied(
+                f"node {name} ended while starting: {words[-1] if words else 'no word'}", f"see {folder.log}"
+            )
+        if time.monotonic() > deadline:
+            raise NotReady(f"node {name} does not serve yet", f"see {folder.log}, or wait longer with --timeout")
+        time.sleep(_POLL_S)
+
+
+def last_words(folder: NodeFolder) -> list[str]:
+    """The end of a node's log."""
+    try:
+        with folder.log.open("rb") as file:
+            file.seek(max(0, folder.log.stat().st_size - 8_192))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return []
+    return [_what(line) for line in lines if line.strip()][-_LAST_WORDS:]
+
+
+def _what(line: str) -> str:
+    """The message of a structured log line, or the line itself."""
+    try:
+        fields = msgspec.json.decode(line)
+    except msgspec.DecodeError:
+        return line
+    if not isinstance(fields, dict):
+        return line
+    words = [str(fields[key]) for key in ("code", "what", "cause", "hint") if fields.get(key)]
+    return " · ".join(dict.fromkeys(words))
+
+
+def stop_nodes(processes: dict[str, ProcessRecord], patience_s: float = STOP_S) -> list[str]:
+    """Ask processes to end, and end those that do not; the names of the latter.
+
+    A killed node loses nothing that was final: what it promised was on disk before it said so.
+    """
+    for record in processes.values():
+        _signal(record, signal.SIGTERM)
+    deadline = time.monotonic() + patience_s
+    left = dict(processes)
+    while left and time.monotonic() < deadline:
+        left = {name: record for name, record in left.items() if started_at(record.pid) == record.started}
+        if left:
+            time.sleep(_POLL_S)
+    for record in left.values():
+        _signal(record, signal.SIGKILL)
+    return list(left)
+
+
+def _signal(record: ProcessRecord, number: signal.Signals) -> None:
+    if started_at(record.pid) == record.started:
+        try:
+            os.kill(record.pid, number)
+        except ProcessLookupError:
+            return
+
+
+def check_port_free(address: str, node: str) -> None:
+    """Check that a node can listen there.
+
+    Raises
+    ------
+    PortInUse: somebody else does; the process is named where the system tells.
+    """
+    host, port = split_address(address)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise PortInUse(
+                    f"{address} of node {node} cannot be used: {error.strerror}", "choose another"
+                ) from None
+            owner = listening_process(port)
+            by = f" by process {owner[0]} ({owner[1]})" if owner else ""
+            raise PortInUse(
+                f"port {port} of node {node} is in use{by}",
+                "stop that process, or found the alliance on other ports: hansa up -d OTHER --port 21000",
+                port=port,
+            ) from None
+
+
+def listening_process(port: int) -> tuple[int, str] | None:
+    """Process id and name of who listens on a TCP port of this machine, where the system tells us."""
+    sockets = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            lines = Path(table).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for fields in map(str.split, lines):
+            if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port:
+                sockets.add(f"socket:[{fields[9]}]")
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if any(os.readlink(entry) in sockets for entry in (process / "fd").iterdir()):
+                return int(process.name), (process / "comm").read_text().strip()
+        except OSError:
+            continue
+    return None

@@ -1,0 +1,143 @@
+"""Founding with the disk in hand: what `hansa init`, `hansa genesis` and `hansa up` do."""
+
+import datetime
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from hansa import _native
+from hansa.alliance.chain_id import check_chain_id, draw_chain_id
+from hansa.alliance.draft import draft_alliance, encode_alliance
+from hansa.alliance.errors import FolderTaken, NoAlliance
+from hansa.alliance.files import read_public, write_public
+from hansa.alliance.founding import (
+    found_organisation,
+    install_nodes,
+    load_genesis,
+    load_parts,
+    local_organisations,
+    write_dev_users,
+)
+from hansa.alliance.genesis import assemble_genesis
+from hansa.alliance.layout import AllianceFolder
+from hansa.alliance.model import Alliance, Organisation, parse_alliance
+from hansa.alliance.public_part import PublicPart, decode_public_part, encode_public_part
+from hansa.consensus.errors import ForeignVoteLog
+from hansa.crypto.suite import key_pair
+from hansa.io.key_file import sign_birth
+from hansa.io.private_files import read_private
+from hansa.io.vote_log_file import create_vote_log
+
+
+@dataclass(frozen=True, slots=True)
+class Founded:
+    """What was made, for people."""
+
+    alliance: Alliance
+    folder: Path
+    seconds: float
+
+    def summary(self) -> str:
+        """One line: how many of what."""
+        nodes = len(self.alliance.nodes())
+        users = sum(len(organisation.users) for organisation in self.alliance.organisations)
+        organisations = len(self.alliance.organisations)
+        return f"{organisations} CAs, {nodes} node keys, {users} user keys (dev only)"
+
+
+def describe_alliance(name: str, chain_id: int | None, dev: bool, orgs: str = "", port: int | None = None) -> Alliance:
+    """A new alliance from what the command line was given.
+
+    Parameters
+    ----------
+    chain_id: None draws a private one. orgs: names separated by commas, "" = the demo's four.
+
+    Raises
+    ------
+    PublicChainId, InvalidAllianceFile: what was given does not hold.
+    """
+    if chain_id is None:
+        chain_id = draw_chain_id()
+    check_chain_id(chain_id, dev)
+    names = tuple(part.strip() for part in orgs.split(",") if part.strip())
+    alliance = draft_alliance(name, chain_id, round(time.time() * 1_000), dev, names, port)
+    return parse_alliance(encode_alliance(alliance), "command line")
+
+
+def found_alliance(folder: AllianceFolder, alliance: Alliance) -> Founded:
+    """Make all organisations' keys at once, and genesis: a development alliance.
+
+    Raises
+    ------
+    PublicChainId: the chain id is a public network's.
+    FolderTaken: keys are there already.
+    """
+    began = time.monotonic()
+    check_chain_id(alliance.chain_id, alliance.dev)
+    taken = local_organisations(folder, alliance)
+    if taken:
+        raise FolderTaken(f"{folder.root} holds the keys of {taken[0].name} already", "choose another folder with -d")
+    if not folder.description.exists():
+        write_public(folder.description, encode_alliance(alliance).encode())
+    accounts = write_dev_users(folder, alliance)
+    now = datetime.datetime.now(datetime.UTC)
+    for organisation in alliance.organisations:
+        found_organisation(folder, alliance, organisation.name, accounts.get(organisation.name, []), now)
+    genesis = assemble_genesis(load_parts(folder))
+    write_public(folder.genesis, genesis)
+    for organisation in alliance.organisations:
+        install(folder, alliance, genesis, organisation)
+    return Founded(alliance, folder.root, time.monotonic() - began)
+
+
+def collect_parts(folder: AllianceFolder, files: list[Path]) -> list[PublicPart]:
+    """The parts named, and those in the folder already; the named ones are kept in the folder.
+
+    Raises
+    ------
+    InvalidPublicPart: one does not hold.
+    NoAlliance: a file does not exist.
+    """
+    for file in files:
+        part = decode_public_part(read_public(file), str(file))
+        write_public(folder.part(part.organisation), encode_public_part(part))
+    return load_parts(folder)
+
+
+def install(folder: AllianceFolder, alliance: Alliance, genesis: bytes, organisation: Organisation) -> None:
+    """Set up an organisation's nodes for a genesis: node.toml, and the birth records of their vote logs.
+
+    Raises
+    ------
+    FolderTaken: a node was born for another genesis already.
+    """
+    install_nodes(folder, alliance, genesis, organisation)
+    genesis_hash = genesis_hash_of(genesis)
+    for index, (owner, node) in enumerate(alliance.nodes()):
+        if owner.name != organisation.name:
+            continue
+        where = folder.node(owner.name, node.name)
+        secret = bytes.fromhex(read_private(where.consensus_key).decode().strip().removeprefix("0x"))
+        try:
+            create_vote_log(where.votes, sign_birth(key_pair(secret), genesis_hash, index))
+        except (FileExistsError, ForeignVoteLog):
+            raise FolderTaken(f"{where.votes} exists: this node was born already", "found a new alliance") from None
+
+
+def genesis_hash_of(genesis: bytes) -> bytes:
+    """The hash of the first block's header; 32 bytes. It binds everything in genesis.json."""
+    chain = _native.Chain.create(None, genesis)
+    return chain.genesis_hash
+
+
+def load_founded(folder: AllianceFolder, alliance: Alliance) -> tuple[bytes, list[Organisation]]:
+    """genesis.json and the organisations whose keys lie here.
+
+    Raises
+    ------
+    NoAlliance: no genesis yet, or no organisation's keys.
+    """
+    organisations = local_organisations(folder, alliance)
+    if not organisations:
+        raise NoAlliance(f"{folder.root} holds no organisation's keys", "hansa init --org NAME first")
+    return load_genesis(folder), organisations
