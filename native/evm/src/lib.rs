@@ -1,1 +1,44 @@
-//! placeholder
+//! Execution: one ordered block of transactions over one state gives one sealed header.
+//!
+//! revm does the work inside; nothing above this crate sees it. What a chain may choose stands in
+//! one value, [`ChainRules`].
+//!
+//! * [`rules`]: the facts of a protocol version.
+//! * [`block`]: what execution is told of a block.
+//! * [`execute`]: [`execute_block`].
+//! * [`header`]: the sealed header and its roots.
+//! * [`skip`]: why a transaction was passed over.
+//! * [`call`], [`estimate`], [`access`], [`overrides`]: execution for answers, without effect.
+//! * [`revert`]: what a revert says.
+//! * [`genesis`]: block 0.
+//! * [`state_test`]: Ethereum's GeneralStateTests against the same executor.
+//! * [`database`], [`environment`]: the two sides that face revm.
+
+pub mod access;
+pub mod block;
+pub mod call;
+mod database;
+mod environment;
+pub mod error;
+pub mod estimate;
+pub mod execute;
+pub mod genesis;
+pub mod header;
+pub mod overrides;
+pub mod revert;
+pub mod rules;
+pub mod skip;
+pub mod state_test;
+
+pub use access::{AccessListOutcome, create_access_list};
+pub use block::{BlockContext, BlockHashes};
+pub use call::{CallOutcome, CallRequest, CallStatus, call};
+pub use error::{CallError, ExecuteError};
+pub use estimate::estimate_gas;
+pub use execute::{BlockOutcome, execute_block};
+pub use genesis::{Genesis, GenesisAccount, GenesisSettings, build_genesis};
+pub use overrides::{AccountOverride, StateOverrides};
+pub use revert::{RevertReason, decode_revert};
+pub use rules::{ChainRules, Fees, Spec};
+pub use skip::SkipReason;
+pub use state_test::{StateTestReport, run_state_test_file};

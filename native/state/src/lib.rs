@@ -1,1 +1,30 @@
-//! placeholder
+//! The state after a block: accounts, their storage and code, committed to by Ethereum's state root.
+//!
+//! * [`view`]: the traits that everything above programs against; another engine (a mapped arena)
+//!   takes this one's place by implementing them.
+//! * [`world`]: [`WorldState`], the engine in memory. A clone is O(1), so historic states, proofs at
+//!   old blocks and checkpoints without a pause are nothing but clones that somebody holds.
+//! * [`diff`]: [`StateDiff`], the new values that a block leaves behind, as stored in the log.
+//! * [`checkpoint`]: a state as a file in which every byte is verified when it is read.
+//! * [`trie`]: the persistent Merkle-Patricia trie underneath.
+//!
+//! Keys are kept hashed, as the root wants them. Addresses and slot numbers ("preimages") are not
+//! stored: proofs and reads start from them, verification needs none, and logged diffs carry them.
+
+pub mod account;
+pub mod checkpoint;
+pub mod codes;
+pub mod diff;
+pub mod error;
+pub mod proof;
+pub mod trie;
+pub mod view;
+pub mod world;
+
+pub use account::AccountInfo;
+pub use checkpoint::{Checkpoint, read_checkpoint, write_checkpoint};
+pub use diff::{AccountDiff, StateDiff};
+pub use error::{CheckpointError, DiffError};
+pub use proof::{AccountProof, StorageProof};
+pub use view::{StateStore, StateView};
+pub use world::WorldState;

@@ -1,0 +1,110 @@
+//! Our values in revm's words.
+
+use alloy_eips::eip7702::{RecoveredAuthority, RecoveredAuthorization, SignedAuthorization};
+use alloy_primitives::U256;
+use hansa_codec::{Recovered, Transaction};
+use hansa_state::StateView;
+use revm::context::{BlockEnv, CfgEnv, TxEnv};
+use revm::context_interface::block::BlobExcessGasAndPrice;
+use revm::context_interface::either::Either;
+use revm::handler::MainnetContext;
+use revm::primitives::eip4844::{BLOB_BASE_FEE_UPDATE_FRACTION_CANCUN, BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE};
+use revm::{Context, MainBuilder, MainContext, MainnetEvm};
+
+use crate::database::BlockDb;
+use crate::{BlockContext, ChainRules, SkipReason, Spec};
+
+/// revm's own type for an authorisation on its way into the executor.
+type EvmAuthorization = Either<SignedAuthorization, RecoveredAuthorization>;
+
+/// Blobs in one transaction: six in Cancun, nine in Prague, six again by EIP-7594.
+const BLOBS_PER_TRANSACTION: [(Spec, u64); 3] = [(Spec::Cancun, 6), (Spec::Prague, 9), (Spec::Osaka, 6)];
+
+/// The EVM over one block's view of a state.
+pub(crate) type Evm<'a, S> = MainnetEvm<MainnetContext<BlockDb<'a, S>>>;
+
+/// One EVM for a whole block.
+pub(crate) fn evm<'a, S: StateView>(cfg: CfgEnv, block: BlockEnv, db: BlockDb<'a, S>) -> Evm<'a, S> {
+    Context::mainnet().with_db(db).with_cfg(cfg).with_block(block).build_mainnet()
+}
+
+pub(crate) fn cfg_env(rules: &ChainRules) -> CfgEnv {
+    let mut cfg = CfgEnv::new_with_spec(rules.evm.id());
+    cfg.chain_id = rules.chain_id;
+    cfg.tx_gas_limit_cap = Some(rules.tx_gas_cap.unwrap_or(u64::MAX));
+    cfg.max_blobs_per_tx =
+        BLOBS_PER_TRANSACTION.iter().find(|(spec, _)| *spec == rules.evm).map(|(_, blobs)| *blobs);
+    cfg.disable_eip3607 = rules.code_senders;
+    cfg
+}
+
+pub(crate) fn block_env(rules: &ChainRules, block: &BlockContext) -> BlockEnv {
+    let fraction = match rules.evm {
+        Spec::Cancun => BLOB_BASE_FEE_UPDATE_FRACTION_CANCUN,
+        Spec::Prague | Spec::Osaka => BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE,
+    };
+    BlockEnv {
+        number: U256::from(block.number),
+        beneficiary: block.beneficiary,
+        timestamp: U256::from(block.timestamp),
+        gas_limit: block.gas_limit,
+        basefee: block.base_fee,
+        difficulty: U256::ZERO,
+        prevrandao: Some(block.prevrandao),
+        blob_excess_gas_and_price: Some(BlobExcessGasAndPrice::new(block.excess_blob_gas, fraction)),
+        slot_num: 0,
+    }
+}
+
+/// A transaction for the executor; without fees its prices are gone.
+pub(crate) fn tx_env(rules: &ChainRules, recovered: &Recovered) -> Result<TxEnv, SkipReason> {
+    let tx = &*recovered.tx;
+    if tx.kind_id() == 3 && !rules.blob_transactions {
+        return Err(SkipReason::TypeNotSupported);
+    }
+    if tx.chain_id().is_none() && !rules.unprotected_transactions {
+        return Err(SkipReason::Unprotected);
+    }
+    let mut env = TxEnv::default();
+    env.tx_type = tx.kind_id();
+    env.caller = recovered.sender;
+    env.gas_limit = tx.gas_limit();
+    env.kind = tx.kind();
+    env.value = tx.value();
+    env.data = tx.input().clone();
+    env.nonce = tx.nonce();
+    env.chain_id = tx.chain_id();
+    if let Some(list) = tx.access_list() {
+        env.access_list = list.clone();
+    }
+    env.authorization_list = tx.authorizations().iter().map(|signed| authorization(rules, signed)).collect();
+    set_prices(rules, tx, &mut env);
+    Ok(env)
+}
+
+fn set_prices(rules: &ChainRules, tx: &Transaction, env: &mut TxEnv) {
+    use alloy_consensus::Transaction as _;
+    let has_tip = tx.kind_id() >= 2;
+    if rules.has_fees() {
+        env.gas_price = tx.max_fee_per_gas();
+        env.gas_priority_fee = has_tip.then(|| tx.max_priority_fee_per_gas());
+    } else {
+        env.gas_price = 0;
+        env.gas_priority_fee = has_tip.then_some(0);
+    }
+    if tx.kind_id() == 3 {
+        env.blob_hashes = tx.envelope.blob_versioned_hashes().unwrap_or_default().to_vec();
+        env.max_fee_per_blob_gas = tx.envelope.max_fee_per_blob_gas().unwrap_or_default();
+    }
+}
+
+/// An authorisation for any chain counts in the list and its gas, and has no effect, unless the
+/// rules allow it.
+pub(crate) fn authorization(rules: &ChainRules, signed: &SignedAuthorization) -> EvmAuthorization {
+    if signed.inner().chain_id.is_zero() && !rules.any_chain_authorizations {
+        let ineffective =
+            RecoveredAuthorization::new_unchecked(signed.inner().clone(), RecoveredAuthority::Invalid);
+        return Either::Right(ineffective);
+    }
+    Either::Left(signed.clone())
+}
