@@ -115,10 +115,10 @@ class Transport:
                 self._tasks.append(asyncio.create_task(self._keep_dialled(peer, lane)))
 
     @property
-    def port(self) -> int:
-        """The port that is bound (the one of the configuration unless that was 0)."""
+    def bound(self) -> Address:
+        """The address that is bound (the one of the configuration unless its port was 0)."""
         assert self._listener is not None
-        return int(self._listener.getsockname()[1])
+        return Address(self._facts.listen.host, int(self._listener.getsockname()[1]))
 
     async def stop(self) -> None:
         """Stop dialling and accepting, let written frames leave, close every link."""

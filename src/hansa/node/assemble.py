@@ -14,19 +14,18 @@ from hansa.consensus.validators import ValidatorSet
 from hansa.consensus.values import SealedHead, VoteRecord
 from hansa.crypto.suite import KeyPair, Suite, keccak256
 from hansa.io.key_file import is_birth_signed, load_consensus_key, open_signer
+from hansa.io.ready_file import remove_ready
 from hansa.io.tls import Roster, open_tls
 from hansa.io.transport import Transport, TransportEvents, TransportFacts
 from hansa.io.vote_log_file import VoteLog, VoteLogNowhere, open_vote_log
 from hansa.node.config import NodeConfig, load_node_config, parse_address
-from hansa.node.errors import InvalidNodeConfig
+from hansa.node.errors import InvalidNodeConfig, explain_native
 from hansa.node.genesis import Genesis, decode_genesis
+from hansa.node.inbox import Verifier
 from hansa.node.ledger_work import read_head
 from hansa.node.logs import LogContext, open_logs
-from hansa.node.native_failures import explain_native
-from hansa.node.ready_file import remove_ready
 from hansa.node.replica import EngineKind, Replica, ReplicaConfig
 from hansa.node.runtime import Runtime, RuntimeParts
-from hansa.node.verifier import Verifier
 from hansa.node.view import NodeParts, RunningNode
 from hansa.types.order import decode_order, encode_order, genesis_order
 

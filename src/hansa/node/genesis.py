@@ -44,6 +44,7 @@ class Genesis(msgspec.Struct, frozen=True):
     name: str
     chain_id: int
     gas_limit: int
+    timestamp_ms: int
     validators: tuple[GenesisValidator, ...]
     organisations: tuple[GenesisOrganisation, ...] = ()
     dev: bool = False

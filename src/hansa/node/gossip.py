@@ -11,11 +11,11 @@ from collections.abc import Callable
 from hansa._native import Chain, NativeError
 from hansa.io.clock import Clock
 from hansa.io.transport import Transport
+from hansa.io.worker import Worker
 from hansa.network.errors import InvalidFrame
 from hansa.network.frames import FrameKind
 from hansa.network.lanes import Lane
-from hansa.node.native_failures import native_code
-from hansa.node.workers import Worker
+from hansa.node.errors import native_code
 
 log = logging.getLogger("hansa.gossip")
 

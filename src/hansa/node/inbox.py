@@ -1,26 +1,70 @@
 """Peer messages on their way in: decoded, on the right lane, every signature checked; then inputs of the replica.
 
 Few unchecked signatures are verified at once, so that votes keep their order; many (a view change of a large alliance)
-go to a worker, for no step of the event loop may take long.
+go to a worker, for no step of the event loop may take long. A certificate consists of votes that were mostly seen one
+by one before: a bounded memory of verified votes saves most of the work.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from hansa.consensus import inputs as ins
 from hansa.consensus.errors import InvalidMessage
-from hansa.consensus.messages import Message, decode_message, lane_of
+from hansa.consensus.messages import Message, decode_message, lane_of, signed_votes
+from hansa.consensus.signer import VoteDomain
 from hansa.consensus.values import SignedVote
+from hansa.crypto.suite import is_signature_valid
 from hansa.errors import HansaError
 from hansa.io.transport import Transport
+from hansa.io.worker import Worker
 from hansa.network.errors import InvalidSignature
 from hansa.network.lanes import Lane
-from hansa.node.verifier import Verifier
-from hansa.node.workers import Worker
 
 log = logging.getLogger("hansa.node")
 
 CHECKED_AT_ONCE_MAX = 24  # signatures, about 50 us each
+VERIFIED_MAX = 65_536
+
+
+class Verifier:
+    """Knows the validators' keys and the votes that were verified lately. Used on the event loop only."""
+
+    def __init__(self, domain: VoteDomain, public_keys: Sequence[bytes]) -> None:
+        self._domain = domain
+        self._public_keys = tuple(public_keys)
+        self._verified: dict[SignedVote, None] = {}
+
+    def unverified(self, message: Message) -> list[SignedVote]:
+        """The votes in a message whose signatures were not checked yet.
+
+        Raises
+        ------
+        InvalidSignature: a signer that is no validator.
+        """
+        votes = [vote for vote in signed_votes(message) if vote not in self._verified]
+        for vote in votes:
+            if vote.signer >= len(self._public_keys):
+                raise InvalidSignature(f"a vote of validator {vote.signer}, who does not exist")
+        return votes
+
+    def check(self, votes: Sequence[SignedVote]) -> None:
+        """Check signatures. Safe in any thread; `remember` them on the event loop afterwards.
+
+        Raises
+        ------
+        InvalidSignature: one does not hold.
+        """
+        for signed in votes:
+            public = self._public_keys[signed.signer]
+            if not is_signature_valid(public, self._domain.digest(signed.vote), signed.signature):
+                raise InvalidSignature(f"a {signed.vote.type.name} vote of validator {signed.signer} does not verify")
+
+    def remember(self, votes: Sequence[SignedVote]) -> None:
+        """Note votes as verified, forgetting the oldest beyond VERIFIED_MAX."""
+        for vote in votes:
+            self._verified[vote] = None
+        while len(self._verified) > VERIFIED_MAX:
+            del self._verified[next(iter(self._verified))]
 
 
 class Inbox:
@@ -40,9 +84,7 @@ class Inbox:
     def on_message(self, peer: int, lane: Lane, payload: bytes) -> None:
         """A message frame came."""
         try:
-            message = decode_message(payload)
-            if int(lane_of(message)) != int(lane):
-                raise InvalidMessage(f"a {type(message).__name__} on the {lane.name} lane")
+            message = decode_on_lane(payload, lane)
             unchecked = self._verifier.unverified(message)
             if len(unchecked) > CHECKED_AT_ONCE_MAX:
                 self._check_elsewhere(peer, message, unchecked)
@@ -83,3 +125,16 @@ class Inbox:
         self.invalid[peer] = self.invalid.get(peer, 0) + 1
         if self._transport is not None:
             self._transport.refuse_peer(peer, error)
+
+
+def decode_on_lane(payload: bytes, lane: Lane) -> Message:
+    """Decode a message that came on `lane`.
+
+    Raises
+    ------
+    InvalidMessage: malformed, or it travels on another lane.
+    """
+    message = decode_message(payload)
+    if int(lane_of(message)) != int(lane):
+        raise InvalidMessage(f"a {type(message).__name__} on the {lane.name} lane")
+    return message

@@ -10,8 +10,8 @@ from hansa.consensus import inputs as ins
 from hansa.consensus.messages import BUNDLE_BYTES_MAX, Message, PayloadResponse, RangeResponse
 from hansa.consensus.values import SealedHead
 from hansa.crypto.suite import keccak256
-from hansa.node.native_failures import explain_native, native_code
-from hansa.node.workers import Worker
+from hansa.io.worker import Worker
+from hansa.node.errors import explain_native, native_code
 from hansa.types.order import HASH_BYTES, decode_order, encode_order
 
 BLOCK_COUNT_MAX = 4_096  # transactions in one order block
@@ -68,6 +68,21 @@ class LedgerWork:
         """
         try:
             self._chain.sync()
+        except NativeError as error:
+            raise explain_native(error) from error
+
+    def close(self) -> None:
+        """Leave a young checkpoint behind, so that the next start is short; called after all workers ended.
+
+        Raises
+        ------
+        DiskFull, DiskFailed, LedgerFailure: it cannot be written.
+        """
+        if self._blocks_since_checkpoint == 0:
+            return
+        try:
+            self._chain.sync()
+            self._chain.checkpoint()
         except NativeError as error:
             raise explain_native(error) from error
 

@@ -1,8 +1,16 @@
 """The loop that drives a replica: inputs in, effects out, on one event loop.
 
 A turn takes what waits, at most TURN_MS of it, performs the effects in order, and ends with one group commit. Native
-work runs in workers (see `hansa.node.workers`) and comes back as inputs. The table EFFECTS is the list of what a replica
-may ask for; `node/pipeline.py` shows where each answer goes.
+work runs in workers and comes back as inputs. The table EFFECTS is the list of what a replica may ask for;
+`node/pipeline.py` shows where each answer goes.
+
+| worker     | does                                                             |
+|------------|------------------------------------------------------------------|
+| order      | proposals, bodies, fetched payloads: what a vote waits for       |
+| execute    | executing, sealing, importing blocks, in the order of the chain  |
+| admit      | bundles of other members, own bundles, expiry                    |
+| serve      | what other members ask for, many signatures at once              |
+| checkpoint | writing the state beside everything else                         |
 """
 
 import asyncio
@@ -27,16 +35,15 @@ from hansa.io.errors import DiskFull
 from hansa.io.group_commit import GroupCommit
 from hansa.io.transport import Transport
 from hansa.io.vote_log_file import VoteLog
+from hansa.io.worker import Worker
 from hansa.network.frames import FrameKind
 from hansa.network.lanes import Lane
+from hansa.node.errors import explain_native
 from hansa.node.gossip import Gossip
-from hansa.node.inbox import Inbox
+from hansa.node.inbox import Inbox, Verifier
 from hansa.node.ledger_work import LedgerWork
-from hansa.node.native_failures import explain_native
 from hansa.node.replica import Replica
 from hansa.node.sealed_feed import SealedFeed
-from hansa.node.verifier import Verifier
-from hansa.node.workers import Worker
 
 log = logging.getLogger("hansa.node")
 
@@ -115,8 +122,12 @@ class Runtime:
         if not self._ended.done():
             self._ended.set_exception(error)
 
+    def abdicate(self) -> None:
+        """Give leadership away before a planned stop, so that the others need not wait for a timeout."""
+        self.push(ins.Abdicate())
+
     def close(self) -> None:
-        """Stop taking turns, finish the work under way, make everything durable."""
+        """Stop taking turns, finish the work under way, write a checkpoint."""
         self._stopping = True
         for timer in self._timers.values():
             timer.cancel()
@@ -125,6 +136,7 @@ class Runtime:
             worker.close()
         self._commit.close()
         self._parts.votes.close()
+        self._ledger.close()
 
     def position(self) -> tuple[int, int]:
         """(sealed height, view), for logs."""

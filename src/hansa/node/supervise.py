@@ -13,7 +13,7 @@ import uvloop
 
 from hansa.errors import HansaError
 from hansa.node.assemble import open_node
-from hansa.node.running import RunningNode
+from hansa.node.view import RunningNode
 
 log = logging.getLogger("hansa.node")
 

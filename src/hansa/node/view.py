@@ -1,25 +1,30 @@
 """A running node: its life from start to stop, and what its API may see of it (`hansa.types.ports.NodeView`)."""
 
+import asyncio
 import gc
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import msgspec
 
 import hansa
 from hansa._native import Chain, Rpc
 from hansa.alliance.layout import NodeFolder
-from hansa.io.transport import Transport
-from hansa.node.config import NodeConfig
-from hansa.node.front import Front
+from hansa.api.options import ApiOptions
+from hansa.api.server import ApiServer
+from hansa.io.ready_file import Ready, remove_ready, write_ready
+from hansa.io.transport import Address, Transport
+from hansa.node.config import NodeConfig, parse_address
+from hansa.node.errors import InvalidNodeConfig
 from hansa.node.genesis import Genesis
-from hansa.node.ready_file import Ready, remove_ready, write_ready
 from hansa.node.runtime import Runtime
 from hansa.types.ports import NodeStatus, ValidatorInfo
 
 log = logging.getLogger("hansa.node")
+
+FAREWELL_S = 0.1  # for the last votes to leave before a planned stop
 
 
 class NodeParts(msgspec.Struct, frozen=True):
@@ -31,7 +36,6 @@ class NodeParts(msgspec.Struct, frozen=True):
     runtime: Runtime
     transport: Transport | None  # None = a single node
     rpc: Rpc
-    open_front: "Callable[[RunningNode], Front]"
 
 
 class RunningNode:
@@ -42,7 +46,7 @@ class RunningNode:
         self._runtime = parts.runtime
         self._transport = parts.transport
         self._started = time.monotonic()
-        self._front: Front | None = None
+        self._api: ApiServer | None = None
 
     # --- life
 
@@ -63,8 +67,8 @@ class RunningNode:
         if self._transport is not None:
             await self._transport.start()
         self._runtime.start(self._transport)
-        self._front = self._parts.open_front(self)
-        await self._front.start()
+        self._api = ApiServer(self, api_options(self._parts.config))
+        await self._api.start()
         gc.collect()
         gc.freeze()
         self._say_ready()
@@ -77,14 +81,15 @@ class RunningNode:
 
     def ready(self) -> Ready:
         """What the ready file says."""
-        config, transport, front = self._parts.config, self._transport, self._front
+        config, transport, api = self._parts.config, self._transport, self._api
+        host = parse_address(config.rpc_listen).host
         return Ready(
             pid=os.getpid(),
             name=config.name,
             organisation=config.organisation,
             listen=config.listen if transport is None else str(transport.bound),
-            rpc=None if front is None or front.rpc is None else str(front.rpc),
-            ws=None if front is None or front.ws is None else str(front.ws),
+            rpc=None if api is None else str(Address(host, api.port)),
+            ws=None if api is None or api.ws_port is None else str(Address(host, api.ws_port)),
             height=self._runtime.feed.height,
             genesis_hash="0x" + self.chain.genesis_hash.hex(),
         )
@@ -97,9 +102,12 @@ class RunningNode:
     async def _stop(self) -> None:
         if self._parts.folder is not None:
             remove_ready(self._parts.folder.ready)
-        if self._front is not None:
-            await self._front.stop()
+        if self._api is not None:
+            await self._api.stop()
         if self._transport is not None:
+            if self._transport.peers_up():
+                self._runtime.abdicate()
+                await asyncio.sleep(FAREWELL_S)
             await self._transport.stop()
         self._runtime.close()
         log.info("stopped at height %d", self._runtime.feed.height)
@@ -178,3 +186,19 @@ class RunningNode:
     def sealed_heights(self) -> AsyncIterator[int]:
         """Every height sealed from now on."""
         return self._runtime.feed.heights()
+
+
+def api_options(config: NodeConfig) -> ApiOptions:
+    """Where the API listens, from node.toml.
+
+    Raises
+    ------
+    InvalidNodeConfig: the two addresses are of different hosts.
+    """
+    rpc = parse_address(config.rpc_listen)
+    if config.ws_listen is None:
+        return ApiOptions(host=rpc.host, port=rpc.port)
+    ws = parse_address(config.ws_listen)
+    if ws.host != rpc.host:
+        raise InvalidNodeConfig("node.toml: rpc_listen and ws_listen name different hosts", "give both the same host")
+    return ApiOptions(host=rpc.host, port=rpc.port, ws_port=ws.port)

@@ -164,7 +164,7 @@ async def test_a_strangers_certificate_is_refused_by_tls(tmp_path: Path) -> None
     first = alliance.transport(0, heard)
     async with running(first):
         with pytest.raises((ssl.SSLError, ConnectionError)):
-            reader, _ = await asyncio.open_connection("127.0.0.1", first.port, ssl=context, server_hostname="")
+            reader, _ = await asyncio.open_connection("127.0.0.1", first.bound.port, ssl=context, server_hostname="")
             assert await reader.read(1) == b""
             raise ConnectionResetError
         await eventually(lambda: first.refused == 1, DEADLINE_S, "refusal")
@@ -177,7 +177,7 @@ async def test_a_member_cannot_issue_a_certificate_in_another_members_name(tmp_p
     heard = Heard()
     first = alliance.transport(0, heard)
     async with running(first):
-        reader, writer = await connect(alliance, tmp_path / "forged", first.port)
+        reader, writer = await connect(alliance, tmp_path / "forged", first.bound.port)
         assert await reader.read() == b""
         writer.close()
     assert first.refused == 1
@@ -207,7 +207,7 @@ async def test_bytes_against_the_rules_close_the_link(tmp_path: Path, sent: byte
     alliance = Alliance(tmp_path, 2)
     first = alliance.transport(0, Heard())
     async with running(first):
-        reader, writer = await connect(alliance, tmp_path / "1", first.port)
+        reader, writer = await connect(alliance, tmp_path / "1", first.bound.port)
         writer.write(sent)
         with contextlib.suppress(ConnectionResetError):
             assert await reader.read() == b""

@@ -1,12 +1,4 @@
-"""Threads for native work. Each worker is one thread and one queue: what is submitted to it happens in that order.
-
-| thread    | does                                                             |
-|-----------|------------------------------------------------------------------|
-| ordering  | proposals, bodies, fetched payloads: what a vote waits for       |
-| execution | executing, sealing, importing blocks, in the order of the chain  |
-| admission | bundles of other members, own bundles, expiry                    |
-| serving   | what other members ask for                                       |
-"""
+"""A thread with a queue for native work: what is submitted to it happens in that order, results return to the loop."""
 
 import asyncio
 from collections.abc import Callable

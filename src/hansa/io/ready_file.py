@@ -5,8 +5,6 @@ from pathlib import Path
 
 import msgspec
 
-from hansa.io.transport import Address
-
 
 class Ready(msgspec.Struct, frozen=True):
     """What a running node says about itself."""
@@ -32,8 +30,3 @@ def write_ready(path: Path, ready: Ready) -> None:
 def remove_ready(path: Path) -> None:
     """Remove the file, also one left by a process that was killed."""
     path.unlink(missing_ok=True)
-
-
-def print_address(address: Address, port: int) -> str:
-    """The address with the port that was really bound."""
-    return str(Address(address.host, port))
