@@ -10,6 +10,9 @@ use crate::order::BLOCK_TRANSACTIONS_MAX;
 /// More bytes than any bundle may have.
 pub const BUNDLE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// What a bundle adds to each transaction's bytes; its own header is as long.
+pub const BUNDLE_ENTRY_BYTES: usize = 4;
+
 const WHAT: &str = "bundle";
 
 /// Encodes raw transactions; the caller keeps within the limits that decoding enforces.

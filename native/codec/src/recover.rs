@@ -16,7 +16,7 @@ pub fn recover_sender(tx: &Transaction, cache: &SenderCache) -> Result<Address, 
     if let Some(sender) = cache.get(&tx.hash) {
         return Ok(sender);
     }
-    let sender = recover(&tx.signing_hash(), &tx.signature())?;
+    let sender = tx.suite().recover(&tx.signing_hash(), &tx.signature())?;
     cache.insert(tx.hash, sender);
     Ok(sender)
 }

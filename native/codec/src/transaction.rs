@@ -12,7 +12,7 @@ use alloy_eips::eip2718::Encodable2718;
 use alloy_eips::eip2930::AccessList;
 use alloy_eips::eip7702::SignedAuthorization;
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256};
-use hansa_crypto::{CryptoError, keccak256, sign_recoverable};
+use hansa_crypto::{CryptoError, Suite, keccak256, sign_recoverable};
 
 use crate::{TxError, TxLimits};
 
@@ -42,6 +42,12 @@ impl Transaction {
     /// The EIP-2718 type; 0 for a legacy transaction.
     pub fn kind_id(&self) -> u8 {
         self.envelope.ty()
+    }
+
+    /// The suite that its hash and signature belong to: Ethereum's types name none and so mean the
+    /// standard one; our own type will carry its suite's number.
+    pub const fn suite(&self) -> Suite {
+        Suite::Standard
     }
 
     /// The sender's sequence number.

@@ -28,8 +28,10 @@ pub struct AccountFacts {
 /// Accounts at the sealed head.
 ///
 /// The pool asks while it holds its lock. An implementation answers from the head at the moment of
-/// the question, and the head is moved *before* [`crate::Pool::update_accounts`] is called; then no
-/// account can be filed with facts that are older than the last update.
+/// the question ([`Live`]), and the head is moved *before* [`crate::Pool::update_accounts`] is
+/// called; then no account can be filed with facts that are older than the last update. A snapshot
+/// taken before a batch was prepared would break this: a sender whose transaction was sealed
+/// meanwhile would be filed with its old nonce and wait for a transaction that never comes.
 pub trait AccountView {
     /// The account's facts; the default for an account that does not exist.
     fn account(&self, address: &Address) -> AccountFacts;
@@ -38,5 +40,15 @@ pub trait AccountView {
 impl<T: AccountView + ?Sized> AccountView for &T {
     fn account(&self, address: &Address) -> AccountFacts {
         (**self).account(address)
+    }
+}
+
+/// A view that asks anew each time, such as `Live(|address| head.load().account(address))`.
+#[derive(Debug, Clone, Copy)]
+pub struct Live<F>(pub F);
+
+impl<F: Fn(&Address) -> AccountFacts> AccountView for Live<F> {
+    fn account(&self, address: &Address) -> AccountFacts {
+        (self.0)(address)
     }
 }

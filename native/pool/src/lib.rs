@@ -29,7 +29,7 @@ mod select;
 pub mod shared;
 mod view;
 
-pub use account::{AccountCode, AccountFacts, AccountView};
+pub use account::{AccountCode, AccountFacts, AccountView, Live};
 pub use check::{Prepared, check_static, prepare, prepare_batch};
 pub use error::{DropReason, PoolError};
 pub use pool::{Origin, Pool, PoolStatistics};

@@ -64,7 +64,8 @@ impl SenderQueue {
         self.entries.insert(at, entry);
         if extends && self.pooled_cost <= self.facts.balance {
             self.ready += 1;
-        } else if !extends {
+        } else if !extends && at <= self.ready {
+            // Only an entry within or right after the run can change it.
             self.refresh();
         }
     }

@@ -3,6 +3,8 @@
 use alloy_primitives::Address;
 use alloy_primitives::map::AddressMap;
 use hansa_codec::Recovered;
+use hansa_codec::bundle::{BUNDLE_BYTES_MAX, BUNDLE_ENTRY_BYTES};
+use hansa_codec::order::BLOCK_TRANSACTIONS_MAX;
 
 use crate::pool::Pool;
 use crate::queue::SenderQueue;
@@ -19,7 +21,7 @@ pub struct SelectLimits {
     pub gas_max: u64,
     /// Transactions.
     pub count_max: usize,
-    /// Sum of raw bytes.
+    /// Sum of raw bytes, four more for each transaction as in a bundle.
     pub bytes_max: usize,
 }
 
@@ -70,13 +72,26 @@ struct Room {
 }
 
 impl Room {
+    /// The caller's limits, kept within what a block body can ever be decoded with.
+    fn new(limits: SelectLimits) -> Self {
+        Self {
+            gas: limits.gas_max,
+            count: limits.count_max.min(BLOCK_TRANSACTIONS_MAX),
+            bytes: limits.bytes_max.min(BUNDLE_BYTES_MAX - BUNDLE_ENTRY_BYTES),
+        }
+    }
+
+    fn bytes_of(candidate: &Recovered) -> usize {
+        candidate.tx.raw.len() + BUNDLE_ENTRY_BYTES
+    }
+
     fn fits(&self, candidate: &Recovered) -> bool {
-        candidate.tx.gas_limit() <= self.gas && candidate.tx.raw.len() <= self.bytes
+        candidate.tx.gas_limit() <= self.gas && Self::bytes_of(candidate) <= self.bytes
     }
 
     fn take(&mut self, candidate: &Recovered) {
         self.gas -= candidate.tx.gas_limit();
-        self.bytes -= candidate.tx.raw.len();
+        self.bytes -= Self::bytes_of(candidate);
         self.count -= 1;
     }
 }
@@ -89,8 +104,8 @@ impl Pool {
     ///
     /// Complexity: linear in what is selected and in the ancestors' senders.
     pub fn select(&self, ancestors: &Ancestors, limits: SelectLimits) -> Vec<Recovered> {
-        let mut room = Room { gas: limits.gas_max, count: limits.count_max, bytes: limits.bytes_max };
-        let mut chosen = Vec::with_capacity(limits.count_max.min(self.executable));
+        let mut room = Room::new(limits);
+        let mut chosen = Vec::with_capacity(room.count.min(self.executable));
         let mut active: Vec<(&SenderQueue, usize)> = Vec::new();
         let mut misfits = 0;
         for turn in self.ring.iter() {

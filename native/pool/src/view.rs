@@ -1,6 +1,8 @@
 //! What others may ask the pool.
 
 use alloy_primitives::{Address, B256};
+use hansa_codec::bundle::BUNDLE_BYTES_MAX;
+use hansa_codec::order::BLOCK_TRANSACTIONS_MAX;
 use hansa_codec::{Recovered, encode_bundle};
 
 use crate::DropReason;
@@ -114,9 +116,13 @@ impl Pool {
     /// The next bundle for the other members: locally admitted transactions that they have not
     /// got yet, at most `bytes_max` bytes of bundle, but always one transaction.
     pub fn take_outgoing(&mut self, bytes_max: usize) -> Option<Vec<u8>> {
+        // The receivers' decoder has these limits, whatever the caller asks for.
+        let bytes_max = bytes_max.min(BUNDLE_BYTES_MAX);
         let mut raws = Vec::new();
         let mut size = 4;
-        while let Some(hash) = self.outgoing.peek() {
+        while raws.len() < BLOCK_TRANSACTIONS_MAX
+            && let Some(hash) = self.outgoing.peek()
+        {
             let Some(located) = self.by_hash.get(&hash) else {
                 self.outgoing.discard();
                 continue;

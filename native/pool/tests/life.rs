@@ -9,7 +9,9 @@ use alloy_consensus::TxEip1559;
 use alloy_primitives::{Bytes, U256};
 use hansa_codec::encode_bundle;
 use hansa_crypto::SenderCache;
-use hansa_pool::{Ancestors, DropReason, PoolLimits, SelectLimits, SharedPool, TxPlace};
+use hansa_pool::{
+    AccountCode, AccountFacts, Ancestors, DropReason, Live, PoolLimits, SelectLimits, SharedPool, TxPlace,
+};
 use world::{
     Accounts, LOCAL, WIDE, World, address, ether, fee_rules, names, recovered, rules, signed, transfer,
 };
@@ -62,7 +64,7 @@ fn gas_and_bytes_bound_a_block_and_misfits_are_passed_over() {
     let limits = SelectLimits { gas_max: 100_000, ..WIDE };
     assert_eq!(names(&world.pool.select(&Ancestors::none(), limits)), vec![(2, 0)]);
     let size = signed(1, transfer(1)).raw.len();
-    let limits = SelectLimits { bytes_max: 2 * size + 4, ..WIDE };
+    let limits = SelectLimits { bytes_max: 2 * (size + 4) + 3, ..WIDE };
     assert_eq!(world.pool.select(&Ancestors::none(), limits).len(), 2);
 }
 
@@ -150,6 +152,26 @@ fn a_head_that_moved_back_is_read_again() {
     assert_eq!(world.pool.status(), (0, 1));
     world.add(&sent[0]).unwrap();
     assert_eq!(world.pool.status(), (2, 0));
+}
+
+/// A block is sealed while a batch is being prepared: the pool asks only when it files, so the
+/// sender is not filed with the nonce of before.
+#[test]
+fn the_account_is_read_when_a_transaction_is_filed() {
+    let shared = SharedPool::new(rules(), PoolLimits::default(), Arc::new(SenderCache::new(4_096)));
+    let head = std::cell::Cell::new(0);
+    let asked = std::cell::Cell::new(false);
+    let view = Live(|_: &alloy_primitives::Address| {
+        asked.set(true);
+        AccountFacts { nonce: head.get(), balance: ether(1), code: AccountCode::None }
+    });
+    head.set(4);
+    assert!(!asked.get());
+    let answers =
+        shared.submit(vec![signed(1, transfer(4)).raw, signed(1, transfer(3)).raw], LOCAL, &view, 1);
+    assert!(answers[0].is_ok() && asked.get());
+    assert_eq!(answers[1].as_ref().unwrap_err().code(), "POOL-NONCE-LOW");
+    assert_eq!(shared.lock().status(), (1, 0));
 }
 
 #[test]
