@@ -1,1 +1,59 @@
-//! placeholder
+//! The chain: state, log, pool and executor put together, with the indexes that readers need.
+//!
+//! One value, [`Chain`], owns all of it. The life of a block here:
+//! [`Chain::propose`] chooses pooled transactions · [`Chain::add_body`] checks an order block with its payload and
+//! appends it to the log · [`Chain::sync`] makes it durable, before this node votes for it · [`Chain::execute`] runs
+//! it on its parent's state, speculatively if need be · [`Chain::seal`] takes the quorum's certificate: result and
+//! diff go to the log, the head moves, pool and indexes follow.
+//!
+//! * [`genesis`], [`birth`]: what the alliance agreed on, and block 0.
+//! * [`ordering`], [`candidates`], [`payloads`]: bodies before they are sealed.
+//! * [`engine`], [`execution`], [`executed`]: executing and sealing.
+//! * [`records`], [`index`], [`stored`], [`sealed`], [`history`]: what is kept, where, and how it is read back.
+//! * [`recovery`], [`checkpoints`], [`folder`]: starting and stopping.
+//! * [`exchange`], [`quorum`]: blocks between nodes.
+//! * [`verify`], [`repair`]: the offline check and what heals.
+//! * [`status`], [`refusals`]: transactions.
+//! * [`dev`]: the playground of `hansa dev`.
+
+pub mod birth;
+mod candidates;
+mod chain;
+pub mod checkpoints;
+pub mod dev;
+pub mod engine;
+mod error;
+mod exchange;
+mod executed;
+pub mod execution;
+pub mod folder;
+pub mod genesis;
+mod head;
+mod history;
+mod index;
+mod ordering;
+mod payloads;
+pub mod quorum;
+pub mod records;
+mod recovery;
+mod refusals;
+mod repair;
+mod sealed;
+mod skips;
+mod status;
+mod stored;
+mod verify;
+
+pub use chain::Chain;
+pub use engine::NextBlock;
+pub use error::ChainError;
+pub use exchange::{ExportedBlock, Imported};
+pub use execution::Execution;
+pub use genesis::Genesis;
+pub use head::Head;
+pub use history::STATES_KEPT;
+pub use quorum::Quorum;
+pub use repair::{Repaired, repair_folder};
+pub use sealed::SealedBlock;
+pub use status::Status;
+pub use verify::{Finding, Report, verify_ledger};

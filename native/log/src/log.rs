@@ -41,7 +41,7 @@ impl Default for LogOptions {
 }
 
 /// Where a record begins: segment index in the upper half, byte offset in the lower.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position(u64);
 
 impl Position {

@@ -1,0 +1,305 @@
+//! The chain: one value that owns state, log, pool and indexes; what the other files of this crate work on.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering as Atomic};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use alloy_consensus::Header;
+use alloy_primitives::{Address, B256, Bytes};
+use arc_swap::ArcSwap;
+use hansa_codec::{genesis_order_hash, recover_batch};
+use hansa_crypto::SenderCache;
+use hansa_evm::ChainRules;
+use hansa_log::{Log, LogOptions};
+use hansa_pool::{PoolLimits, SharedPool};
+use hansa_state::WorldState;
+use parking_lot::{Mutex, RwLock};
+
+use crate::checkpoints::Checkpoints;
+use crate::dev::DevState;
+use crate::folder::Folder;
+use crate::head::Head;
+use crate::history::History;
+use crate::index::{BlockEntry, BlockIndex};
+use crate::ordering::Ordering;
+use crate::quorum::Quorum;
+use crate::records::{BirthRecord, KIND_GENESIS};
+use crate::refusals::Refusals;
+use crate::sealed::{BlockCache, SealedBlock};
+use crate::stored;
+use crate::{ChainError, Genesis, birth};
+
+/// A chain, opened. All methods take `&self`; readers never wait for execution.
+pub struct Chain {
+    pub(crate) genesis: Genesis,
+    pub(crate) genesis_hash: B256,
+    pub(crate) genesis_block: Arc<SealedBlock>,
+    pub(crate) rules: ChainRules,
+    pub(crate) quorum: Quorum,
+    pub(crate) folder: Option<Folder>,
+    pub(crate) log: Log,
+    pub(crate) pool: SharedPool,
+    pub(crate) senders: Arc<SenderCache>,
+    pub(crate) head: ArcSwap<Head>,
+    pub(crate) index: RwLock<BlockIndex>,
+    pub(crate) cache: BlockCache,
+    pub(crate) history: RwLock<History>,
+    pub(crate) ordering: Mutex<Ordering>,
+    pub(crate) refusals: Mutex<Refusals>,
+    pub(crate) checkpoints: Checkpoints,
+    /// One block is executed, sealed or imported at a time.
+    pub(crate) work: Mutex<DevState>,
+    pub(crate) syncs: AtomicU64,
+}
+
+/// Milliseconds since 1970 by the system's clock; the pool's quotas and expiry live on it.
+pub(crate) fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |passed| passed.as_millis() as u64)
+}
+
+/// What opening found, from which the chain is assembled.
+pub(crate) struct Parts {
+    pub folder: Option<Folder>,
+    pub log: Log,
+    pub header: Header,
+    pub index: BlockIndex,
+    pub history: History,
+    pub head: Head,
+    pub ordering: Ordering,
+}
+
+impl Chain {
+    /// Makes a new chain in `directory`, or in memory alone when there is none.
+    ///
+    /// # Errors
+    /// `Genesis`, `Exists`, `Locked`, `Io`, `Log`.
+    pub fn create(directory: Option<&Path>, genesis_json: &[u8]) -> Result<Self, ChainError> {
+        let genesis = Genesis::parse(genesis_json)?;
+        let (header, state) = birth::build(&genesis)?;
+        let hash = header.hash_slow();
+        let folder = directory.map(Folder::lock).transpose()?;
+        let log = match &folder {
+            None => Log::memory(),
+            Some(folder) if folder.has_chain() => {
+                let shown = directory.map(|path| path.display().to_string()).unwrap_or_default();
+                return Err(ChainError::Exists(shown));
+            }
+            Some(folder) => Log::open(&folder.blocks(), log_options(&genesis), &mut |_| {})?.0,
+        };
+        let birth = BirthRecord { file_hash: genesis.file_hash, header: header.clone() };
+        log.append(KIND_GENESIS, &[&birth.encode()])?;
+        log.sync()?;
+        let keep_all = genesis.dev && folder.is_none();
+        let head = genesis_head(&genesis, &header, hash, state.clone());
+        let mut index = BlockIndex::default();
+        index.push(genesis_entry(hash), &[]);
+        let history = History::new(0, state, keep_all);
+        let parts = Parts { folder, log, header, index, history, head, ordering: Ordering::default() };
+        let chain = Self::assemble(genesis, parts);
+        chain.write_first_checkpoint()?;
+        Ok(chain)
+    }
+
+    pub(crate) fn assemble(genesis: Genesis, parts: Parts) -> Self {
+        let genesis_hash = parts.header.hash_slow();
+        let rules = birth::chain_rules(&genesis);
+        let senders = Arc::new(SenderCache::default());
+        let limits =
+            if genesis.dev && parts.folder.is_none() { PoolLimits::dev() } else { PoolLimits::default() };
+        let pool_rules = birth::pool_rules(&genesis, &rules, &parts.head.header);
+        let cache = BlockCache::new(parts.folder.is_none());
+        let genesis_block = Arc::new(genesis_block(&genesis, &parts.header, genesis_hash));
+        let checkpoints = Checkpoints::new(parts.folder.as_ref().map(Folder::checkpoints));
+        Self {
+            quorum: Quorum::new(&genesis, genesis_hash),
+            pool: SharedPool::new(pool_rules, limits, senders.clone()),
+            head: ArcSwap::from_pointee(parts.head),
+            index: RwLock::new(parts.index),
+            history: RwLock::new(parts.history),
+            ordering: Mutex::new(parts.ordering),
+            refusals: Mutex::default(),
+            work: Mutex::default(),
+            syncs: AtomicU64::new(0),
+            folder: parts.folder,
+            log: parts.log,
+            genesis,
+            genesis_hash,
+            genesis_block,
+            rules,
+            senders,
+            cache,
+            checkpoints,
+        }
+    }
+
+    /// Hash of the genesis header; everything signed is bound to it.
+    pub fn genesis_hash(&self) -> B256 {
+        self.genesis_hash
+    }
+
+    /// What genesis says.
+    pub fn genesis(&self) -> &Genesis {
+        &self.genesis
+    }
+
+    /// EIP-155 chain id.
+    pub fn chain_id(&self) -> u64 {
+        self.genesis.chain_id
+    }
+
+    /// Gas per block.
+    pub fn gas_limit(&self) -> u64 {
+        self.genesis.gas_limit
+    }
+
+    /// The rules that execution follows.
+    pub fn rules(&self) -> &ChainRules {
+        &self.rules
+    }
+
+    /// The validators' quorum.
+    pub fn quorum(&self) -> &Quorum {
+        &self.quorum
+    }
+
+    /// The transaction pool.
+    pub fn pool(&self) -> &SharedPool {
+        &self.pool
+    }
+
+    /// The latest sealed block.
+    pub fn head(&self) -> Arc<Head> {
+        self.head.load_full()
+    }
+
+    /// The state after sealed block `height`.
+    ///
+    /// # Errors
+    /// `StatePruned`.
+    pub fn state_at(&self, height: u64) -> Result<WorldState, ChainError> {
+        self.history.read().get(height)
+    }
+
+    /// The oldest sealed block whose state is kept.
+    pub fn oldest_state(&self) -> u64 {
+        self.history.read().oldest()
+    }
+
+    /// Hash of the sealed header at `height`.
+    pub fn hash_at(&self, height: u64) -> Option<B256> {
+        self.index.read().get(height).map(|entry| entry.hash)
+    }
+
+    /// Height of the block with that sealed hash.
+    pub fn height_of(&self, hash: &B256) -> Option<u64> {
+        self.index.read().height_of(hash)
+    }
+
+    /// Whether the block's bloom may contain a log of interest; false for blocks without logs.
+    pub fn bloom_matches(&self, height: u64, matches: impl Fn(&alloy_primitives::Bloom) -> bool) -> bool {
+        self.index.read().get(height).and_then(|entry| entry.bloom.as_deref()).is_some_and(matches)
+    }
+
+    /// A sealed block; none above the head.
+    ///
+    /// # Errors
+    /// `Log`, `Corrupt`, `Wire`, `Transaction` when the log does not give it back.
+    pub fn block(&self, height: u64) -> Result<Option<Arc<SealedBlock>>, ChainError> {
+        if let Some(kept) = self.cache.get(height) {
+            return Ok(Some(kept));
+        }
+        let Some(entry) = self.index.read().get(height).cloned() else { return Ok(None) };
+        if entry.body.is_none() {
+            return Ok(Some(self.genesis_block.clone()));
+        }
+        let block = Arc::new(stored::read_block(&self.log, &entry, &self.senders)?);
+        self.cache.keep(block.clone());
+        Ok(Some(block))
+    }
+
+    /// Block and index of an included transaction.
+    ///
+    /// # Errors
+    /// As [`Chain::block`].
+    pub fn locate(&self, hash: &B256) -> Result<Option<(u64, usize)>, ChainError> {
+        let places = self.index.read().transactions.places(crate::records::prefix_of(hash));
+        for (height, index) in places {
+            let held = self
+                .block(height)?
+                .is_some_and(|block| block.transactions.get(index).is_some_and(|tx| tx.tx.hash == *hash));
+            if held {
+                return Ok(Some((height, index)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Makes everything appended so far durable.
+    ///
+    /// # Errors
+    /// `Log`: `LOG-FULL` may be tried again, `LOG-FATAL` must end the process.
+    pub fn sync(&self) -> Result<(), ChainError> {
+        self.syncs.fetch_add(1, Atomic::Relaxed);
+        Ok(self.log.sync()?)
+    }
+
+    /// The next nonce of an account, its pooled transactions without a gap counted.
+    pub fn pending_nonce(&self, account: &Address) -> u64 {
+        let sealed = || self.head.load().state.account(account).map_or(0, |found| found.nonce);
+        let pooled = self.pool.lock().pending_nonce(account);
+        pooled.unwrap_or_else(sealed)
+    }
+}
+
+/// How the block log of a chain with this genesis is opened.
+pub(crate) fn log_options(genesis: &Genesis) -> LogOptions {
+    LogOptions { tag: genesis.alliance_hash.0, ..LogOptions::default() }
+}
+
+pub(crate) fn genesis_entry(hash: B256) -> BlockEntry {
+    let order_hash = genesis_order_hash(&hash);
+    BlockEntry { hash, order_hash, body: None, result: None, diff: None, bloom: None }
+}
+
+pub(crate) fn genesis_head(genesis: &Genesis, header: &Header, hash: B256, state: WorldState) -> Head {
+    Head {
+        height: 0,
+        sealed_hash: hash,
+        order_hash: genesis_order_hash(&hash),
+        header: header.clone(),
+        time_ms: genesis.timestamp_ms,
+        state,
+    }
+}
+
+fn genesis_block(genesis: &Genesis, header: &Header, hash: B256) -> SealedBlock {
+    let facts = hansa_codec::BlockFacts {
+        order_hash: genesis_order_hash(&hash),
+        epoch: 0,
+        view: 0,
+        time_ms: genesis.timestamp_ms,
+        next_set_hash: B256::ZERO,
+        skip_list: Vec::new(),
+    };
+    SealedBlock {
+        hash,
+        header: header.clone(),
+        transactions: Vec::new(),
+        receipts: Vec::new(),
+        skipped: Vec::new(),
+        facts,
+        certificate: Bytes::new(),
+    }
+}
+
+/// Recovers the senders of stored transactions.
+///
+/// # Errors
+/// `Transaction` for the first whose signature gives no account.
+pub(crate) fn recover_all(
+    transactions: Vec<Arc<hansa_codec::Transaction>>,
+    senders: &SenderCache,
+) -> Result<Vec<hansa_codec::Recovered>, ChainError> {
+    Ok(recover_batch(transactions, senders).into_iter().collect::<Result<Vec<_>, _>>()?)
+}

@@ -1,0 +1,68 @@
+//! An order block after execution, before its seal.
+
+use std::sync::Arc;
+
+use alloy_primitives::{B256, Bytes};
+use hansa_codec::BlockFacts;
+use hansa_evm::BlockOutcome;
+use hansa_evm::block::block_facts;
+
+use crate::candidates::Body;
+use crate::records::{ResultRecord, Skip, prefix_of};
+use crate::sealed::SealedBlock;
+use crate::skips;
+
+/// What executing a body gave.
+#[derive(Debug)]
+pub struct Executed {
+    /// What was executed.
+    pub body: Arc<Body>,
+    /// Header, receipts, skips, diff and state after it.
+    pub outcome: BlockOutcome,
+}
+
+impl Executed {
+    /// Hashes of the included transactions, in order.
+    pub fn included_hashes(&self) -> Vec<B256> {
+        self.outcome.included.iter().map(|index| self.body.transactions[*index].tx.hash).collect()
+    }
+
+    /// The result record once `certificate` seals the block.
+    pub fn result_record(&self, certificate: &Bytes) -> ResultRecord {
+        let skipped = self.outcome.skipped.iter();
+        ResultRecord {
+            header: self.outcome.header.clone(),
+            certificate: certificate.clone(),
+            order_hash: self.body.order_hash,
+            prefixes: self.included_hashes().iter().map(prefix_of).collect(),
+            skipped: skipped
+                .map(|(index, reason)| Skip { index: *index as u32, reason: skips::number_of(reason.code()) })
+                .collect(),
+            receipts: self.outcome.receipts.clone(),
+        }
+    }
+
+    /// The block as readers see it once `certificate` seals it.
+    pub fn sealed_block(&self, certificate: Bytes) -> SealedBlock {
+        let transactions = &self.body.transactions;
+        SealedBlock {
+            hash: self.outcome.hash,
+            header: self.outcome.header.clone(),
+            transactions: self.outcome.included.iter().map(|at| transactions[*at].clone()).collect(),
+            receipts: self.outcome.receipts.clone(),
+            skipped: self
+                .outcome
+                .skipped
+                .iter()
+                .map(|(index, reason)| (transactions[*index].tx.hash, reason.code()))
+                .collect(),
+            facts: facts_of(&self.body),
+            certificate,
+        }
+    }
+}
+
+/// The facts hashed into the header's extraData.
+pub fn facts_of(body: &Body) -> BlockFacts {
+    block_facts(&body.order, body.order_hash)
+}

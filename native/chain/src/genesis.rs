@@ -1,0 +1,234 @@
+//! genesis.json: parsing, checking, and the hash that binds the alliance's facts.
+
+use std::collections::BTreeMap;
+
+use alloy_primitives::{Address, B256, Bytes, U256};
+use hansa_crypto::{Suite, keccak256};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::ChainError;
+
+/// The only version of the format.
+const VERSION: u64 = 1;
+/// More validators than an alliance may have.
+pub const VALIDATORS_MAX: usize = 1_024;
+
+/// One validator as genesis names it; its index in the list is its identity.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Validator {
+    /// Name for people.
+    pub name: String,
+    /// The organisation that runs it.
+    #[serde(default)]
+    pub organisation: String,
+    /// Compressed consensus key, 33 bytes.
+    pub public_key: Bytes,
+    /// Receives the fees of the blocks it proposes.
+    pub account: Address,
+}
+
+/// Which transaction rules hold.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RulesSpec {
+    /// `cancun`, `prague` or `osaka`.
+    pub evm: String,
+    /// `none` or `ethereum`.
+    pub fees: String,
+    /// Number of the hash and signature suite.
+    #[serde(default)]
+    pub suite: u8,
+}
+
+/// An account that exists from the start.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AllocAccount {
+    /// Wei.
+    #[serde(default)]
+    pub balance: U256,
+    /// Next nonce.
+    #[serde(default, deserialize_with = "nonce")]
+    pub nonce: u64,
+    /// Runtime code.
+    #[serde(default)]
+    pub code: Bytes,
+    /// Slots that are not zero.
+    #[serde(default)]
+    pub storage: BTreeMap<U256, U256>,
+}
+
+/// How consensus is set; only what the chain itself needs.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ConsensusSpec {
+    /// `pbft` or `solo`.
+    pub kind: String,
+}
+
+/// A parsed and checked genesis, its accounts apart.
+#[derive(Debug, Clone)]
+pub struct Genesis {
+    /// Name of the alliance; the consensus group's name.
+    pub name: String,
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+    /// True for development chains.
+    pub dev: bool,
+    /// Milliseconds since 1970.
+    pub timestamp_ms: u64,
+    /// Gas per block.
+    pub gas_limit: u64,
+    /// Transaction rules.
+    pub rules: RulesSpec,
+    /// The hash and signature suite.
+    pub suite: Suite,
+    /// How consensus is set.
+    pub consensus: ConsensusSpec,
+    /// Validators in index order.
+    pub validators: Vec<Validator>,
+    /// keccak-256 of the canonical JSON of everything but `alloc`; the genesis header's extraData.
+    pub alliance_hash: B256,
+    /// keccak-256 of the file.
+    pub file_hash: B256,
+    alloc: Box<RawValue>,
+}
+
+fn nonce<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    let number = U256::deserialize(from)?;
+    number.try_into().map_err(|_| serde::de::Error::custom("a nonce must fit in 64 bits"))
+}
+
+fn invalid(what: impl std::fmt::Display) -> ChainError {
+    ChainError::Genesis(what.to_string())
+}
+
+fn part<'a, T: Deserialize<'a>>(top: &BTreeMap<String, &'a RawValue>, name: &str) -> Result<T, ChainError> {
+    let raw = top.get(name).ok_or_else(|| invalid(format!("{name} is missing")))?;
+    serde_json::from_str(raw.get()).map_err(|error| invalid(format!("{name}: {error}")))
+}
+
+impl Genesis {
+    /// Parses genesis.json and checks all of it but the accounts.
+    ///
+    /// # Errors
+    /// `Genesis` with the field that does not hold.
+    pub fn parse(json: &[u8]) -> Result<Self, ChainError> {
+        let top: BTreeMap<String, &RawValue> = serde_json::from_slice(json).map_err(invalid)?;
+        let version: u64 = part(&top, "version")?;
+        if version != VERSION {
+            return Err(invalid(format!(
+                "version {version} is not supported, this release reads version {VERSION}"
+            )));
+        }
+        let rules: RulesSpec = part(&top, "rules")?;
+        let suite = Suite::from_id(rules.suite).map_err(invalid)?;
+        let alloc: &RawValue = top.get("alloc").ok_or_else(|| invalid("alloc is missing"))?;
+        let genesis = Self {
+            name: part(&top, "name")?,
+            chain_id: part(&top, "chain_id")?,
+            dev: if top.contains_key("dev") { part(&top, "dev")? } else { false },
+            timestamp_ms: part(&top, "timestamp_ms")?,
+            gas_limit: part(&top, "gas_limit")?,
+            rules,
+            suite,
+            consensus: part(&top, "consensus")?,
+            validators: part(&top, "validators")?,
+            alliance_hash: alliance_hash(&top)?,
+            file_hash: keccak256(json),
+            alloc: alloc.to_owned(),
+        };
+        genesis.check()?;
+        Ok(genesis)
+    }
+
+    /// The accounts that exist from the start, in address order.
+    ///
+    /// # Errors
+    /// `Genesis` when an entry is malformed.
+    pub fn alloc(&self) -> Result<BTreeMap<Address, AllocAccount>, ChainError> {
+        serde_json::from_str(self.alloc.get()).map_err(|error| invalid(format!("alloc: {error}")))
+    }
+
+    fn check(&self) -> Result<(), ChainError> {
+        let count = self.validators.len();
+        if count == 0 || count > VALIDATORS_MAX {
+            return Err(invalid(format!("{count} validators; 1 to {VALIDATORS_MAX} are possible")));
+        }
+        if !["cancun", "prague", "osaka"].contains(&self.rules.evm.as_str()) {
+            return Err(invalid(format!("rules.evm is {:?}; osaka, prague or cancun", self.rules.evm)));
+        }
+        if !["none", "ethereum"].contains(&self.rules.fees.as_str()) {
+            return Err(invalid(format!("rules.fees is {:?}; none or ethereum", self.rules.fees)));
+        }
+        if !["pbft", "solo"].contains(&self.consensus.kind.as_str()) {
+            return Err(invalid(format!("consensus.kind is {:?}; pbft or solo", self.consensus.kind)));
+        }
+        for (nth, validator) in self.validators.iter().enumerate() {
+            self.suite
+                .address_of(&validator.public_key)
+                .map_err(|error| invalid(format!("validator {nth} ({}): {error}", validator.name)))?;
+            let twin = self.validators[..nth].iter().find(|other| other.public_key == validator.public_key);
+            if let Some(twin) = twin {
+                return Err(invalid(format!(
+                    "validators {} and {} have the same key",
+                    twin.name, validator.name
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// keccak-256 of the canonical JSON (sorted keys, no blanks) of every top-level field but `alloc`.
+fn alliance_hash(top: &BTreeMap<String, &RawValue>) -> Result<B256, ChainError> {
+    let mut out = Vec::new();
+    out.push(b'{');
+    for (name, raw) in top.iter().filter(|(name, _)| *name != "alloc") {
+        let value: Value =
+            serde_json::from_str(raw.get()).map_err(|error| invalid(format!("{name}: {error}")))?;
+        if out.len() > 1 {
+            out.push(b',');
+        }
+        write_text(name, &mut out);
+        out.push(b':');
+        write_canonical(&value, &mut out);
+    }
+    out.push(b'}');
+    Ok(keccak256(out))
+}
+
+fn write_text(text: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(Value::String(text.to_owned()).to_string().as_bytes());
+}
+
+/// Writes `value` with object keys in byte order. The recursion is bounded by serde_json's own limit of 128.
+fn write_canonical(value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::Object(fields) => {
+            let sorted: BTreeMap<&String, &Value> = fields.iter().collect();
+            out.push(b'{');
+            for (nth, (name, value)) in sorted.into_iter().enumerate() {
+                if nth > 0 {
+                    out.push(b',');
+                }
+                write_text(name, out);
+                out.push(b':');
+                write_canonical(value, out);
+            }
+            out.push(b'}');
+        }
+        Value::Array(items) => {
+            out.push(b'[');
+            for (nth, item) in items.iter().enumerate() {
+                if nth > 0 {
+                    out.push(b',');
+                }
+                write_canonical(item, out);
+            }
+            out.push(b']');
+        }
+        scalar => out.extend_from_slice(scalar.to_string().as_bytes()),
+    }
+}

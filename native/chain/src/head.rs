@@ -1,0 +1,46 @@
+//! The latest sealed block, published for readers that must never wait.
+
+use alloy_consensus::Header;
+use alloy_primitives::{Address, B256};
+use hansa_pool::{AccountCode, AccountFacts, AccountView};
+use hansa_state::{AccountInfo, WorldState};
+
+/// Beginning of an EIP-7702 delegation's code.
+const DELEGATION_PREFIX: [u8; 3] = [0xef, 0x01, 0x00];
+const DELEGATION_BYTES: usize = 23;
+
+/// The latest sealed block and the state after it.
+pub struct Head {
+    /// Block number.
+    pub height: u64,
+    /// Hash of the sealed header.
+    pub sealed_hash: B256,
+    /// Hash of the order block.
+    pub order_hash: B256,
+    /// The sealed header.
+    pub header: Header,
+    /// The proposer's time of the block in milliseconds.
+    pub time_ms: u64,
+    /// State after the block.
+    pub state: WorldState,
+}
+
+impl AccountView for Head {
+    fn account(&self, address: &Address) -> AccountFacts {
+        facts(&self.state, self.state.account(address))
+    }
+}
+
+/// What the pool wants to know of an account.
+pub fn facts(state: &WorldState, account: Option<AccountInfo>) -> AccountFacts {
+    let Some(account) = account else { return AccountFacts::default() };
+    let code = match state.code(&account.code_hash) {
+        None => AccountCode::None,
+        Some(code) if code.is_empty() => AccountCode::None,
+        Some(code) if code.len() == DELEGATION_BYTES && code.starts_with(&DELEGATION_PREFIX) => {
+            AccountCode::Delegated
+        }
+        Some(_) => AccountCode::Contract,
+    };
+    AccountFacts { nonce: account.nonce, balance: account.balance, code }
+}

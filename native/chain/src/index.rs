@@ -1,0 +1,166 @@
+//! Where sealed blocks and transactions stand: derived from the log at start, kept in memory.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+use alloy_primitives::{B256, Bloom};
+use hansa_log::Position;
+
+/// What is kept of every sealed block.
+#[derive(Debug, Clone)]
+pub struct BlockEntry {
+    /// Hash of the sealed header.
+    pub hash: B256,
+    /// Hash of the order block.
+    pub order_hash: B256,
+    /// Where the body record begins; none at genesis.
+    pub body: Option<Position>,
+    /// Where the result record begins; none at genesis.
+    pub result: Option<Position>,
+    /// Where the diff record begins; none at genesis.
+    pub diff: Option<Position>,
+    /// The header's bloom; none when it is empty, as it is in blocks of plain transfers.
+    pub bloom: Option<Box<Bloom>>,
+}
+
+/// Hashes the eight-byte prefixes of transaction hashes with a secret of this process: senders may grind
+/// hashes, so they must not know where those land.
+#[derive(Debug, Clone)]
+pub struct PrefixHashing {
+    multiplier: u64,
+}
+
+impl Default for PrefixHashing {
+    fn default() -> Self {
+        Self { multiplier: RandomState::new().hash_one(0) | 1 }
+    }
+}
+
+/// One multiplication folded over 128 bits.
+#[derive(Debug)]
+pub struct PrefixHasher {
+    multiplier: u64,
+    value: u64,
+}
+
+impl Hasher for PrefixHasher {
+    fn finish(&self) -> u64 {
+        self.value
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(self.value ^ u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        let wide = u128::from(number ^ self.multiplier) * u128::from(self.multiplier);
+        self.value = (wide >> 64) as u64 ^ wide as u64;
+    }
+}
+
+impl BuildHasher for PrefixHashing {
+    type Hasher = PrefixHasher;
+
+    fn build_hasher(&self) -> PrefixHasher {
+        PrefixHasher { multiplier: self.multiplier, value: 0 }
+    }
+}
+
+/// Transaction hash prefix → block and index. Eight bytes of key and eight of value: with the table's slack
+/// at most 40 bytes a transaction. The caller compares whole hashes, since prefixes can collide.
+#[derive(Debug, Default)]
+pub struct TransactionIndex {
+    first: HashMap<u64, (u32, u32), PrefixHashing>,
+    /// Further places of a prefix that `first` holds already.
+    collisions: HashMap<u64, Vec<(u32, u32)>, PrefixHashing>,
+}
+
+impl TransactionIndex {
+    /// Adds the included transactions of a block.
+    pub fn add_block(&mut self, height: u64, prefixes: &[u64]) {
+        for (index, prefix) in prefixes.iter().enumerate() {
+            let place = (height as u32, index as u32);
+            if let Some(old) = self.first.insert(*prefix, place) {
+                // The first place keeps the slot, later ones queue behind it.
+                self.first.insert(*prefix, old);
+                self.collisions.entry(*prefix).or_default().push(place);
+            }
+        }
+    }
+
+    /// Removes the transactions of blocks above `height` (development chains only).
+    pub fn truncate(&mut self, height: u64) {
+        let kept = |place: &(u32, u32)| u64::from(place.0) <= height;
+        self.collisions.retain(|_, places| {
+            places.retain(kept);
+            !places.is_empty()
+        });
+        self.first.retain(|_, place| kept(place));
+    }
+
+    /// Block numbers and indexes where a transaction with this prefix may stand.
+    pub fn places(&self, prefix: u64) -> Vec<(u64, usize)> {
+        let first = self.first.get(&prefix).into_iter();
+        let others = self.collisions.get(&prefix).into_iter().flatten();
+        first.chain(others).map(|(height, index)| (u64::from(*height), *index as usize)).collect()
+    }
+
+    /// Transactions indexed.
+    pub fn len(&self) -> usize {
+        self.first.len() + self.collisions.values().map(Vec::len).sum::<usize>()
+    }
+
+    /// Whether nothing is indexed.
+    pub fn is_empty(&self) -> bool {
+        self.first.is_empty()
+    }
+}
+
+/// All sealed blocks by height and hash.
+#[derive(Debug, Default)]
+pub struct BlockIndex {
+    entries: Vec<BlockEntry>,
+    heights: HashMap<B256, u64>,
+    /// Where transactions stand.
+    pub transactions: TransactionIndex,
+}
+
+impl BlockIndex {
+    /// Adds the next block with its included transactions.
+    pub fn push(&mut self, entry: BlockEntry, prefixes: &[u64]) {
+        let height = self.entries.len() as u64;
+        self.heights.insert(entry.hash, height);
+        self.entries.push(entry);
+        self.transactions.add_block(height, prefixes);
+    }
+
+    /// The block at `height`.
+    pub fn get(&self, height: u64) -> Option<&BlockEntry> {
+        self.entries.get(height as usize)
+    }
+
+    /// The height of the block with that sealed hash.
+    pub fn height_of(&self, hash: &B256) -> Option<u64> {
+        self.heights.get(hash).copied()
+    }
+
+    /// Forgets blocks above `height` (development chains only).
+    pub fn truncate(&mut self, height: u64) {
+        for entry in self.entries.drain(height as usize + 1..) {
+            self.heights.remove(&entry.hash);
+        }
+        self.transactions.truncate(height);
+    }
+
+    /// Blocks held, genesis counted.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether not even genesis is there.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}

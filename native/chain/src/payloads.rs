@@ -1,0 +1,56 @@
+//! Transactions fetched for a proposal that the pool did not take.
+//!
+//! The pool's answer depends on this node (its limits, quotas, what it has sealed); whether a body is valid must
+//! not. So what decodes is kept here, bounded, until a body claims it or newer ones push it out.
+
+use std::collections::{HashMap, VecDeque};
+
+use alloy_primitives::B256;
+use hansa_codec::Recovered;
+
+/// Raw bytes kept at most.
+const PAYLOAD_BYTES_MAX: usize = 64 << 20;
+
+/// Queued hashes below which sweeping is not worth it.
+const SWEEP_MIN: usize = 4_096;
+
+/// A bounded store, oldest out first.
+#[derive(Debug, Default)]
+pub struct Payloads {
+    by_hash: HashMap<B256, Recovered>,
+    order: VecDeque<B256>,
+    bytes: usize,
+}
+
+impl Payloads {
+    /// Keeps a transaction.
+    pub fn insert(&mut self, tx: Recovered) {
+        let (hash, size) = (tx.tx.hash, tx.tx.raw.len());
+        if self.by_hash.insert(hash, tx).is_none() {
+            self.order.push_back(hash);
+            self.bytes += size;
+        }
+        while self.bytes > PAYLOAD_BYTES_MAX {
+            let Some(oldest) = self.order.pop_front() else { break };
+            if let Some(gone) = self.by_hash.remove(&oldest) {
+                self.bytes -= gone.tx.raw.len();
+            }
+        }
+    }
+
+    /// A kept transaction.
+    pub fn get(&self, hash: &B256) -> Option<&Recovered> {
+        self.by_hash.get(hash)
+    }
+
+    /// Forgets a transaction that a body holds now.
+    pub fn remove(&mut self, hash: &B256) {
+        if let Some(gone) = self.by_hash.remove(hash) {
+            self.bytes -= gone.tx.raw.len();
+        }
+        // Removed hashes stay queued; sweep them before they outnumber the rest.
+        if self.order.len() > 2 * self.by_hash.len() + SWEEP_MIN {
+            self.order.retain(|kept| self.by_hash.contains_key(kept));
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! SEAL certificates: what validators sign, and how many signatures make a quorum.
+
+use alloy_primitives::B256;
+use hansa_codec::Certificate;
+use hansa_crypto::{Suite, keccak256};
+
+use crate::{ChainError, Genesis};
+
+/// Number of the SEAL vote among the vote types of consensus.
+const VOTE_SEAL: u8 = 3;
+const VOTE_PREFIX: &[u8] = b"hansa/vote/1";
+/// The only epoch of this release.
+const EPOCH: u64 = 0;
+
+/// The validators of the epoch and what their signatures are bound to.
+#[derive(Debug, Clone)]
+pub struct Quorum {
+    suite: Suite,
+    genesis_hash: B256,
+    group_hash: B256,
+    keys: Vec<Vec<u8>>,
+}
+
+impl Quorum {
+    /// The validators named by `genesis`, whose hash is `genesis_hash`.
+    pub fn new(genesis: &Genesis, genesis_hash: B256) -> Self {
+        Self {
+            suite: genesis.suite,
+            genesis_hash,
+            group_hash: keccak256(genesis.name.as_bytes()),
+            keys: genesis.validators.iter().map(|validator| validator.public_key.to_vec()).collect(),
+        }
+    }
+
+    /// Signatures that a certificate needs: n − ⌊(n−1)/3⌋.
+    pub fn size(&self) -> usize {
+        self.keys.len() - (self.keys.len() - 1) / 3
+    }
+
+    /// The digest that a SEAL vote signs (view and QC view are zero: a seal belongs to no view).
+    pub fn seal_digest(&self, height: u64, sealed_hash: &B256) -> B256 {
+        let mut bytes = Vec::with_capacity(160);
+        bytes.extend_from_slice(VOTE_PREFIX);
+        bytes.extend_from_slice(self.genesis_hash.as_slice());
+        bytes.extend_from_slice(self.group_hash.as_slice());
+        bytes.extend_from_slice(&[self.suite.id(), VOTE_SEAL]);
+        for number in [EPOCH, 0, height, 0] {
+            bytes.extend_from_slice(&number.to_be_bytes());
+        }
+        bytes.extend_from_slice(sealed_hash.as_slice());
+        keccak256(bytes)
+    }
+
+    /// Checks that `certificate` carries a quorum of valid signatures of known validators and no other.
+    ///
+    /// # Errors
+    /// `Block` with code `BLOCK-CERTIFICATE`.
+    pub fn check(&self, certificate: &Certificate) -> Result<(), ChainError> {
+        let wrong = |what: String| ChainError::block("BLOCK-CERTIFICATE", what);
+        let height = certificate.height;
+        if certificate.epoch != EPOCH {
+            return Err(wrong(format!("block {height}: certificate of epoch {}", certificate.epoch)));
+        }
+        let (found, needed) = (certificate.signatures.len(), self.size());
+        if found < needed {
+            return Err(wrong(format!(
+                "block {height}: certificate with {found} signatures, {needed} are needed"
+            )));
+        }
+        let digest = self.seal_digest(height, &certificate.sealed_hash);
+        for entry in &certificate.signatures {
+            let signer = entry.signer;
+            let Some(key) = self.keys.get(signer as usize) else {
+                return Err(wrong(format!("block {height}: signer {signer} is no validator")));
+            };
+            if !self.suite.verify(key, &digest, &entry.signature.0) {
+                return Err(wrong(format!(
+                    "block {height}: the signature of validator {signer} does not hold"
+                )));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,254 @@
+//! Opening a chain: the log gives blocks and indexes, a checkpoint and the diffs behind it give the state.
+//! Nothing is executed again.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use alloy_primitives::{B256, Bytes};
+use hansa_codec::BodyRecord;
+use hansa_crypto::SenderCache;
+use hansa_log::{Log, Position, Record};
+use hansa_state::{StateDiff, WorldState};
+
+use crate::candidates::{Body, Candidates};
+use crate::chain::{Chain, Parts, genesis_entry, log_options};
+use crate::folder::Folder;
+use crate::head::Head;
+use crate::history::History;
+use crate::index::{BlockEntry, BlockIndex};
+use crate::ordering::Ordering;
+use crate::records::{BirthRecord, KIND_BODY, KIND_DIFF, KIND_GENESIS, KIND_RESULT, ResultRecord};
+use crate::stored::decode_body;
+use crate::{ChainError, Genesis, birth, checkpoints};
+
+/// A body record met during the scan.
+#[derive(Debug, Clone)]
+struct FoundBody {
+    height: u64,
+    time_ms: u64,
+    position: Position,
+}
+
+/// What the scan of the log collects.
+#[derive(Default)]
+pub(crate) struct Scan {
+    pub birth: Option<BirthRecord>,
+    pub index: BlockIndex,
+    last: Option<(ResultRecord, u64)>,
+    bodies: HashMap<B256, FoundBody>,
+    diff: Option<Position>,
+    failed: Option<ChainError>,
+}
+
+impl Scan {
+    /// Takes the next record; the first failure is kept and ends the scan's effect.
+    pub fn record(&mut self, record: Record<'_>) {
+        if self.failed.is_none()
+            && let Err(error) = self.take(record)
+        {
+            self.failed = Some(error);
+        }
+    }
+
+    fn take(&mut self, record: Record<'_>) -> Result<(), ChainError> {
+        let height = self.index.len() as u64;
+        match record.kind {
+            KIND_GENESIS if self.birth.is_none() => {
+                let birth = BirthRecord::decode(record.payload)?;
+                self.index.push(genesis_entry(birth.header.hash_slow()), &[]);
+                self.birth = Some(birth);
+                Ok(())
+            }
+            _ if self.birth.is_none() => {
+                Err(ChainError::corrupt(0, "the log does not begin with its genesis"))
+            }
+            KIND_BODY => self.body(record),
+            KIND_DIFF => {
+                self.diff = Some(record.position);
+                Ok(())
+            }
+            KIND_RESULT => self.result(height, record),
+            kind => Err(ChainError::corrupt(height, format!("a record of unknown kind {kind}"))),
+        }
+    }
+
+    fn body(&mut self, record: Record<'_>) -> Result<(), ChainError> {
+        let body = BodyRecord::decode(&Bytes::copy_from_slice(record.payload))?;
+        let (height, time_ms) = (body.order.height, body.order.time_ms);
+        self.bodies.insert(body.order.hash(), FoundBody { height, time_ms, position: record.position });
+        Ok(())
+    }
+
+    fn result(&mut self, height: u64, record: Record<'_>) -> Result<(), ChainError> {
+        let result = ResultRecord::decode_head(record.payload)?;
+        let parent = self.index.get(height - 1).map(|entry| entry.hash);
+        if result.header.number != height || Some(result.header.parent_hash) != parent {
+            return Err(ChainError::corrupt(height, "its result record does not follow the block before it"));
+        }
+        let diff =
+            self.diff.take().ok_or_else(|| ChainError::corrupt(height, "its state diff is missing"))?;
+        let body = self.bodies.get(&result.order_hash).cloned();
+        let body = body.ok_or_else(|| ChainError::corrupt(height, "its body record is missing"))?;
+        let bloom = result.header.logs_bloom;
+        let entry = BlockEntry {
+            hash: result.header.hash_slow(),
+            order_hash: result.order_hash,
+            body: Some(body.position),
+            result: Some(record.position),
+            diff: Some(diff),
+            bloom: (!bloom.is_zero()).then(|| Box::new(bloom)),
+        };
+        self.index.push(entry, &result.prefixes);
+        self.bodies.retain(|_, found| found.height > height);
+        self.last = Some((result, body.time_ms));
+        Ok(())
+    }
+}
+
+/// What the log of `folder` says.
+pub(crate) fn scan_log(folder: &Folder, genesis: &Genesis) -> Result<(Log, Scan), ChainError> {
+    let mut scan = Scan::default();
+    let (log, _) = Log::open(&folder.blocks(), log_options(genesis), &mut |record| scan.record(record))?;
+    match scan.failed.take() {
+        Some(error) => Err(error),
+        None if scan.birth.is_none() => Err(ChainError::corrupt(0, "the log is empty")),
+        None => Ok((log, scan)),
+    }
+}
+
+impl Chain {
+    /// Opens the chain in `directory`.
+    ///
+    /// # Errors
+    /// `Genesis`, `GenesisMismatch`, `Missing`, `Locked`, `Io`, `Log`, `Corrupt`, `Checkpoint`, `Wire`,
+    /// `Transaction`.
+    pub fn open(directory: &Path, genesis_json: &[u8]) -> Result<Self, ChainError> {
+        let genesis = Genesis::parse(genesis_json)?;
+        if !directory.is_dir() {
+            return Err(ChainError::Missing(directory.display().to_string()));
+        }
+        let folder = Folder::lock(directory)?;
+        if !folder.has_chain() {
+            return Err(ChainError::Missing(directory.display().to_string()));
+        }
+        let (log, mut scan) = scan_log(&folder, &genesis)?;
+        let birth = scan.birth.take().ok_or_else(|| ChainError::corrupt(0, "the log is empty"))?;
+        check_birth(&genesis, &birth)?;
+        let history = restore_states(&folder, &genesis, &log, &scan.index)?;
+        let head = restore_head(&genesis, &birth, &scan, &history)?;
+        let mut ordering = Ordering::default();
+        let senders = SenderCache::default();
+        restore_bodies(&log, &scan, &head, &mut ordering.candidates, &senders)?;
+        let parts = Parts {
+            folder: Some(folder),
+            log,
+            header: birth.header,
+            index: scan.index,
+            history,
+            head,
+            ordering,
+        };
+        Ok(Self::assemble(genesis, parts))
+    }
+}
+
+/// The log must have been born with this genesis. An unchanged file needs no new state root.
+fn check_birth(genesis: &Genesis, birth: &BirthRecord) -> Result<(), ChainError> {
+    if birth.file_hash == genesis.file_hash {
+        return Ok(());
+    }
+    let (header, _) = birth::build(genesis)?;
+    let (born, given) = (birth.header.hash_slow(), header.hash_slow());
+    if born == given {
+        return Ok(());
+    }
+    Err(ChainError::GenesisMismatch(format!("it was made with genesis {born}, genesis.json gives {given}")))
+}
+
+/// The newest states: from the best good checkpoint, else from genesis, and the diffs behind it.
+fn restore_states(
+    folder: &Folder,
+    genesis: &Genesis,
+    log: &Log,
+    index: &BlockIndex,
+) -> Result<History, ChainError> {
+    let head = index.len() as u64 - 1;
+    let dir = folder.checkpoints();
+    let (heights, _) = checkpoints::list(&dir)?;
+    let good = checkpoints::preference(heights, head)
+        .into_iter()
+        .find_map(|height| checkpoints::read_checked(&dir, height, index).ok());
+    let (mut at, mut state) = match good {
+        Some(checkpoint) => (checkpoint.height, checkpoint.state),
+        None => (0, birth::build(genesis)?.1),
+    };
+    let mut history = History::new(at, state.clone(), false);
+    while at < head {
+        at += 1;
+        apply_diff(log, index, at, &mut state)?;
+        history.push(state.clone());
+    }
+    Ok(history)
+}
+
+/// Applies the logged diff of block `height`.
+///
+/// # Errors
+/// `Log`, `Corrupt`.
+pub(crate) fn apply_diff(
+    log: &Log,
+    index: &BlockIndex,
+    height: u64,
+    state: &mut WorldState,
+) -> Result<(), ChainError> {
+    let position = index.get(height).and_then(|entry| entry.diff);
+    let position = position.ok_or_else(|| ChainError::corrupt(height, "its state diff is missing"))?;
+    let diff = StateDiff::decode(&log.read(position)?);
+    state.apply(&diff.map_err(|error| ChainError::corrupt(height, error.to_string()))?);
+    Ok(())
+}
+
+fn restore_head(
+    genesis: &Genesis,
+    birth: &BirthRecord,
+    scan: &Scan,
+    history: &History,
+) -> Result<Head, ChainError> {
+    let height = scan.index.len() as u64 - 1;
+    let state = history.get(height)?;
+    let (header, time_ms) = match &scan.last {
+        Some((result, time_ms)) => (result.header.clone(), *time_ms),
+        None => (birth.header.clone(), genesis.timestamp_ms),
+    };
+    if state.root() != header.state_root {
+        return Err(ChainError::corrupt(
+            height,
+            "the restored state has another root than the sealed header",
+        ));
+    }
+    let entry =
+        scan.index.get(height).ok_or_else(|| ChainError::corrupt(height, "the block is not indexed"))?;
+    Ok(Head { height, sealed_hash: entry.hash, order_hash: entry.order_hash, header, time_ms, state })
+}
+
+/// Unsealed bodies that still descend from the head, lowest first.
+fn restore_bodies(
+    log: &Log,
+    scan: &Scan,
+    head: &Head,
+    candidates: &mut Candidates,
+    senders: &SenderCache,
+) -> Result<(), ChainError> {
+    let mut found: Vec<_> = scan.bodies.iter().filter(|(_, body)| body.height > head.height).collect();
+    found.sort_unstable_by_key(|(hash, body)| (body.height, **hash));
+    for (order_hash, body) in found {
+        let (record, transactions) = decode_body(log.read(body.position)?, senders)?;
+        let parent = record.order.parent_order_hash;
+        if parent == head.order_hash || candidates.body(&parent).is_some() {
+            let (order, position) = (record.order, body.position);
+            candidates.add(Arc::new(Body { order, order_hash: *order_hash, transactions, position }))?;
+        }
+    }
+    Ok(())
+}

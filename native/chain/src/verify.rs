@@ -1,0 +1,291 @@
+//! Offline check of a stopped node's ledger: every byte, signature, certificate, root, receipt and diff, by
+//! reading and executing everything again.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use alloy_consensus::Header;
+use alloy_primitives::B256;
+use hansa_codec::Certificate;
+use hansa_crypto::{SenderCache, keccak256};
+use hansa_evm::ChainRules;
+use hansa_log::{Position, Record, segment_name};
+use hansa_state::{WorldState, read_checkpoint};
+
+use crate::candidates::Body;
+use crate::chain::log_options;
+use crate::engine::{self, NextBlock, Parent, RecentHashes};
+use crate::executed::{Executed, facts_of};
+use crate::folder::{BLOCKS_NAME, CHECKPOINTS_NAME, LOCK_NAME, QUARANTINE_NAME, VOTES_NAME};
+use crate::ordering::check_contents;
+use crate::quorum::Quorum;
+use crate::records::{BirthRecord, KIND_BODY, KIND_DIFF, KIND_GENESIS, KIND_RESULT, ResultRecord};
+use crate::stored::decode_body;
+use crate::{ChainError, Genesis, birth, checkpoints};
+
+/// Findings reported at most.
+pub const FINDINGS_MAX: usize = 256;
+
+/// Something that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// File within the data folder.
+    pub file: String,
+    /// Byte offset in that file.
+    pub offset: u64,
+    /// What does not hold; names the block where there is one.
+    pub what: String,
+}
+
+/// Result of a check.
+#[derive(Debug)]
+pub struct Report {
+    /// Empty when all holds.
+    pub findings: Vec<Finding>,
+    /// Where the log must be cut to become good, if it is not.
+    pub cut: Option<(u32, u64)>,
+    /// Highest block that holds.
+    pub height: u64,
+    /// Hashes of the blocks that hold, genesis first.
+    pub hashes: Vec<B256>,
+}
+
+/// Replays the records of a log.
+struct Replay<'a> {
+    genesis: &'a Genesis,
+    rules: ChainRules,
+    quorum: Quorum,
+    senders: SenderCache,
+    header: Header,
+    state: WorldState,
+    order_hash: B256,
+    hashes: Vec<B256>,
+    bodies: HashMap<B256, Arc<Body>>,
+    diff: Option<Vec<u8>>,
+    born: bool,
+    finding: Option<(Position, String)>,
+    progress: &'a mut dyn FnMut(u64),
+}
+
+/// Checks the ledger in `directory` against `genesis_json`; `progress` hears each block that holds.
+///
+/// # Errors
+/// `Genesis`, `Missing`, `Io`, `Log` (unreadable files); what does not hold is a finding, not an error.
+pub fn verify_ledger(
+    directory: &Path,
+    genesis_json: &[u8],
+    progress: &mut dyn FnMut(u64),
+) -> Result<Report, ChainError> {
+    let genesis = Genesis::parse(genesis_json)?;
+    let blocks = directory.join(BLOCKS_NAME);
+    if !blocks.is_dir() {
+        return Err(ChainError::Missing(directory.display().to_string()));
+    }
+    let mut findings = strange_files(directory)?;
+    let mut replay = Replay::new(&genesis, progress)?;
+    let in_log = hansa_log::check(&blocks, &log_options(&genesis), &mut |record| replay.record(record))?;
+    let mut cut = in_log.first().map(|first| (segment_of(&first.file), first.offset));
+    findings.extend(in_log.into_iter().map(|found| Finding {
+        file: format!("{BLOCKS_NAME}/{}", found.file),
+        offset: found.offset,
+        what: found.what,
+    }));
+    if let Some((position, what)) = replay.finding.take() {
+        // Frames before the first broken one hold; a record among them that does not comes first.
+        cut = Some((position.segment(), u64::from(position.offset())));
+        let file = format!("{BLOCKS_NAME}/{}", segment_name(position.segment()));
+        findings.insert(0, Finding { file, offset: u64::from(position.offset()), what });
+    } else if !replay.born && cut.is_none() {
+        cut = Some((0, 0));
+        let what = "the log does not begin with its genesis".into();
+        findings.push(Finding { file: format!("{BLOCKS_NAME}/{}", segment_name(0)), offset: 0, what });
+    }
+    findings.extend(check_checkpoints(&directory.join(CHECKPOINTS_NAME), &replay.hashes)?);
+    findings.truncate(FINDINGS_MAX);
+    Ok(Report { findings, cut, height: replay.hashes.len() as u64 - 1, hashes: replay.hashes })
+}
+
+/// Segment index of a file name; a strange file asks for no cut before the first segment.
+fn segment_of(name: &str) -> u32 {
+    name.split('.').next().and_then(|digits| digits.parse().ok()).unwrap_or(u32::MAX)
+}
+
+/// Names in the data folder that belong to nothing, and a lock file that is not empty.
+fn strange_files(directory: &Path) -> Result<Vec<Finding>, ChainError> {
+    let known = [BLOCKS_NAME, CHECKPOINTS_NAME, VOTES_NAME, QUARANTINE_NAME, LOCK_NAME];
+    let mut findings = Vec::new();
+    for entry in fs::read_dir(directory).map_err(|error| ChainError::io(directory, error))? {
+        let entry = entry.map_err(|error| ChainError::io(directory, error))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let length = entry.metadata().map_err(|error| ChainError::io(&entry.path(), error))?.len();
+        if !known.contains(&name.as_str()) {
+            findings.push(Finding {
+                file: name,
+                offset: 0,
+                what: "a file that is not part of the ledger".into(),
+            });
+        } else if name == LOCK_NAME && length > 0 {
+            findings.push(Finding { file: name, offset: 0, what: "the lock file is not empty".into() });
+        }
+    }
+    findings.sort_by(|one, other| one.file.cmp(&other.file));
+    Ok(findings)
+}
+
+/// Every checkpoint: all bytes, its root, and that it is of a block that holds.
+fn check_checkpoints(dir: &Path, hashes: &[B256]) -> Result<Vec<Finding>, ChainError> {
+    let (heights, others) = checkpoints::list(dir)?;
+    let file = |name: &str| format!("{CHECKPOINTS_NAME}/{name}");
+    let mut findings: Vec<Finding> = others
+        .iter()
+        .map(|name| Finding { file: file(name), offset: 0, what: "a file that is not a checkpoint".into() })
+        .collect();
+    for height in heights {
+        let name = checkpoints::checkpoint_name(height);
+        let what = match read_checkpoint(&dir.join(&name)) {
+            Err(error) => error.to_string(),
+            Ok(found) if found.height != height => "it is of another height than its name says".into(),
+            Ok(found) => match hashes.get(height as usize) {
+                Some(hash) if *hash == found.block_hash => continue,
+                Some(_) => format!("block {height}: it is of another block than the ledger's"),
+                None => format!("block {height}: the ledger holds no such block"),
+            },
+        };
+        findings.push(Finding { file: file(&name), offset: 0, what });
+    }
+    Ok(findings)
+}
+
+impl<'a> Replay<'a> {
+    fn new(genesis: &'a Genesis, progress: &'a mut dyn FnMut(u64)) -> Result<Self, ChainError> {
+        let (header, state) = birth::build(genesis)?;
+        let hash = header.hash_slow();
+        Ok(Self {
+            rules: birth::chain_rules(genesis),
+            quorum: Quorum::new(genesis, hash),
+            senders: SenderCache::default(),
+            order_hash: hansa_codec::genesis_order_hash(&hash),
+            hashes: vec![hash],
+            genesis,
+            header,
+            state,
+            bodies: HashMap::new(),
+            diff: None,
+            born: false,
+            finding: None,
+            progress,
+        })
+    }
+
+    /// Checks the next record. After the first that does not hold nothing behind it can be judged.
+    fn record(&mut self, record: Record<'_>) {
+        if self.finding.is_some() {
+            return;
+        }
+        let height = self.hashes.len() as u64;
+        let checked = match record.kind {
+            KIND_GENESIS => self.birth(record.payload),
+            _ if !self.born => Err(ChainError::corrupt(0, "the log does not begin with its genesis")),
+            KIND_BODY => self.body(&record),
+            KIND_DIFF => {
+                self.diff = Some(record.payload.to_vec());
+                Ok(())
+            }
+            KIND_RESULT => self.result(height, record.payload),
+            kind => Err(ChainError::corrupt(height, format!("a record of unknown kind {kind}"))),
+        };
+        if let Err(error) = checked {
+            let what = match error {
+                ChainError::Corrupt { .. } => error.to_string(),
+                other => format!("block {height}: {other}"),
+            };
+            self.finding = Some((record.position, what));
+        }
+    }
+
+    fn birth(&mut self, payload: &[u8]) -> Result<(), ChainError> {
+        let birth = BirthRecord::decode(payload)?;
+        if self.born || birth.header != self.header {
+            return Err(ChainError::corrupt(0, "the genesis record is not of this genesis.json"));
+        }
+        self.born = true;
+        Ok(())
+    }
+
+    /// Form, payload hash and every signature of a body, sealed or not.
+    fn body(&mut self, record: &Record<'_>) -> Result<(), ChainError> {
+        let (body, transactions) = decode_body(record.payload.to_vec(), &self.senders)?;
+        let order_hash = body.order.hash();
+        let refs: Vec<u8> = transactions.iter().flat_map(|tx| tx.tx.hash.0).collect();
+        if keccak256(refs) != body.order.payload_hash {
+            return Err(ChainError::body(
+                "BODY-REFS",
+                "the payload is not the one that the order block names",
+            ));
+        }
+        check_contents(&body.order, &transactions, self.genesis.gas_limit)?;
+        let position = record.position;
+        self.bodies
+            .insert(order_hash, Arc::new(Body { order: body.order, order_hash, transactions, position }));
+        Ok(())
+    }
+
+    fn result(&mut self, height: u64, payload: &[u8]) -> Result<(), ChainError> {
+        let corrupt = |what: &str| Err(ChainError::corrupt(height, what));
+        let record = ResultRecord::decode(payload)?;
+        let Some(body) = self.bodies.get(&record.order_hash).cloned() else {
+            return corrupt("its body record is missing");
+        };
+        if body.order.height != height || body.order.parent_order_hash != self.order_hash {
+            return corrupt("its order block does not follow the one before it");
+        }
+        let hashes = RecentHashes::before(height, |number| self.hashes.get(number as usize).copied());
+        let parent_hash = self.hashes[self.hashes.len() - 1];
+        let parent = Parent { header: &self.header, hash: parent_hash, state: &self.state, hashes };
+        let outcome = engine::execute(self.genesis, &self.rules, &body, parent, NextBlock::default())?;
+        let executed = Executed { body, outcome };
+        check_result(&executed, &record, height)?;
+        if self.diff.take().as_deref() != Some(&executed.outcome.diff.encode()) {
+            return corrupt("the stored state diff is not what execution gives");
+        }
+        let certificate = Certificate::decode(&record.certificate)?;
+        if certificate.height != height || certificate.sealed_hash != executed.outcome.hash {
+            return corrupt("the certificate is of another block");
+        }
+        self.quorum.check(&certificate)?;
+        self.order_hash = executed.body.order_hash;
+        self.hashes.push(executed.outcome.hash);
+        self.header = executed.outcome.header;
+        self.state = executed.outcome.state;
+        self.bodies.retain(|_, body| body.order.height > height);
+        (self.progress)(height);
+        Ok(())
+    }
+}
+
+/// Holds every part of a stored result against what execution gives.
+fn check_result(executed: &Executed, record: &ResultRecord, height: u64) -> Result<(), ChainError> {
+    let own = executed.result_record(&record.certificate);
+    let header = &own.header;
+    let stored = &record.header;
+    let parts = [
+        ("parent hash", header.parent_hash == stored.parent_hash),
+        ("state root", header.state_root == stored.state_root),
+        ("transactions root", header.transactions_root == stored.transactions_root),
+        ("receipts root", header.receipts_root == stored.receipts_root),
+        ("logs bloom", header.logs_bloom == stored.logs_bloom),
+        ("facts", facts_of(&executed.body).extra_data().as_slice() == stored.extra_data.as_ref()),
+        ("header", header == stored),
+        ("list of skipped transactions", own.skipped == record.skipped),
+        ("list of included transactions", own.prefixes == record.prefixes),
+        ("receipts", own.receipts == record.receipts),
+    ];
+    match parts.iter().find(|(_, holds)| !holds) {
+        Some((part, _)) => {
+            Err(ChainError::corrupt(height, format!("the stored {part} is not what execution gives")))
+        }
+        None => Ok(()),
+    }
+}
