@@ -14,7 +14,10 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 VYPER = ROOT / ".venv-vyper" / "bin" / "vyper"
 # Source -> artefact. Both ways one to one; a contract not listed here is not built.
-CONTRACTS = {HERE / "apps/voucher/VoucherBook.vy": ROOT / "src/hansa/cli/artefacts/voucher_book.json"}
+CONTRACTS = {
+    HERE / "apps/voucher/VoucherBook.vy": ROOT / "src/hansa/cli/artefacts/voucher_book.json",
+    HERE / "bench/BenchToken.vy": ROOT / "src/hansa/bench/artefacts/bench_token.json",
+}
 
 
 def compile_contract(vyper: Path, source: Path) -> bytes:

@@ -1,0 +1,152 @@
+"""The command line of `hansa bench`."""
+
+import argparse
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+import uvloop
+
+from hansa.bench.agreement import AgreementOptions, check_agreement
+from hansa.bench.crash import CrashOptions, check_crashes
+from hansa.bench.errors import InvalidPlan
+from hansa.bench.report import say, show_data, transfer_text, write_result
+from hansa.bench.transfer import TransferOptions, measure_transfers
+
+DESCRIPTION = "Measurements and long checks of an alliance; the client runs outside the nodes, everything from a seed."
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one measurement; 0 when it held what it must.
+
+    Raises
+    ------
+    InvalidPlan, NodeFailed, Unreachable, VoidRun, Disagreement: see `hansa.bench.errors`.
+    """
+    options = build_parser().parse_args(arguments)
+    if options.command == "transfer":
+        return _in_folder(options, lambda folder: _transfer(options, folder))
+    if options.command == "agreement":
+        return _in_folder(options, lambda folder: _agreement(options, folder))
+    return _in_folder(options, lambda folder: _crash(options, folder))
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All options with their defaults."""
+    parser = argparse.ArgumentParser(prog="hansa bench", description=DESCRIPTION)
+    commands = parser.add_subparsers(dest="command", required=True)
+    _add_transfer(commands.add_parser("transfer", help="the highest rate of transfers that is sustained"))
+    agreement = commands.add_parser("agreement", help="mixed transactions, then compare every block of every node")
+    _add_common(agreement)
+    agreement.add_argument("--transactions", type=int, default=100_000)
+    agreement.add_argument("--rate", type=float, default=1_000.0, help="transactions per second")
+    crash = commands.add_parser("crash", help="kill -9 the leader, then all nodes, under load; nothing final is lost")
+    _add_common(crash)
+    crash.add_argument("--rounds", type=int, default=10, help="how often all nodes are killed at once")
+    crash.add_argument("--rate", type=float, default=500.0, help="transactions per second")
+    return parser
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seed", type=int, default=1, help="same seed, same transactions")
+    parser.add_argument("--validators", type=int, default=4)
+    parser.add_argument("--batch", type=int, default=50, help="transactions in one request")
+    parser.add_argument("-d", "--dir", type=Path, help="where the alliance is founded; kept. Else a temporary folder")
+    parser.add_argument("--out", type=Path, help="write the result as JSON here")
+
+
+def _add_transfer(parser: argparse.ArgumentParser) -> None:
+    _add_common(parser)
+    parser.add_argument(
+        "--accounts", type=int, default=10_000, help="accounts that exist; receivers are drawn from all"
+    )
+    parser.add_argument("--senders", type=int, help="accounts that send; at most 20,000 unless given")
+    parser.add_argument("--rate", type=float, help="measure this rate only, instead of searching the highest")
+    parser.add_argument("--start", type=float, default=1_000.0, help="rate at which the search begins")
+    parser.add_argument("--duration", type=float, default=60.0, help="seconds of the run that counts")
+    parser.add_argument("--trial", type=float, default=10.0, help="seconds of a run while searching")
+    parser.add_argument("--p99-max", type=float, default=1_200.0, help="milliseconds")
+    parser.add_argument("--rpc", action="append", default=[], help="measure a running network; once per node")
+    parser.add_argument("--funder", help="with --rpc: secret key (hex) of an account there that pays the senders")
+    parser.add_argument("--allow-load", action="store_true", help="count the run although others use the machine")
+
+
+def _in_folder(options: argparse.Namespace, work: Callable[[Path], Awaitable[int]]) -> int:
+    if options.dir is not None:
+        options.dir.mkdir(parents=True, exist_ok=True)
+        return _run(work(options.dir.resolve()))
+    folder = Path(tempfile.mkdtemp(prefix="hansa-bench-"))
+    try:
+        return _run(work(folder))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run(work: Awaitable[int]) -> int:
+    async def awaited() -> int:
+        return await work
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(awaited())
+
+
+async def _transfer(options: argparse.Namespace, folder: Path) -> int:
+    senders = min(options.accounts, 20_000) if options.senders is None else options.senders
+    if not 0 < senders <= options.accounts:
+        raise InvalidPlan(f"{senders} senders of {options.accounts} accounts", "--senders is between 1 and --accounts")
+    plan = TransferOptions(
+        seed=options.seed,
+        validators=options.validators,
+        accounts=options.accounts,
+        senders=senders,
+        batch=options.batch,
+        rate=options.rate,
+        start_rate=options.start,
+        duration_s=options.duration,
+        trial_s=options.trial,
+        p99_ms_max=options.p99_max,
+        rpc=tuple(options.rpc),
+        funder=None if options.funder is None else _secret(options.funder),
+        allow_load=options.allow_load,
+    )
+    report = await measure_transfers(plan, folder)
+    say(transfer_text(report))
+    _hand_over(report, options.out)
+    return 0 if report.is_sustained else 1
+
+
+def _secret(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        raise InvalidPlan("--funder is not a key in hex", "0x and 64 hex digits") from None
+
+
+async def _agreement(options: argparse.Namespace, folder: Path) -> int:
+    plan = AgreementOptions(options.seed, options.validators, options.transactions, options.rate, options.batch)
+    report = await check_agreement(plan, folder)
+    say(
+        f"{report.transactions:,} transactions · {report.blocks:,} blocks · {report.validators} nodes hold the same"
+        f" hashes and state roots at every height · supply {report.supply_before} wei before and after"
+    )
+    _hand_over(report, options.out)
+    return 0
+
+
+async def _crash(options: argparse.Namespace, folder: Path) -> int:
+    plan = CrashOptions(options.seed, options.validators, options.rounds, options.rate, options.batch)
+    report = await check_crashes(plan, folder)
+    say(
+        f"leader killed once, all nodes killed {report.rounds} times · {report.final_transactions:,} transactions had a"
+        f" receipt, none was lost · longest return {report.return_s_max:.1f} s"
+    )
+    _hand_over(report, options.out)
+    return 0
+
+
+def _hand_over(report: object, out: Path | None) -> None:
+    show_data(report)
+    if out is not None:
+        write_result(out, report)

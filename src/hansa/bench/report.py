@@ -1,0 +1,108 @@
+"""What a measurement prints and writes: words for people, one JSON file for everything else."""
+
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from hansa import __version__
+from hansa.bench.probes import Machine
+from hansa.bench.trial import TrialResult
+
+RESULT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TransferReport:
+    """The result file of `hansa bench transfer`."""
+
+    version: int
+    workload: str
+    hansa: str  # release
+    taken_at: str  # UTC
+    seed: int
+    validators: int
+    accounts: int
+    senders: int
+    batch: int
+    own_alliance: bool  # False: a network that was running already
+    durable: bool  # every vote, body and result synced before it counts
+    machine: Machine
+    trials: tuple[TrialResult, ...]
+    best: TrialResult | None  # None: no rate was sustained
+
+    @property
+    def is_sustained(self) -> bool:
+        return self.best is not None
+
+
+def say(text: str) -> None:
+    """A line for people, on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def show_data(value: object) -> None:
+    """The result for programs: JSON on stdout, unless stdout is a terminal."""
+    if not sys.stdout.isatty():
+        print(msgspec.json.format(msgspec.json.encode(value), indent=1).decode(), flush=True)
+
+
+def write_result(path: Path, value: object) -> None:
+    """Write the result file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n")
+    say(f"  result file  {path}")
+
+
+def release() -> str:
+    """The release that measures."""
+    return __version__
+
+
+def now_text() -> str:
+    """Now, in UTC."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def trial_line(trial: TrialResult) -> str:
+    """One run in one line."""
+    verdict = "sustained" if trial.is_sustained else "; ".join(trial.reasons)
+    return (
+        f"  {trial.rate:>8,.0f} tx/s offered  {trial.tps:>8,.0f} final  p50 {trial.latency_ms_p50:>6.0f} ms"
+        f"  p99 {trial.latency_ms_p99:>6.0f} ms  {verdict}"
+    )
+
+
+def transfer_text(report: TransferReport) -> str:
+    """The summary for people."""
+    machine = report.machine
+    head = (
+        f"{report.workload} · {report.validators} validators · {report.accounts:,} accounts, {report.senders:,} of them"
+        f" sending\n{machine.processor} · {machine.cores} cores · {machine.memory_gib} GiB · 4 KiB sync"
+        f" {machine.sync_ms_p50} ms"
+    )
+    best = report.best
+    if best is None:
+        return f"{head}\nno rate was sustained: {'; '.join(report.trials[-1].reasons) if report.trials else 'no run'}"
+    rows = [
+        ("throughput", f"{best.tps:,.0f} tx/s at {best.rate:,.0f} offered, goodput {best.goodput:.1%}"),
+        (
+            "latency",
+            f"p50 {best.latency_ms_p50:.0f} · p95 {best.latency_ms_p95:.0f} · p99 {best.latency_ms_p99:.0f} ms",
+        ),
+        (
+            "blocks",
+            f"{best.blocks}, {best.block_transactions_mean:,.0f} transactions each, gap {best.block_gap_ms_max:.0f} ms",
+        ),
+        ("client", f"{best.client_cpu_us_per_tx} µs per transaction, {best.sender_late_ms_max} ms late at most"),
+        ("other load", f"{best.foreign_cpu_share:.1%} of the machine was used by others"),
+    ]
+    if best.node_cpu_us_per_tx is not None:
+        rows[2:2] = [
+            ("processor", f"{best.node_cpu_us_per_tx} µs per transaction and node"),
+            ("memory", f"{best.rss_peak_mib} MiB, largest node"),
+            ("disk", f"{best.disk_bytes_per_tx} bytes per transaction and node ({best.written_bytes_per_tx} written)"),
+        ]
+    return "\n".join([head, *(f"  {label:<12} {text}" for label, text in rows)])

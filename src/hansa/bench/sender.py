@@ -1,0 +1,159 @@
+"""The open-loop sender: batches leave when they are due, whatever became of the earlier ones."""
+
+import asyncio
+import time
+from collections import Counter, deque
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, field
+
+from hansa.bench.errors import Unreachable
+from hansa.bench.http_connection import Endpoint, HttpConnection, decode_batch
+
+CONNECTIONS_PER_NODE = 8
+RETRY_S = 0.2  # pause before a broken node is tried again
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Transactions that travel in one request."""
+
+    body: bytes  # JSON-RPC batch
+    count: int
+    due_s: float  # when the last of them is meant to be sent, from the start
+
+
+@dataclass(slots=True)
+class SendResult:
+    """What the nodes said to the batches."""
+
+    accepted: int = 0
+    refused: Counter[str] = field(default_factory=Counter)  # by error code
+    broken: int = 0  # requests that got no answer and were sent again elsewhere
+    late_s_max: float = 0.0  # how far the sender itself lagged behind its plan
+
+
+def make_batches(raws: Sequence[bytes], size: int, rate: float) -> list[Batch]:
+    """Cut transactions into batches, due at `rate` transactions per second."""
+    batches = []
+    for first in range(0, len(raws), size):
+        part = raws[first : first + size]
+        calls = [
+            f'{{"jsonrpc":"2.0","id":{index},"method":"eth_sendRawTransaction","params":["0x{raw.hex()}"]}}'
+            for index, raw in enumerate(part)
+        ]
+        batches.append(Batch(f"[{','.join(calls)}]".encode(), len(part), (first + len(part) - 1) / rate))
+    return batches
+
+
+class Sender:
+    """Sends batches to nodes in turn, over kept connections."""
+
+    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+        self.result = SendResult()
+        self._endpoints = list(endpoints)
+        self._idle: list[list[HttpConnection]] = [[] for _ in endpoints]
+        self._waiting: list[deque[tuple[Batch, bytes]]] = [deque() for _ in endpoints]
+        self._under_way = 0
+        self._done = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> None:
+        """Connect to all nodes.
+
+        Raises
+        ------
+        Unreachable: one of them does not listen.
+        """
+        for node, endpoint in enumerate(self._endpoints):
+            for _ in range(CONNECTIONS_PER_NODE):
+                connection = HttpConnection(endpoint)
+                await connection.open()
+                self._idle[node].append(connection)
+
+    async def send_all(self, batches: Sequence[Batch], start: float) -> SendResult:
+        """Send every batch when it is due and wait for all answers.
+
+        Parameters
+        ----------
+        start: time of the monotonic clock to which `due_s` is added.
+        """
+        requests = [self._endpoints[i % len(self._endpoints)].encode(batch.body) for i, batch in enumerate(batches)]
+        for index, batch in enumerate(batches):
+            wait = start + batch.due_s - time.monotonic()
+            if wait > 0:
+                await asyncio.sleep(wait)
+            else:
+                self.result.late_s_max = max(self.result.late_s_max, -wait)
+            self._under_way += 1
+            self._place(index % len(self._endpoints), batch, requests[index])
+        while self._under_way:
+            self._done.clear()
+            await self._done.wait()
+        return self.result
+
+    def close(self) -> None:
+        """Close all connections."""
+        for task in self._tasks:
+            task.cancel()
+        for connections in self._idle:
+            for connection in connections:
+                connection.close()
+
+    def _place(self, node: int, batch: Batch, request: bytes) -> None:
+        if self._idle[node]:
+            self._send(node, self._idle[node].pop(), batch, request)
+        else:
+            self._waiting[node].append((batch, request))
+
+    def _send(self, node: int, connection: HttpConnection, batch: Batch, request: bytes) -> None:
+        connection.send(request, lambda body: self._answered(node, connection, batch, body))
+
+    def _answered(self, node: int, connection: HttpConnection, batch: Batch, body: bytes | None) -> None:
+        if body is None:
+            self.result.broken += 1
+            self._keep(self._mend(node, connection))
+            self._keep(self._place_later((node + 1) % len(self._endpoints), batch))
+            return
+        self._under_way -= 1
+        self._count(batch, body)
+        if self._waiting[node]:
+            waiting, request = self._waiting[node].popleft()
+            self._send(node, connection, waiting, request)
+        else:
+            self._idle[node].append(connection)
+        if not self._under_way:
+            self._done.set()
+
+    def _keep(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _place_later(self, node: int, batch: Batch) -> None:
+        await asyncio.sleep(RETRY_S)
+        self._place(node, batch, self._endpoints[node].encode(batch.body))
+
+    async def _mend(self, node: int, connection: HttpConnection) -> None:
+        """Connect again; what waits for this node goes on then, or moves to the next node at once."""
+        while self._waiting[node]:
+            batch, _ = self._waiting[node].popleft()
+            self._keep(self._place_later((node + 1) % len(self._endpoints), batch))
+        while True:
+            try:
+                await connection.open()
+            except Unreachable:
+                await asyncio.sleep(RETRY_S)
+            else:
+                break
+        self._idle[node].append(connection)
+
+    def _count(self, batch: Batch, body: bytes) -> None:
+        if b'"error"' not in body:
+            self.result.accepted += batch.count
+            return
+        answers = decode_batch(body)
+        refused = [answer.error for answer in answers if answer.error is not None]
+        lost = batch.count if len(answers) < batch.count else 0  # the whole batch was refused by one error
+        for error in refused:
+            self.result.refused[error.kind] += max(lost, 1)
+        self.result.accepted += 0 if lost else batch.count - len(refused)
