@@ -25,9 +25,10 @@ def check_chain_id(chain_id: int, dev: bool) -> None:
     ------
     PublicChainId: it has.
     """
-    name = public_chain_ids().get(chain_id)
-    if chain_id == DEV_CHAIN_ID and not dev:
-        name = "every developer's test chain"
+    if chain_id == DEV_CHAIN_ID:
+        name = None if dev else "every developer's test chain"
+    else:
+        name = public_chain_ids().get(chain_id)
     if name is not None:
         raise PublicChainId(
             f"chain id {chain_id} is that of {name}", "leave chain_id out to draw a private one", chain_id=chain_id

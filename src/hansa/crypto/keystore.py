@@ -132,7 +132,9 @@ def _derive(kdf: str, params: _KdfParams, password: str) -> bytes:
             raise InvalidKeystore(f"pbkdf2 with prf {params.prf!r} and c {params.c} is not supported")
         return hashlib.pbkdf2_hmac("sha256", password.encode(), salt, params.c, params.dklen)
     n, r, p = params.n, params.r, params.p
-    if n < 2 or n & (n - 1) or r < 1 or not 1 <= p <= 64 or 128 * n * r > SCRYPT_MEMORY_MAX:
+    # RFC 7914 section 6 bounds n by r; OpenSSL holds to it, a few very old wallets did not.
+    is_possible = n >= 2 and not n & (n - 1) and 1 <= r <= 64 and 1 <= p <= 64 and n < 1 << (16 * r)
+    if not is_possible or 128 * n * r > SCRYPT_MEMORY_MAX:
         raise InvalidKeystore(f"scrypt with n {n}, r {r}, p {p} is not supported", "at most 1 GiB of memory is used")
     memory = 128 * r * (n + p + 2) + (1 << 20)
     return hashlib.scrypt(password.encode(), salt=salt, n=n, r=r, p=p, maxmem=memory, dklen=params.dklen)
