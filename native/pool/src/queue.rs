@@ -42,7 +42,8 @@ pub(crate) struct SenderQueue {
 
 impl SenderQueue {
     pub(crate) fn new(address: Address, facts: AccountFacts) -> Self {
-        let (entries, pooled_cost) = (VecDeque::new(), U256::ZERO);
+        // Most senders have one transaction here; the deque's own first step would be four.
+        let (entries, pooled_cost) = (VecDeque::with_capacity(1), U256::ZERO);
         Self { address, facts, entries, ready: 0, ticket: None, pooled_cost }
     }
 
