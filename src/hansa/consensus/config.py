@@ -21,6 +21,8 @@ VIEW_TIMEOUT_CAP_MS = 8_000
 TIME_AHEAD_MAX_MS = 1_000
 LEADER_SILENT_MS = 3 * HEARTBEAT_MS
 LONELY_VIEW_CHANGE_MS = 10_000
+REPLY_EVERY_MS = 200  # a peer that calls for help is answered at most this often
+FETCHES_MAX = 64
 
 
 class EngineConfig(msgspec.Struct, frozen=True):
@@ -28,7 +30,9 @@ class EngineConfig(msgspec.Struct, frozen=True):
 
     me: int  # own validator index
     validators: ValidatorSet
+    genesis_order_hash: bytes  # 32 bytes, the parent of height 1
     order_hash: Callable[[OrderBlock], bytes]  # keccak256 of the canonical encoding
+    payload_hash: Callable[[bytes], bytes]  # keccak256 of refs
     window: int = 8  # W, 1 ... WINDOW_MAX
     term: int = 10_000  # heights that one leader proposes in one view at most
     block_interval_ms: int = 0  # a leader waits this long after its last proposal unless a block is full

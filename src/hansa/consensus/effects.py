@@ -5,7 +5,8 @@ context to the vote log, syncs the block log and then the vote log (one group co
 VoteDurable. A replica never puts a vote of its own into a message before that.
 
 Execution: Execute, Seal and ImportBlocks are one queue, performed in order. Execute of a height that is already sealed
-here is answered from the store; ImportBlocks of a height that is already executed compares and seals.
+here is answered from the store; ImportBlocks of a height that is already executed compares and seals; Seal of a
+height that is already sealed changes nothing.
 """
 
 import msgspec
@@ -58,7 +59,10 @@ class AskProposal(msgspec.Struct, frozen=True):
 
 
 class AskWork(msgspec.Struct, frozen=True):
-    """The tip moved: say with WorkPending whether there is work beyond these ancestors, now and whenever it changes."""
+    """The tip moved: say with WorkPending whether there is work beyond these ancestors, now and whenever it changes.
+
+    Ancestors that are sealed meanwhile no longer count.
+    """
 
     ancestors: tuple[bytes, ...]
 

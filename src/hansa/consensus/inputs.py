@@ -118,10 +118,27 @@ class Abdicate(msgspec.Struct, frozen=True):
     """Give leadership away now: before a planned stop, or because the ledger's disk is full."""
 
 
+class ForceBlock(msgspec.Struct, frozen=True):
+    """Solo only: seal a block now, empty if need be."""
+
+
 class StopVoting(msgspec.Struct, frozen=True):
     """The disk is full or a vote could not be signed: vote no more in this life."""
 
     reason: str
+
+
+class Synced(msgspec.Struct, frozen=True):
+    """From the sync machine, inside the replica: certified blocks were sealed here, ascending."""
+
+    heads: tuple[SealedHead, ...]
+
+
+class SyncState(msgspec.Struct, frozen=True):
+    """From the sync machine, inside the replica."""
+
+    behind: bool  # too far behind to vote
+    importing: bool  # an ImportBlocks is in the execution queue
 
 
 Input = (
@@ -137,5 +154,8 @@ Input = (
     | PeerUp
     | PeerDown
     | Abdicate
+    | ForceBlock
     | StopVoting
+    | Synced
+    | SyncState
 )

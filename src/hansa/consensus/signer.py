@@ -23,9 +23,7 @@ class VoteDomain:
 
     __slots__ = ("_genesis_hash", "_group_hash", "_keccak256", "_suite")
 
-    def __init__(
-        self, genesis_hash: bytes, group_hash: bytes, suite: int, keccak256: Callable[[bytes], bytes]
-    ) -> None:
+    def __init__(self, genesis_hash: bytes, group_hash: bytes, suite: int, keccak256: Callable[[bytes], bytes]) -> None:
         self._genesis_hash = genesis_hash
         self._group_hash = group_hash
         self._suite = suite

@@ -9,8 +9,8 @@ followed by msgpack records, padded with zeros to whole 4 KiB blocks, then once 
 one rotten block never looks like a torn last write: a frame is read from whichever copy holds. A tail after which
 nothing valid follows is a torn write and is cut; a gap before valid frames is corruption.
 
-Files: `data/votes/<number, 16 digits>.seg`, ascending. A new segment is written under another name, synced, renamed, the
-directory synced, then older ones are deleted: a segment with its final name is complete from its first frame.
+Files: `data/votes/<number, 16 digits>.seg`, ascending. A new segment is written under another name, synced, renamed,
+the directory synced, then older ones are deleted: a segment with its final name is complete from its first frame.
 """
 
 import struct

@@ -9,7 +9,20 @@ import msgspec
 
 from hansa.consensus.config import EngineConfig
 from hansa.consensus.effects import Effect
-from hansa.consensus.inputs import Input
+from hansa.consensus.inputs import Imported, Input, MessageIn
+from hansa.consensus.pbft import Pbft, Rules
+from hansa.consensus.pbft.pacemaker import compute_view_timeout_ms
+from hansa.consensus.solo import Solo
+from hansa.node.pipeline import (
+    SERVED_MESSAGES,
+    SYNC_EFFECTS,
+    SYNC_FEEDBACK,
+    overhear,
+    route_to_sync,
+    synced,
+)
+from hansa.sync import Sync, SyncConfig
+from hansa.sync.values import HeadMoved, SyncInput
 
 
 class EngineKind(Enum):
@@ -36,7 +49,7 @@ class ReplicaStatus(msgspec.Struct, frozen=True):
     sealed_height: int
     high_qc_view: int
     high_qc_height: int
-    in_flight: int  # blocks above the sealed head
+    in_flight: int  # known blocks above the sealed head
     view_timeout_ms: int
     view_changes: int  # VIEW-CHANGEs signed in this life
     syncing: bool
@@ -47,8 +60,14 @@ class ReplicaStatus(msgspec.Struct, frozen=True):
 class Replica:
     """Ordering and sync of one validator. Single-threaded; owns all its memory."""
 
-    def __init__(self, config: ReplicaConfig) -> None:
+    def __init__(self, config: ReplicaConfig, rules: Rules | None = None) -> None:
+        engine = config.engine
         self.config = config
+        self._solo = Solo(engine) if config.kind is EngineKind.SOLO else None
+        self._pbft = Pbft(engine, rules)
+        self._engine: Pbft | Solo = self._solo or self._pbft
+        behind_heights = 2 * engine.window
+        self._sync = Sync(SyncConfig(engine.validators.has_honest, behind_heights=behind_heights))
 
     def step(self, event: Input, now_ms: int, wall_ms: int) -> list[Effect]:
         """Take one input and return what to do, in order.
@@ -57,8 +76,65 @@ class Replica:
         ----------
         now_ms: monotonic clock, milliseconds; never goes back. wall_ms: Unix time; may jump.
         """
-        raise NotImplementedError
+        if self._solo is not None:
+            return self._solo.step(event, now_ms, wall_ms)
+        if isinstance(event, MessageIn) and type(event.message) in SERVED_MESSAGES:
+            return [SERVED_MESSAGES[type(event.message)](event.peer, event.message)]
+        out: list[Effect] = []
+        sync_event = route_to_sync(event, self.sealed_height)
+        if isinstance(event, Imported):
+            out += self._step_engine(synced(event), now_ms, wall_ms)
+        if sync_event is not None:
+            out += self._step_sync(sync_event, now_ms, wall_ms)
+            return out
+        out += self._step_engine(event, now_ms, wall_ms)
+        overheard = overhear(event)
+        if overheard is not None:
+            out += self._step_sync(overheard, now_ms, wall_ms)
+        return out
+
+    @property
+    def sealed_height(self) -> int:
+        """The latest sealed height."""
+        return self._solo.root.height if self._solo is not None else self._pbft.state.root.height
 
     def status(self) -> ReplicaStatus:
         """Return where the replica stands."""
-        raise NotImplementedError
+        if self._solo is not None:
+            height, halted = self._solo.root.height, self._solo.halted
+            me = self.config.engine.me
+            return ReplicaStatus(0, me, True, height, height, 0, height, 0, 0, 0, False, halted is None, halted)
+        state = self._pbft.state
+        return ReplicaStatus(
+            view=state.view,
+            leader=state.leader,
+            in_view=state.is_active,
+            committed_height=state.committed_height,
+            sealed_height=state.root.height,
+            high_qc_view=state.high_qc.view,
+            high_qc_height=state.high_qc.height,
+            in_flight=len(state.entries),
+            view_timeout_ms=compute_view_timeout_ms(state),
+            view_changes=state.view_changes_count,
+            syncing=state.behind or state.importing,
+            voting=state.may_vote and state.is_active,
+            halted=state.halted,
+        )
+
+    def _step_engine(self, event: Input, now_ms: int, wall_ms: int) -> list[Effect]:
+        before = self.sealed_height
+        out = self._engine.step(event, now_ms, wall_ms)
+        after = self.sealed_height
+        if after != before:
+            out += self._step_sync(HeadMoved(after), now_ms, wall_ms)
+        return out
+
+    def _step_sync(self, event: SyncInput, now_ms: int, wall_ms: int) -> list[Effect]:
+        out: list[Effect] = []
+        for effect in self._sync.step(event, now_ms):
+            feedback = SYNC_FEEDBACK.get(type(effect))
+            if feedback is not None:
+                out += self._step_engine(feedback(effect), now_ms, wall_ms)
+            else:
+                out.append(SYNC_EFFECTS[type(effect)](effect))
+        return out

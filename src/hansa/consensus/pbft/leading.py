@@ -1,0 +1,182 @@
+"""The leader's part: when to propose, on what, and the signed proposal."""
+
+from hansa.consensus.effects import AskProposal, AskWork, SetTimer, SignVote
+from hansa.consensus.inputs import Proposed, TimerId
+from hansa.consensus.messages import PrePrepare
+from hansa.consensus.pbft.blocks import add_block, get_ancestors, get_block, is_linked
+from hansa.consensus.pbft.rules import window_end
+from hansa.consensus.pbft.state import Base, Body, Candidate, PbftState
+from hansa.consensus.values import SignedVote, Vote, VoteContext, VoteType, encode_context
+from hansa.types.order import OrderBlock, PayloadKind
+
+EMPTY_ANSWER_WAIT_MS = 20
+
+
+def lead(state: PbftState) -> None:
+    """Go on with the own proposal under way, or ask the pool for the next one if it is due."""
+    if state.lead_tip is None or not state.may_vote or not state.is_active:
+        return
+    if state.lead_checking is not None:
+        _propose_checked(state)
+    if state.lead_checking is None and state.lead_asked is None and _is_due(state):
+        tip = state.lead_tip
+        state.lead_asked = (tip.height + 1, tip.hash)
+        state.emit(AskProposal(tip.height + 1, tip.hash, get_ancestors(state, tip.hash)))
+
+
+def on_proposed(state: PbftState, answer: Proposed) -> None:
+    """Build the block from what the pool chose and have its body stored; an empty one only where rules 1.10 asks for
+    it."""
+    tip = state.lead_tip
+    if state.lead_asked != (answer.height, answer.parent_hash) or tip is None:
+        return
+    state.lead_asked = None
+    if answer.tx_count == 0 and not _is_empty_due(state):
+        # What we were told about work is outdated: ask again, and do not spin meanwhile.
+        state.work_tip = b""
+        state.lead_not_before_ms = state.now_ms + EMPTY_ANSWER_WAIT_MS
+        return
+    parent = get_block(state, tip.hash)
+    if parent is None or not is_linked(state, tip.hash) or state.lead_base_height is None:
+        return
+    sealed_height = _sealed_height_to_name(state, parent)
+    block = OrderBlock(
+        epoch=0,
+        view=state.view,
+        height=answer.height,
+        parent_hash=answer.parent_hash,
+        base_height=state.lead_base_height,
+        sealed_height=sealed_height,
+        sealed_hash=state.recent[sealed_height],
+        time_ms=max(state.wall_ms, parent.time_ms),
+        proposer=state.config.me,
+        payload_kind=PayloadKind.TRANSACTION_HASHES,
+        payload_hash=answer.payload_hash,
+        tx_count=answer.tx_count,
+        gas=answer.gas,
+    )
+    order_hash = state.config.order_hash(block)
+    state.lead_checking = order_hash
+    state.last_proposed_ms = state.now_ms
+    if order_hash not in state.entries:
+        add_block(state, block, answer.refs, order_hash)
+
+
+def on_own_proposal(state: PbftState, signed: SignedVote) -> None:
+    """Our PROPOSE is durable, and the body with it: send the proposal."""
+    entry = state.entries.get(signed.vote.hash)
+    if entry is None or signed.vote.view != state.view:
+        return
+    proof = state.lead_proof if entry.block.height == entry.block.base_height + 1 else None
+    message = PrePrepare(entry.block, entry.refs, signed, proof)
+    state.own_proposals[entry.block.height] = message
+    state.broadcast(message)
+
+
+def ask_work(state: PbftState) -> None:
+    """Have the shell say whether there is work beyond the tip, whenever the tip moves."""
+    tip = _work_tip(state)
+    if tip != state.work_tip:
+        state.work_tip = tip
+        state.emit(AskWork(get_ancestors(state, tip)))
+
+
+def is_window_open(state: PbftState) -> bool:
+    """Whether the leader of the view may propose one more block, as far as is known here."""
+    base_height = state.lead_base_height
+    heights = [height for height in state.candidates if height > state.root.height]
+    top = max(heights, default=max(state.committed_height, state.high_qc.height))
+    if base_height is None:
+        candidate = state.candidates.get(top)
+        entry = None if candidate is None else state.entries.get(candidate.hash)
+        base_height = top if entry is None else entry.block.base_height
+    return top + 1 <= window_end(state.root.height, base_height, state.config)
+
+
+def _is_due(state: PbftState) -> bool:
+    """Whether a block may be proposed now; sets the timer for a later moment."""
+    tip, base_height = state.lead_tip, state.lead_base_height
+    assert tip is not None
+    mark = state.marks.get(VoteType.PROPOSE)
+    parent = get_block(state, tip.hash)
+    if base_height is None or parent is None or not is_linked(state, tip.hash) or not _is_own_line(state, tip):
+        return False
+    if parent.sealed_height > state.root.height:
+        return False  # only sync can bring us to where this leader may name a sealed block
+    height = tip.height + 1
+    is_forbidden = mark is not None and (mark.view, mark.height) >= (state.view, height)
+    end = min(window_end(state.root.height, base_height, state.config), base_height + state.config.term)
+    if is_forbidden or height > end:
+        return False
+    if _is_empty_due(state):
+        return True
+    if not state.work_pending:
+        return False
+    due_ms = state.last_proposed_ms + (0 if state.work_full else state.config.block_interval_ms)
+    due_ms = max(due_ms, state.lead_not_before_ms)
+    if due_ms <= state.now_ms:
+        return True
+    state.emit(SetTimer(TimerId.PROPOSE, due_ms))
+    return False
+
+
+def _is_own_line(state: PbftState, tip: Base) -> bool:
+    """Whether this replica itself may PREPARE a child of its tip; a leader proposes nothing else."""
+    mark = state.marks.get(VoteType.PREPARE)
+    if mark is None or mark.view < state.view:
+        return True
+    return (mark.height, mark.hash) == (tip.height, tip.hash)
+
+
+def _is_empty_due(state: PbftState) -> bool:
+    """Rules 1.10: the view's first block is due, empty if need be, while its base is not sealed.
+
+    Not sealed rather than not committed: others may lack a commit that this replica saw; a seal they can fetch.
+    """
+    tip, required_ms = state.lead_tip, state.lead_required_ms
+    if required_ms is None or tip is None or tip.height != state.lead_base_height:
+        return False
+    if state.root.height >= tip.height:
+        return False
+    if required_ms <= state.now_ms:
+        return True
+    state.emit(SetTimer(TimerId.PROPOSE, required_ms))
+    return False
+
+
+def _sealed_height_to_name(state: PbftState, parent: OrderBlock) -> int:
+    """Name the oldest sealed block that still opens the window, so that slower validators can judge at once."""
+    wanted = max(parent.sealed_height, parent.height + 1 - state.config.window, 0)
+    while wanted < state.root.height and wanted not in state.recent:
+        wanted += 1
+    return min(wanted, state.root.height)
+
+
+def _propose_checked(state: PbftState) -> None:
+    assert state.lead_checking is not None
+    entry = state.entries.get(state.lead_checking)
+    if entry is None:
+        state.lead_checking = state.lead_tip = None
+        return
+    if entry.body is not Body.HELD or not entry.linked:
+        return
+    state.lead_checking = None
+    state.lead_tip = Base(entry.block.height, entry.hash)
+    vote = Vote(VoteType.PROPOSE, 0, state.view, entry.block.height, entry.hash)
+    proof = state.lead_proof if entry.block.height == entry.block.base_height + 1 else None
+    state.marks[VoteType.PROPOSE] = vote
+    # Its PREPARE goes into the same group commit; the signature is needed by others only.
+    state.candidates.setdefault(vote.height, Candidate(entry.hash, SignedVote(vote, state.config.me, b""), proof))
+    state.emit(SignVote(vote, encode_context(VoteContext(proof=proof))))
+
+
+def _work_tip(state: PbftState) -> bytes:
+    """Return the highest linked block that a proposal of this view could extend."""
+    if state.lead_tip is not None and is_linked(state, state.lead_tip.hash):
+        return state.lead_tip.hash
+    for height in sorted(state.candidates, reverse=True):
+        if is_linked(state, state.candidates[height].hash):
+            return state.candidates[height].hash
+    if is_linked(state, state.high_qc.hash):
+        return state.high_qc.hash
+    return state.committed_hash if is_linked(state, state.committed_hash) else state.root.order_hash

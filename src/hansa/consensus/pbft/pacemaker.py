@@ -1,0 +1,244 @@
+"""Time: when a view has failed, what is said on every tick, and help for those who are behind.
+
+No timer runs on an idle chain. A view's time begins when there is something to do and begins anew with every commit.
+"""
+
+from hansa.consensus.config import (
+    HEARTBEAT_MS,
+    LEADER_SILENT_MS,
+    LONELY_VIEW_CHANGE_MS,
+    REPLY_EVERY_MS,
+    STATUS_IDLE_MS,
+    TICK_MS,
+    VIEW_TIMEOUT_CAP_MS,
+    VIEW_TIMEOUT_MAX_MS,
+    VIEW_TIMEOUT_MIN_MS,
+)
+from hansa.consensus.effects import CancelTimer, SetTimer
+from hansa.consensus.inputs import TimerId
+from hansa.consensus.messages import Certificate, NewView, Status, VoteQuery, Votes
+from hansa.consensus.pbft.blocks import want_missing
+from hansa.consensus.pbft.leading import is_window_open
+from hansa.consensus.pbft.state import PbftState
+from hansa.consensus.pbft.views import ask_view
+from hansa.consensus.values import QuorumCertificate, SignedVote, TimeoutCertificate, VoteType
+
+LONELY_DOUBLINGS_MAX = 6
+
+
+def compute_view_timeout_ms(state: PbftState) -> int:
+    """T = clamp(4 x p99 of commit latency, 0.5 s, 4 s), x 1.5 for each failed view in a row, at most 8 s."""
+    if state.latency_p99_ms is None:
+        timeout = state.config.view_timeout_ms
+    else:
+        timeout = min(max(4 * state.latency_p99_ms, VIEW_TIMEOUT_MIN_MS), VIEW_TIMEOUT_MAX_MS)
+    timeout += state.config.block_interval_ms
+    for _ in range(min(state.failures, 16)):
+        timeout = timeout * 3 // 2
+    return min(timeout, VIEW_TIMEOUT_CAP_MS)
+
+
+def keep_view_timer(state: PbftState) -> None:
+    """Run the view's timer while there is something to do (rules 1.8a); called at the end of every step."""
+    if not _has_something_to_do(state):
+        state.view_due_ms = None
+        if state.view_timer_at_ms is not None:
+            state.view_timer_at_ms = None
+            state.emit(CancelTimer(TimerId.VIEW))
+        return
+    if state.view_due_ms is None:
+        state.view_due_ms = state.now_ms + compute_view_timeout_ms(state)
+        _shorten_for_dead_leader(state)
+    if state.view_timer_at_ms is None or state.view_due_ms < state.view_timer_at_ms:
+        state.view_timer_at_ms = state.view_due_ms
+        state.emit(SetTimer(TimerId.VIEW, state.view_due_ms))
+
+
+def on_view_timer(state: PbftState) -> None:
+    """The view's time may be over; commits since the timer was set have moved it."""
+    state.view_timer_at_ms = None
+    if state.view_due_ms is None or state.view_due_ms > state.now_ms or not _has_something_to_do(state):
+        return  # `keep_view_timer` sets it anew
+    state.failures += 1
+    ask_view(state, state.view + 1)
+
+
+def on_peer_down(state: PbftState, peer: int) -> None:
+    """A link closed. If it is the leader's, its view gets less time."""
+    state.down.add(peer)
+    if peer == state.leader and state.view_due_ms is not None:
+        _shorten_for_dead_leader(state)
+
+
+def on_peer_up(state: PbftState, peer: int) -> None:
+    """A link opened: say where we stand, and ask what the peer knows of our votes."""
+    state.down.discard(peer)
+    state.heard_ms[peer] = state.now_ms
+    if state.started:
+        state.send(peer, _get_status(state, False))
+        if not state.queried:
+            state.send(peer, VoteQuery())
+
+
+def on_tick(state: PbftState) -> None:
+    """Heartbeat, status, and what a stalled replica repeats so that lost messages heal."""
+    is_leader = state.leader == state.config.me and state.is_active
+    state.emit(SetTimer(TimerId.TICK, state.now_ms + (HEARTBEAT_MS if is_leader else TICK_MS)))
+    if state.halted is not None:
+        return
+    if is_leader and state.last_broadcast_ms + HEARTBEAT_MS <= state.now_ms:
+        state.broadcast(_get_status(state, False))
+    if state.last_check_ms + TICK_MS > state.now_ms:
+        return
+    state.last_check_ms = state.now_ms
+    if not state.queried:
+        state.broadcast(VoteQuery())
+    if is_leader:
+        _yield_to_lonely(state)
+    if is_stalled(state):
+        _call_for_help(state)
+    elif state.last_status_ms + STATUS_IDLE_MS <= state.now_ms:
+        state.last_status_ms = state.now_ms
+        state.broadcast(_get_status(state, False))
+
+
+def on_status(state: PbftState, peer: int, status: Status) -> None:
+    """Help a peer that is behind or stalled; ask for help in a higher view."""
+    if status.epoch != 0 or not _may_reply(state, peer):
+        return
+    peer_key = (status.high_qc_view, status.high_qc_height)
+    is_behind = status.view < state.view or peer_key < state.high_qc.key()
+    is_ahead = status.view > state.view or peer_key > state.high_qc.key()
+    if not (is_behind or status.stalled or is_ahead):
+        return
+    state.replied_ms[peer] = state.now_ms
+    if is_ahead:
+        state.send(peer, _get_status(state, False))
+    if status.view < state.view and state.view_proof is not None:
+        _send_proof(state, peer, state.view_proof)
+    if peer_key < state.high_qc.key():
+        state.send(peer, Certificate(state.high_qc))
+    if status.stalled:
+        _send_own_votes(state, peer, status.sealed_height)
+        for height in sorted(state.own_proposals):
+            if height > status.committed_height and status.view <= state.view:
+                state.send(peer, state.own_proposals[height])
+
+
+def is_stalled(state: PbftState) -> bool:
+    """Whether this replica is not at its tip and nothing moved since the last check."""
+    progress = (
+        state.view,
+        state.view_asked,
+        state.root.height,
+        state.committed_height,
+        *state.high_qc.key(),
+        len(state.entries),
+    )
+    has_moved = progress != state.progress
+    state.progress = progress
+    return not has_moved and not _is_at_tip(state)
+
+
+def _is_at_tip(state: PbftState) -> bool:
+    return (
+        state.is_active
+        and not state.entries
+        and state.high_qc.height <= state.root.height
+        and state.commit_target is None
+        and not state.work_pending
+        and state.queried
+    )
+
+
+def _has_something_to_do(state: PbftState) -> bool:
+    if not state.may_vote or not state.is_active:
+        return False
+    highest = max(state.candidates, default=0)
+    if max(highest, state.high_qc.height) > state.committed_height:
+        return True
+    return state.work_pending and is_window_open(state)
+
+
+def _shorten_for_dead_leader(state: PbftState) -> None:
+    """A leader whose link is closed and that missed three heartbeats has failed; only the local timeout shrinks."""
+    if state.leader in state.down and state.view_due_ms is not None:
+        silent_ms = state.heard_ms.get(state.leader, 0) + LEADER_SILENT_MS
+        due_ms = max(silent_ms, state.view_entered_ms + HEARTBEAT_MS, state.now_ms)
+        state.view_due_ms = min(state.view_due_ms, due_ms)
+
+
+def _call_for_help(state: PbftState) -> None:
+    """Repeat everything of ours that someone may have missed, and say where we stand."""
+    want_missing(state)
+    state.last_status_ms = state.now_ms
+    state.broadcast(_get_status(state, True))
+    votes = _get_own_votes(state, state.root.height)
+    if votes:
+        state.broadcast(Votes(votes))
+    if state.own_view_change is not None and not state.is_active:
+        state.broadcast(state.own_view_change)
+    for height in sorted(state.own_proposals):
+        if height > state.committed_height:
+            state.broadcast(state.own_proposals[height])
+
+
+def _send_own_votes(state: PbftState, peer: int, above_height: int) -> None:
+    votes = _get_own_votes(state, above_height)
+    if votes:
+        state.send(peer, Votes(votes))
+    if state.own_view_change is not None and not state.is_active:
+        state.send(peer, state.own_view_change)
+
+
+def _get_own_votes(state: PbftState, above_height: int) -> tuple[SignedVote, ...]:
+    """Own durable votes that may still count, lowest first. A PREPARE counts only while its body is held (rules
+    1.2)."""
+    votes = []
+    for (vote_type, view, height), signed in state.own_votes.items():
+        if height <= above_height or vote_type is VoteType.PROPOSE:
+            continue
+        if vote_type is VoteType.PREPARE:
+            entry = state.entries.get(signed.vote.hash)
+            if view < state.view or entry is None or not entry.linked:
+                continue
+        votes.append(signed)
+    return tuple(votes[-256:])
+
+
+def _send_proof(state: PbftState, peer: int, proof: QuorumCertificate | TimeoutCertificate) -> None:
+    if isinstance(proof, TimeoutCertificate):
+        state.send(peer, NewView(proof))
+    elif proof.key() != state.high_qc.key():
+        state.send(peer, Certificate(proof))
+
+
+def _yield_to_lonely(state: PbftState) -> None:
+    """A validator that alone asked for a higher view cannot vote in this one again: after a while, hand over.
+
+    It timed out behind a cut, say. The wait doubles with each time for the same validator, so that a faulty one gains
+    little.
+    """
+    for signer, seen_ms in state.view_change_seen_ms.items():
+        doublings = min(state.lonely_counts.get(signer, 0), LONELY_DOUBLINGS_MAX)
+        if seen_ms + (LONELY_VIEW_CHANGE_MS << doublings) <= state.now_ms:
+            state.lonely_counts[signer] = state.lonely_counts.get(signer, 0) + 1
+            ask_view(state, state.view + 1)
+            return
+
+
+def _may_reply(state: PbftState, peer: int) -> bool:
+    return state.replied_ms.get(peer, -REPLY_EVERY_MS) + REPLY_EVERY_MS <= state.now_ms
+
+
+def _get_status(state: PbftState, stalled: bool) -> Status:
+    return Status(
+        epoch=0,
+        view=state.view,
+        view_asked=state.view_asked,
+        high_qc_view=state.high_qc.view,
+        high_qc_height=state.high_qc.height,
+        committed_height=state.committed_height,
+        sealed_height=state.root.height,
+        stalled=stalled,
+    )

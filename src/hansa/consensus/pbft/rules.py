@@ -1,0 +1,126 @@
+"""The safety rules, each one a predicate (consensus.md 2.1.3-2.1.6, rules.md 1).
+
+They stand in a class so that tests can prove their worth: a test replaces one rule by its opposite and a checker must
+object. The product builds `Rules` itself and no configuration reaches this.
+"""
+
+from collections.abc import Iterable
+
+from hansa.consensus.config import EngineConfig
+from hansa.consensus.pbft.state import Base, Candidate, PbftState
+from hansa.consensus.values import QuorumCertificate, SignedVote, TimeoutCertificate, VoteType
+from hansa.types.order import OrderBlock, PayloadKind
+
+
+class Rules:
+    """What an honest validator may do."""
+
+    def may_commit(self, qc_view: int, view_asked: int) -> bool:
+        """S3: no COMMIT in a view after a VIEW-CHANGE above it."""
+        return view_asked <= qc_view
+
+    def may_begin_on(self, fixed: Base | None, base: Base) -> bool:
+        """S2: one base per view, fixed by the first PREPARE in it."""
+        return fixed is None or fixed == base
+
+    def high_vote(self, votes: Iterable[SignedVote]) -> SignedVote:
+        """S4: a new view extends the highest QC, by (view, height), that its TC names."""
+        return max(votes, key=lambda signed: (signed.vote.qc_view, signed.vote.height))
+
+    def block_to_execute(self, state: PbftState, height: int) -> bytes | None:
+        """Rules 1.1: what is executed, and then SEALed, is committed."""
+        return state.committed_chain.get(height)
+
+
+def signers_mask(signers: Iterable[int]) -> int:
+    """Return the validators as a bit mask."""
+    mask = 0
+    for signer in signers:
+        mask |= 1 << signer
+    return mask
+
+
+def is_valid_qc(qc: QuorumCertificate, config: EngineConfig) -> bool:
+    """Whether a QC proves its vote, its signatures having been verified. The QC of height 0 needs none."""
+    if qc.type is not VoteType.PREPARE or qc.epoch != 0:
+        return False
+    if qc.height == 0:
+        return qc.view == 0 and qc.hash == config.genesis_order_hash
+    mask = signers_mask(signer for signer, _ in qc.signatures)
+    is_distinct = mask.bit_count() == len(qc.signatures) and mask < 1 << config.validators.size
+    return is_distinct and config.validators.is_quorum(mask)
+
+
+def is_valid_tc(tc: TimeoutCertificate, config: EngineConfig, rules: Rules) -> bool:
+    """Whether a TC proves its view and its base, its signatures having been verified.
+
+    A VIEW-CHANGE for a higher view counts too: who gave up view w gave up everything below it.
+    """
+    if tc.epoch != 0 or tc.view < 1 or not tc.votes:
+        return False
+    for signed in tc.votes:
+        vote = signed.vote
+        if vote.type is not VoteType.VIEW_CHANGE or vote.epoch != 0 or vote.view < tc.view or vote.qc_view >= tc.view:
+            return False
+    mask = signers_mask(signed.signer for signed in tc.votes)
+    if mask.bit_count() != len(tc.votes) or mask >= 1 << config.validators.size:
+        return False
+    high = rules.high_vote(tc.votes).vote
+    names_high = (high.qc_view, high.height, high.hash) == (tc.high_qc.view, tc.high_qc.height, tc.high_qc.hash)
+    return names_high and config.validators.is_quorum(mask) and is_valid_qc(tc.high_qc, config)
+
+
+def is_end_of_term(block: OrderBlock, config: EngineConfig) -> bool:
+    """S5: whether a block takes the last height of its leader's term."""
+    return block.height > 0 and block.height == block.base_height + config.term
+
+
+def window_end(sealed_height: int, base_height: int, config: EngineConfig) -> int:
+    """2.1.6: the highest height that may be proposed. Counted from the sealed height alone it would deadlock."""
+    return max(sealed_height + config.window, base_height + 1)
+
+
+def is_well_formed(block: OrderBlock, refs: bytes, config: EngineConfig) -> bool:
+    """Whether a block can be judged at all, whatever its parent is."""
+    return (
+        block.epoch == 0
+        and block.payload_kind == PayloadKind.TRANSACTION_HASHES
+        and block.height > block.base_height
+        and block.sealed_height < block.height
+        and block.height <= block.base_height + config.term
+        and block.height <= window_end(block.sealed_height, block.base_height, config)
+        and block.proposer == config.validators.leader(block.view)
+        and len(refs) == 32 * block.tx_count
+        and config.payload_hash(refs) == block.payload_hash
+    )
+
+
+def is_child(block: OrderBlock, parent: OrderBlock) -> bool:
+    """Whether a block may follow its parent, time and sealed hash apart."""
+    base_height = parent.base_height if parent.view == block.view and parent.height > 0 else parent.height
+    return (
+        block.height == parent.height + 1
+        and block.view >= parent.view
+        and block.base_height == base_height
+        and block.sealed_height >= parent.sealed_height
+        and block.time_ms >= parent.time_ms
+    )
+
+
+def get_genuine_base(candidate: Candidate, block: OrderBlock, parent: OrderBlock, state: PbftState) -> Base | None:
+    """Return the base that a first block of a view begins on, if its proof makes it genuine.
+
+    TC(v): the QC that the TC makes highest. End-of-term QC of v-1: the last block of that term. View 0: the genesis.
+    """
+    base = Base(parent.height, block.parent_hash)
+    proof = candidate.proof
+    if block.view == 0:
+        return base if parent.height == 0 else None
+    if isinstance(proof, TimeoutCertificate):
+        is_genuine = proof.view == block.view and is_valid_tc(proof, state.config, state.rules)
+        return base if is_genuine and (proof.high_qc.height, proof.high_qc.hash) == (base.height, base.hash) else None
+    if isinstance(proof, QuorumCertificate):
+        is_handover = proof.view == block.view - 1 and is_end_of_term(parent, state.config)
+        is_genuine = is_handover and parent.view == proof.view and is_valid_qc(proof, state.config)
+        return base if is_genuine and (proof.height, proof.hash) == (base.height, base.hash) else None
+    return None

@@ -1,0 +1,11 @@
+"""Catching up: certified blocks are fetched in ranges from several peers and imported in order.
+
+Heights come from peers' status. One peer's word is enough to ask it (a certified block proves itself); only what a
+weight of t + 1 claims makes this node count itself behind, which stops its votes. Every answer is awaited for a bounded
+time; a peer that fails to deliver, or delivers a block that does not hold, is not asked for a while.
+"""
+
+from hansa.sync.machine import Sync
+from hansa.sync.values import SyncConfig
+
+__all__ = ["Sync", "SyncConfig"]

@@ -1,0 +1,92 @@
+"""Settings, inputs and effects of the sync machine."""
+
+from collections.abc import Callable
+
+import msgspec
+
+
+class SyncConfig(msgspec.Struct, frozen=True):
+    """What a sync machine is built from."""
+
+    has_honest: Callable[[int], bool]  # mask of validators -> whether their weight exceeds t
+    behind_heights: int = 16  # this far below what an honest peer sealed: do not vote, fetch at once
+    patience_ms: int = 500  # with a smaller lag, wait this long for consensus itself to bring it
+    range_blocks: int = 32
+    ranges_max: int = 4  # requests under way
+    answer_ms: int = 2_000  # wait for one range
+    penalty_ms: int = 5_000  # a peer that failed is not asked for this long
+
+
+class HeightSeen(msgspec.Struct, frozen=True):
+    """A peer says what it has sealed."""
+
+    peer: int
+    height: int
+
+
+class HeadMoved(msgspec.Struct, frozen=True):
+    """The sealed head here."""
+
+    height: int
+
+
+class RangeReceived(msgspec.Struct, frozen=True):
+    """A peer's answer to a request."""
+
+    peer: int
+    request: int
+    first: int
+    blocks: tuple[bytes, ...]
+
+
+class ImportDone(msgspec.Struct, frozen=True):
+    """The answer to Import: the head now, and why the next block was refused (empty = all taken)."""
+
+    request: int
+    height: int
+    error: str
+
+
+class PeerLost(msgspec.Struct, frozen=True):
+    """A link closed."""
+
+    peer: int
+
+
+class SyncTimer(msgspec.Struct, frozen=True):
+    """The timer is due."""
+
+
+SyncInput = HeightSeen | HeadMoved | RangeReceived | ImportDone | PeerLost | SyncTimer
+
+
+class RequestRange(msgspec.Struct, frozen=True):
+    """Ask a peer for certified blocks."""
+
+    peer: int
+    request: int
+    first: int
+    count: int
+
+
+class Import(msgspec.Struct, frozen=True):
+    """Verify, execute and seal these blocks, which follow the head."""
+
+    request: int
+    blocks: tuple[bytes, ...]
+
+
+class SetSyncTimer(msgspec.Struct, frozen=True):
+    """Wake me at this monotonic time."""
+
+    at_ms: int
+
+
+class SyncStateChanged(msgspec.Struct, frozen=True):
+    """Tell consensus."""
+
+    behind: bool
+    importing: bool
+
+
+SyncEffect = RequestRange | Import | SetSyncTimer | SyncStateChanged
