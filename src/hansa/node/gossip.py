@@ -7,8 +7,9 @@ transaction is not held up and many share a frame. What a slow node cannot take 
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from hansa._native import Chain, NativeError
+from hansa._native import NativeError
 from hansa.io.clock import Clock
 from hansa.io.transport import Transport
 from hansa.io.worker import Worker
@@ -16,6 +17,9 @@ from hansa.network.errors import InvalidFrame
 from hansa.network.frames import FrameKind
 from hansa.network.lanes import Lane
 from hansa.node.errors import native_code
+
+if TYPE_CHECKING:
+    from hansa._native import Chain
 
 log = logging.getLogger("hansa.gossip")
 
@@ -28,7 +32,7 @@ ADMISSION_BYTES_MAX = 8 * 1024 * 1024  # bundles of one peer that wait for admis
 class Gossip:
     """Carries transactions in bundles. Lives on the event loop."""
 
-    def __init__(self, chain: Chain, admission: Worker, on_pool_changed: Callable[[], None]) -> None:
+    def __init__(self, chain: "Chain", admission: Worker, on_pool_changed: Callable[[], None]) -> None:
         self._chain = chain
         self._admission = admission
         self._on_pool_changed = on_pool_changed

@@ -1,10 +1,10 @@
 """What a replica asks of the native chain: each effect goes to the right worker, each answer returns as an input."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from hansa import _native
-from hansa._native import Chain, NativeError
+from hansa._native import NativeError
 from hansa.consensus import effects as fx
 from hansa.consensus import inputs as ins
 from hansa.consensus.messages import BUNDLE_BYTES_MAX, Message, PayloadResponse, RangeResponse
@@ -13,6 +13,9 @@ from hansa.crypto.suite import keccak256
 from hansa.io.worker import Worker
 from hansa.node.errors import explain_native, native_code
 from hansa.types.order import HASH_BYTES, decode_order, encode_order
+
+if TYPE_CHECKING:
+    from hansa._native import Chain
 
 BLOCK_COUNT_MAX = 4_096  # transactions in one order block
 BLOCK_BYTES_MAX = 2 * 1024 * 1024
@@ -40,7 +43,7 @@ class Shell(Protocol):
 class LedgerWork:
     """Performs the ledger's effects. Lives on the event loop; `_`-methods that end in `_now` run in workers."""
 
-    def __init__(self, chain: Chain, gas_limit: int, workers: Mapping[str, Worker], shell: Shell) -> None:
+    def __init__(self, chain: "Chain", gas_limit: int, workers: Mapping[str, Worker], shell: Shell) -> None:
         self._chain = chain
         self._gas_limit = gas_limit
         self._order = workers["order"]
@@ -237,7 +240,7 @@ class LedgerWork:
         self._execute_worker.submit(import_now, done)
 
 
-def read_head(chain: Chain) -> SealedHead:
+def read_head(chain: "Chain") -> SealedHead:
     """The sealed head as ordering sees it; not for height 0.
 
     Raises

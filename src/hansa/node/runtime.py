@@ -18,11 +18,11 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from hansa._native import Chain, NativeError
+from hansa._native import NativeError
 from hansa.consensus import effects as fx
 from hansa.consensus import inputs as ins
 from hansa.consensus.errors import RefusedVote
@@ -45,6 +45,9 @@ from hansa.node.ledger_work import LedgerWork
 from hansa.node.replica import Replica
 from hansa.node.sealed_feed import SealedFeed
 
+if TYPE_CHECKING:
+    from hansa._native import Chain
+
 log = logging.getLogger("hansa.node")
 
 TURN_MS = 2
@@ -56,7 +59,7 @@ class RuntimeParts:
     """What `hansa.node.assemble` puts together."""
 
     index: int
-    chain: Chain
+    chain: "Chain"
     replica: Replica
     signer: Signer
     verifier: Verifier

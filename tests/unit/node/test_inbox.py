@@ -1,0 +1,127 @@
+"""Peer messages: only those whose every signature holds become inputs, and each vote is checked once."""
+
+from typing import Any, cast
+
+import pytest
+
+from hansa.consensus import inputs as ins
+from hansa.consensus.messages import Certificate, Message, Status, Votes, encode_message, lane_of
+from hansa.consensus.signer import VoteDomain
+from hansa.consensus.values import QuorumCertificate, SignedVote, Vote, VoteType
+from hansa.crypto.suite import Suite, generate_key_pair, keccak256, sign
+from hansa.errors import HansaError
+from hansa.io.worker import Worker
+from hansa.network.lanes import Lane
+from hansa.node.inbox import CHECKED_AT_ONCE_MAX, VERIFIED_MAX, Inbox, Verifier
+from tests.waiting import eventually
+
+DEADLINE_S = 10.0
+PAIRS = [generate_key_pair() for _ in range(4)]
+DOMAIN = VoteDomain(b"\x01" * 32, keccak256(b"main"), Suite.STANDARD, keccak256)
+
+
+class CountingVerifier(Verifier):
+    """Counts the signatures it really checks."""
+
+    def __init__(self) -> None:
+        super().__init__(DOMAIN, [pair.public for pair in PAIRS])
+        self.checked = 0
+
+    def check(self, votes: Any) -> None:
+        self.checked += len(votes)
+        super().check(votes)
+
+
+class World:
+    """An inbox whose inputs and refusals are noted."""
+
+    def __init__(self) -> None:
+        self.inputs: list[ins.Input] = []
+        self.refused: list[tuple[int, HansaError]] = []
+        self.verifier = CountingVerifier()
+        self.worker = Worker("serve", lambda error: pytest.fail(str(error)))
+        self.inbox = Inbox(self.verifier, self.worker, self.inputs.append)
+        self.inbox.start(cast(Any, self))
+
+    def refuse_peer(self, peer: int, error: HansaError) -> None:
+        self.refused.append((peer, error))
+
+    def receive(self, message: Message, peer: int = 1) -> None:
+        self.inbox.on_message(peer, Lane(lane_of(message)), encode_message(message))
+
+
+def signed(signer: int, height: int = 1, vote_type: VoteType = VoteType.PREPARE) -> SignedVote:
+    vote = Vote(vote_type, 0, 0, height, height.to_bytes(32))
+    return SignedVote(vote, signer, sign(PAIRS[signer].secret, DOMAIN.digest(vote)))
+
+
+async def test_votes_that_hold_become_one_input() -> None:
+    world = World()
+    message = Votes((signed(1), signed(2)))
+    world.receive(message)
+    assert world.inputs == [ins.MessageIn(1, message)]
+    assert world.refused == []
+    world.worker.close()
+
+
+async def test_a_certificate_of_votes_seen_before_costs_no_check() -> None:
+    world = World()
+    votes = [signed(index) for index in range(3)]
+    world.receive(Votes(tuple(votes)))
+    vote = votes[0].vote
+    pairs = tuple((entry.signer, entry.signature) for entry in votes)
+    world.receive(Certificate(QuorumCertificate(vote.type, 0, 0, vote.height, vote.hash, pairs)))
+    assert len(world.inputs) == 2
+    assert world.verifier.checked == 3
+    world.worker.close()
+
+
+async def test_a_signature_that_does_not_hold_costs_the_link_and_reaches_nobody() -> None:
+    world = World()
+    good = signed(1)
+    for forged in (
+        SignedVote(good.vote, 2, good.signature),
+        SignedVote(good.vote, 1, bytes(64)),
+        SignedVote(good.vote, 1, b""),
+        SignedVote(good.vote, 4, good.signature),
+        SignedVote(Vote(VoteType.COMMIT, 0, 0, 1, good.vote.hash), 1, good.signature),
+    ):
+        world.receive(Votes((good, forged)), peer=3)
+    assert world.inputs == []
+    assert [peer for peer, _ in world.refused] == [3] * 5
+    assert {error.code for _, error in world.refused} == {"NET-7"}
+    assert world.inbox.invalid == {3: 5}
+    world.worker.close()
+
+
+async def test_a_message_on_another_lane_or_none_at_all_is_refused() -> None:
+    world = World()
+    status = Status(0, 0, 0, 0, 0, 0, 0, False)
+    world.inbox.on_message(1, Lane.SYNC, encode_message(status))
+    world.inbox.on_message(1, Lane.VOTES, b"\x93\x63\x01\x02")
+    world.inbox.on_message(1, Lane.VOTES, b"")
+    assert world.inputs == []
+    assert len(world.refused) == 3
+    world.worker.close()
+
+
+async def test_many_signatures_are_checked_beside_the_loop() -> None:
+    world = World()
+    votes = tuple(signed(1, height) for height in range(1, CHECKED_AT_ONCE_MAX + 2))
+    world.receive(Votes(votes))
+    assert world.inputs == []
+    await eventually(lambda: world.inputs == [ins.MessageIn(1, Votes(votes))], DEADLINE_S, "the message")
+    bad = (*votes[:-1], SignedVote(votes[-1].vote, 2, votes[-1].signature))
+    world.verifier = world.inbox._verifier = CountingVerifier()
+    world.receive(Votes(bad), peer=2)
+    await eventually(lambda: world.refused, DEADLINE_S, "the refusal")
+    assert len(world.inputs) == 1
+    world.worker.close()
+
+
+def test_the_memory_of_verified_votes_is_bounded() -> None:
+    verifier = CountingVerifier()
+    vote = signed(1)
+    entries = [SignedVote(vote.vote, 1, number.to_bytes(8)) for number in range(VERIFIED_MAX + 10)]
+    verifier.remember(entries)
+    assert verifier.unverified(Votes(tuple(entries[:20]))) == entries[:10]

@@ -1,0 +1,191 @@
+"""Four loops in one process over real TLS links and real vote logs, on chains without an EVM."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, cast
+
+from hansa.consensus.config import EngineConfig
+from hansa.consensus.inputs import HeldBody, Restored
+from hansa.consensus.signer import VoteDomain
+from hansa.consensus.validators import ValidatorSet
+from hansa.consensus.values import SealedHead
+from hansa.crypto.suite import KeyPair, Suite, generate_key_pair, keccak256
+from hansa.io.key_file import is_birth_signed, open_signer, sign_birth
+from hansa.io.transport import Transport, TransportEvents, TransportFacts
+from hansa.io.vote_log_file import create_vote_log, open_vote_log
+from hansa.node.inbox import Verifier
+from hansa.node.replica import Replica, ReplicaConfig
+from hansa.node.runtime import Runtime, RuntimeParts
+from hansa.types.order import decode_order, encode_order, genesis_order
+from tests.unit.io.test_transport import Alliance
+from tests.unit.node.fake_chain import GENESIS_HASH, FakeChain
+from tests.waiting import eventually
+
+DEADLINE_S = 30.0
+SIZE = 4
+
+
+class Member:
+    """One node: what stays on disk and in its chain, and what runs."""
+
+    def __init__(self, world: "World", index: int) -> None:
+        self.world = world
+        self.index = index
+        self.chain = FakeChain()
+        self.votes = world.folder / f"votes{index}"
+        create_vote_log(self.votes, sign_birth(world.pairs[index], GENESIS_HASH, index))
+        self.runtime: Runtime | None = None
+        self.transport: Transport | None = None
+
+    async def start(self) -> None:
+        pair = self.world.pairs[self.index]
+        votes = open_vote_log(self.votes, GENESIS_HASH, self.index, lambda birth: is_birth_signed(birth, pair.public))
+        signer = open_signer(pair, self.index, self.world.domain)
+        signer.restore(votes.records)
+        chain = self.chain
+        height, sealed_hash, order_hash = chain.head()
+        block = decode_order(chain.bodies[order_hash][0]) if height else genesis_order(GENESIS_HASH, 0)
+        recent = tuple((number, chain.sealed_hash(number)) for number in range(height + 1))
+        bodies = tuple(HeldBody(h, decode_order(order), chain.bodies[h][1]) for h, order in chain.unsealed_bodies())
+        engine = EngineConfig(
+            me=self.index,
+            validators=ValidatorSet([1] * SIZE),
+            genesis_order_hash=chain.sealed[0][1],
+            order_hash=lambda block: keccak256(encode_order(block)),
+            payload_hash=keccak256,
+        )
+        self.runtime = Runtime(
+            RuntimeParts(
+                index=self.index,
+                chain=cast(Any, chain),
+                replica=Replica(ReplicaConfig(engine)),
+                signer=signer,
+                verifier=Verifier(self.world.domain, [pair.public for pair in self.world.pairs]),
+                votes=votes,
+                gas_limit=10**9,
+                restored=Restored(SealedHead(height, sealed_hash, order_hash, block), recent, votes.records, bodies),
+            )
+        )
+        inbox, gossip = self.runtime.inbox, self.runtime.gossip
+        addresses = self.world.alliance.addresses
+        peers = {i: address for i, address in enumerate(addresses) if i != self.index}
+        facts = TransportFacts(self.index, GENESIS_HASH, addresses[self.index], peers)
+        events = TransportEvents(inbox.on_message, gossip.on_bundle, inbox.on_peer_up, inbox.on_peer_down)
+        self.transport = Transport(facts, self.world.alliance.tls(self.index), events)
+        await self.transport.start()
+        self.runtime.start(self.transport)
+
+    async def stop(self) -> None:
+        if self.runtime is not None and self.transport is not None:
+            await self.transport.stop()
+            self.runtime.close()
+        self.runtime = self.transport = None
+
+    def submit(self, *raws: bytes) -> None:
+        assert self.runtime is not None
+        self.chain.submit(list(raws))
+        self.runtime.kick()
+
+    @property
+    def height(self) -> int:
+        return self.chain.head()[0]
+
+    @property
+    def leader(self) -> int:
+        assert self.runtime is not None
+        return self.runtime.replica.status().leader
+
+
+class World:
+    """Four members."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.alliance = Alliance(folder, SIZE)
+        self.pairs: list[KeyPair] = [generate_key_pair() for _ in range(SIZE)]
+        self.domain = VoteDomain(GENESIS_HASH, keccak256(b"main"), Suite.STANDARD, keccak256)
+        self.members = [Member(self, index) for index in range(SIZE)]
+
+    def pools_are_empty(self) -> bool:
+        return not any(member.chain.pool or member.chain.outgoing for member in self.members)
+
+    def check_agreement(self) -> None:
+        lowest = min(member.height for member in self.members)
+        assert len({tuple(entry[:2] for entry in m.chain.sealed[: lowest + 1]) for m in self.members}) == 1
+
+    def sealed_raws(self, member: Member) -> set[bytes]:
+        found: set[bytes] = set()
+        for _, order_hash, _ in member.chain.sealed[1:]:
+            refs = member.chain.bodies[order_hash][1]
+            found |= {member.chain.raws[refs[at : at + 32]] for at in range(0, len(refs), 32)}
+        return found
+
+
+@contextlib.asynccontextmanager
+async def running(folder: Path) -> AsyncIterator[World]:
+    world = World(folder)
+    try:
+        for member in world.members:
+            await member.start()
+        yield world
+    finally:
+        for member in world.members:
+            await member.stop()
+
+
+async def test_transactions_of_every_member_are_sealed_by_all(tmp_path: Path) -> None:
+    async with running(tmp_path) as world:
+        sent = {f"{member.index}/{number}".encode() for member in world.members for number in range(25)}
+        for raw in sorted(sent):
+            world.members[int(raw[:1])].submit(raw)
+        await eventually(
+            lambda: all(world.sealed_raws(member) == sent for member in world.members), DEADLINE_S, "all sealed"
+        )
+        world.check_agreement()
+        assert all(member.chain.syncs > 0 for member in world.members)
+
+
+async def test_an_idle_alliance_seals_nothing(tmp_path: Path) -> None:
+    async with running(tmp_path) as world:
+        world.members[2].submit(b"one")
+        await eventually(lambda: all(member.height >= 1 for member in world.members), DEADLINE_S, "sealed")
+        height = world.members[0].height
+        world.members[1].submit(b"two")
+        await eventually(lambda: all(m.height > height for m in world.members), DEADLINE_S, "sealed again")
+        assert world.members[0].height <= height + 2
+
+
+async def test_a_stopped_leader_is_replaced_and_catches_up(tmp_path: Path) -> None:
+    async with running(tmp_path) as world:
+        world.members[0].submit(b"before")
+        await eventually(lambda: all(member.height >= 1 for member in world.members), DEADLINE_S, "first block")
+        leader = world.members[world.members[0].leader]
+        others = [member for member in world.members if member is not leader]
+        await leader.stop()
+        for number in range(20):
+            others[0].submit(f"during {number}".encode())
+        await eventually(
+            lambda: all(len(world.sealed_raws(member)) == 21 for member in others), DEADLINE_S, "blocks without it"
+        )
+        await leader.start()
+        await eventually(lambda: len(world.sealed_raws(leader)) == 21, DEADLINE_S, "caught up")
+        leader.submit(b"after")
+        await eventually(lambda: all(len(world.sealed_raws(m)) == 22 for m in world.members), DEADLINE_S, "after")
+        world.check_agreement()
+
+
+async def test_all_stop_and_go_on(tmp_path: Path) -> None:
+    async with running(tmp_path) as world:
+        for round_ in range(3):
+            world.members[round_].submit(*(f"{round_}/{number}".encode() for number in range(10)))
+            await eventually(
+                lambda n=round_: all(len(world.sealed_raws(m)) == 10 * (n + 1) for m in world.members),  # type: ignore[misc]
+                DEADLINE_S,
+                "sealed",
+            )
+            for member in world.members:
+                await member.stop()
+            for member in world.members:
+                await member.start()
+        world.check_agreement()
