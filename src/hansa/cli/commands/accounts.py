@@ -95,7 +95,7 @@ def _secret_from(data: bytes | None, file: str, context: typer.Context) -> bytes
     from hansa.crypto.keystore import decrypt_key
 
     if data is None:
-        raise NoSuchKey(f"{file} does not exist")
+        raise NoSuchKey(f"{file} does not exist", "name a keystore file, or a file with a key in hex")
     if data.lstrip().startswith(b"{"):
         return decrypt_key(data, read_password(None, screen_of(context), f"password of {file}")).secret
     try:
