@@ -18,7 +18,7 @@ from hansa.bench.workload import Nonces, make_transfers
 
 STEP = 1.15
 BISECTIONS = 3
-TRIALS_MAX = 40
+TRIALS_MAX = 64
 CONFIRMATIONS_MAX = 4
 BACK_OFF = 0.93  # after a confirmation failed
 SETTLE_S_MAX = 30.0  # for what an overloaded run left behind

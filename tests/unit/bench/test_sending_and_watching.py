@@ -1,0 +1,110 @@
+"""The open-loop sender and the watcher against a pretended network."""
+
+import asyncio
+import json
+import time
+
+import pytest
+
+from hansa.bench.http_connection import Endpoint
+from hansa.bench.sender import Sender, make_batches
+from hansa.bench.trial import Plan, run_trial
+from hansa.bench.watcher import Watcher
+from hansa.bench.workload import Workload
+from tests.unit.bench.test_http_connection import answer, server
+
+RAWS = [bytes([index]) * 4 for index in range(10)]
+HASHES = ["0x" + raw.hex() for raw in RAWS]
+
+
+class PretendedNetwork:
+    """Puts every batch it is sent into a block of its own."""
+
+    def __init__(self, refuse: bytes = b"\xff", drop_first: int = 0) -> None:
+        self.blocks: list[list[str]] = [[]]
+        self.refuse = "0x" + (refuse * 4).hex()
+        self.drop_first = drop_first
+
+    def respond(self, body: bytes) -> bytes | None:
+        request = json.loads(body)
+        if isinstance(request, list):
+            if self.drop_first:
+                self.drop_first -= 1
+                return None
+            return answer(json.dumps(self.take(request)).encode())
+        return answer(json.dumps({"id": request["id"], "result": self.result(request)}).encode())
+
+    def take(self, batch: list[dict[str, object]]) -> list[dict[str, object]]:
+        raws = [str(entry["params"][0]) for entry in batch]  # type: ignore[index]
+        self.blocks.append([raw for raw in raws if raw != self.refuse])
+        refusal = {"code": -32000, "message": "full", "data": {"code": "POOL-9"}}
+        return [
+            {"id": index, **({"error": refusal} if raw == self.refuse else {"result": raw})}
+            for index, raw in enumerate(raws)
+        ]
+
+    def result(self, request: dict[str, object]) -> object:
+        if request["method"] == "eth_blockNumber":
+            return hex(len(self.blocks) - 1)
+        height = int(request["params"][0], 16)  # type: ignore[index]
+        transactions = self.blocks[height]
+        return {
+            "number": hex(height),
+            "hash": f"0x{height:064x}",
+            "stateRoot": "0x00",
+            "gasUsed": hex(21_000 * len(transactions)),
+            "timestamp": "0x0",
+            "transactions": transactions,
+        }
+
+
+def test_batches_are_due_when_their_last_transaction_is() -> None:
+    batches = make_batches(RAWS, 4, 100.0)
+    assert [batch.count for batch in batches] == [4, 4, 2]
+    assert [batch.due_s for batch in batches] == pytest.approx([0.03, 0.07, 0.09])
+    assert json.loads(batches[2].body)[1]["params"] == [HASHES[9]]
+
+
+async def test_a_run_counts_what_became_final() -> None:
+    network = PretendedNetwork()
+    async with server(network.respond) as endpoint:
+        result = await run_trial([endpoint], Plan(Workload(RAWS, HASHES), 1_000.0, 4, 60_000.0), [])
+    assert (result.offered, result.final, result.goodput) == (10, 10, 1.0)
+    assert result.is_sustained and result.all_succeeded
+    assert 0 <= result.latency_ms_p50 <= result.latency_ms_p99 <= result.latency_ms_max
+
+
+async def test_a_run_with_a_refusal_is_not_sustained() -> None:
+    network = PretendedNetwork(refuse=b"\x03")
+    async with server(network.respond) as endpoint:
+        sender = Sender([endpoint])
+        await sender.open()
+        sent = await sender.send_all(make_batches(RAWS, 5, 1_000.0), time.monotonic())
+        sender.close()
+    assert sent.accepted == 9
+    assert dict(sent.refused) == {"POOL-9": 1}
+
+
+async def test_a_broken_node_is_passed_over() -> None:
+    broken, whole = PretendedNetwork(drop_first=1_000), PretendedNetwork()
+    async with server(broken.respond) as one, server(whole.respond) as other:
+        sender = Sender([one, other])
+        await sender.open()
+        async with asyncio.timeout(30):
+            sent = await sender.send_all(make_batches(RAWS, 5, 1_000.0), time.monotonic())
+        sender.close()
+    assert sent.accepted == 10
+    assert sent.broken == 1
+    assert sorted(t for block in whole.blocks for t in block) == HASHES
+
+
+async def test_the_watcher_goes_on_over_another_node() -> None:
+    network = PretendedNetwork()
+    async with server(network.respond) as endpoint:
+        watcher = Watcher([Endpoint("127.0.0.1", 1), endpoint], HASHES)
+        network.take([{"params": [hash_]} for hash_ in HASHES])
+        watcher.height = 0
+        await watcher.follow(time.monotonic() + 30)
+        watcher.close()
+    assert watcher.open == 0
+    assert [block.transactions for block in watcher.blocks] == [10]
