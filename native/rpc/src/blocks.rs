@@ -7,13 +7,11 @@ use alloy_eips::eip4895::Withdrawals;
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{B256, Bytes, U64, U256};
 use alloy_rpc_types_eth::{Block, BlockTransactions, Header, Log, Transaction, TransactionReceipt};
+use hansa_chain::SealedBlock;
 use hansa_codec::Recovered;
-
-use std::sync::Arc;
 
 use crate::answer::{Answer, json_bytes, null};
 use crate::error::RpcError;
-use crate::ledger::SealedBlock;
 use crate::params::Params;
 use crate::rpc::Rpc;
 
@@ -21,24 +19,8 @@ type EthTransaction = Transaction<alloy_consensus::TxEnvelope>;
 type EthReceipt = TransactionReceipt<ReceiptEnvelope<Log>>;
 
 impl Rpc {
-    /// The block that a tag, number or hash names; `None` where there is none yet.
-    pub(crate) fn find_block(&self, id: BlockId) -> Option<Arc<SealedBlock>> {
-        let number = match id {
-            BlockId::Hash(named) => self.ledger.number_of(&named.block_hash)?,
-            BlockId::Number(BlockNumberOrTag::Number(number)) => number,
-            BlockId::Number(BlockNumberOrTag::Earliest) => 0,
-            BlockId::Number(_) => self.ledger.head(),
-        };
-        self.ledger.block(number)
-    }
-
-    /// Like [`Rpc::find_block`], for methods where a missing block is an error.
-    pub(crate) fn require_block(&self, id: BlockId) -> Result<Arc<SealedBlock>, RpcError> {
-        self.find_block(id).ok_or_else(|| RpcError::not_found(format!("block not found: {}", shown(id))))
-    }
-
     fn price_paid(&self, block: &SealedBlock, tx: &Recovered) -> u128 {
-        if self.ledger.is_free() { 0 } else { tx.tx.envelope.effective_gas_price(block.header.base_fee_per_gas) }
+        if self.is_free() { 0 } else { tx.tx.envelope.effective_gas_price(block.header.base_fee_per_gas) }
     }
 
     fn transaction(&self, block: &SealedBlock, index: usize) -> Option<EthTransaction> {
@@ -81,12 +63,12 @@ impl Rpc {
 
     pub(crate) fn block_by(&self, id: BlockId, params: &Params<'_>) -> Answer {
         let full = params.optional::<bool>(1)?.unwrap_or(false);
-        self.find_block(id).map_or_else(null, |block| self.block_json(&block, full))
+        self.find_block(id)?.map_or_else(null, |block| self.block_json(&block, full))
     }
 
     fn transaction_of(&self, id: BlockId, params: &Params<'_>) -> Answer {
         let index: U64 = params.required(1)?;
-        let found = self.find_block(id).and_then(|block| self.transaction(&block, index.to::<usize>()));
+        let found = self.find_block(id)?.and_then(|block| self.transaction(&block, index.to::<usize>()));
         found.map_or_else(null, |tx| json_bytes(&tx))
     }
 
@@ -133,13 +115,12 @@ impl Rpc {
     }
 
     /// The receipt of an included transaction.
-    pub(crate) fn receipt_of(&self, hash: &B256) -> Option<EthReceipt> {
-        let (number, index) = self.ledger.locate(hash)?;
-        let block = self.ledger.block(number)?;
-        let before = block.receipts.get(..index)?;
+    pub(crate) fn receipt_of(&self, hash: &B256) -> Result<Option<EthReceipt>, RpcError> {
+        let Some((block, index)) = self.find_included(hash)? else { return Ok(None) };
+        let before = block.receipts.get(..index).unwrap_or_default();
         let used = before.last().map_or(0, |receipt| receipt.cumulative_gas_used);
         let logs = before.iter().map(|receipt| receipt.logs.len() as u64).sum();
-        self.receipt(&block, index, used, logs)
+        Ok(self.receipt(&block, index, used, logs))
     }
 }
 
@@ -189,13 +170,6 @@ fn enveloped(kind: TxType, receipt: ReceiptWithBloom<alloy_consensus::Receipt<Lo
     }
 }
 
-fn shown(id: BlockId) -> String {
-    match id {
-        BlockId::Hash(named) => named.block_hash.to_string(),
-        BlockId::Number(number) => number.to_string(),
-    }
-}
-
 fn by_hash(params: &Params<'_>) -> Result<BlockId, RpcError> {
     Ok(BlockId::from(params.required::<B256>(0)?))
 }
@@ -221,7 +195,7 @@ pub(crate) fn transaction_count_by_number(rpc: &Rpc, params: &Params<'_>) -> Ans
 }
 
 fn transaction_count(rpc: &Rpc, id: BlockId) -> Answer {
-    rpc.find_block(id).map_or_else(null, |block| json_bytes(&U64::from(block.transactions.len())))
+    rpc.find_block(id)?.map_or_else(null, |block| json_bytes(&U64::from(block.transactions.len())))
 }
 
 pub(crate) fn uncle_count_by_hash(rpc: &Rpc, params: &Params<'_>) -> Answer {
@@ -233,7 +207,7 @@ pub(crate) fn uncle_count_by_number(rpc: &Rpc, params: &Params<'_>) -> Answer {
 }
 
 fn uncle_count(rpc: &Rpc, id: BlockId) -> Answer {
-    rpc.find_block(id).map_or_else(null, |_| json_bytes(&U64::ZERO))
+    rpc.find_block(id)?.map_or_else(null, |_| json_bytes(&U64::ZERO))
 }
 
 /// There are no uncles on a chain without mining.
@@ -244,12 +218,11 @@ pub(crate) fn no_uncle(_: &Rpc, _: &Params<'_>) -> Answer {
 pub(crate) fn get_transaction_by_hash(rpc: &Rpc, params: &Params<'_>) -> Answer {
     let hash: B256 = params.required(0)?;
     // The pool first: a transaction sealed between the two looks is then found by the second.
-    let pooled = rpc.ledger.pooled(&hash);
-    if let Some((number, index)) = rpc.ledger.locate(&hash) {
-        let found = rpc.ledger.block(number).and_then(|block| rpc.transaction(&block, index));
-        return found.map_or_else(null, |tx| json_bytes(&tx));
+    let pooled = rpc.pooled(&hash);
+    if let Some((block, index)) = rpc.find_included(&hash)? {
+        return rpc.transaction(&block, index).map_or_else(null, |tx| json_bytes(&tx));
     }
-    pooled.map_or_else(null, |pooled| json_bytes(&rpc.pooled_transaction(&pooled.tx)))
+    pooled.map_or_else(null, |tx| json_bytes(&rpc.pooled_transaction(&tx)))
 }
 
 pub(crate) fn get_transaction_by_block_hash(rpc: &Rpc, params: &Params<'_>) -> Answer {
@@ -262,12 +235,12 @@ pub(crate) fn get_transaction_by_block_number(rpc: &Rpc, params: &Params<'_>) ->
 
 pub(crate) fn get_transaction_receipt(rpc: &Rpc, params: &Params<'_>) -> Answer {
     let hash: B256 = params.required(0)?;
-    rpc.receipt_of(&hash).map_or_else(null, |receipt| json_bytes(&receipt))
+    rpc.receipt_of(&hash)?.map_or_else(null, |receipt| json_bytes(&receipt))
 }
 
 pub(crate) fn get_block_receipts(rpc: &Rpc, params: &Params<'_>) -> Answer {
     let id: BlockId = params.required(0)?;
-    rpc.find_block(id).map_or_else(null, |block| json_bytes(&rpc.receipts(&block)))
+    rpc.find_block(id)?.map_or_else(null, |block| json_bytes(&rpc.receipts(&block)))
 }
 
 pub(crate) fn raw_header(rpc: &Rpc, params: &Params<'_>) -> Answer {
@@ -282,15 +255,11 @@ pub(crate) fn raw_block(rpc: &Rpc, params: &Params<'_>) -> Answer {
 
 pub(crate) fn raw_transaction(rpc: &Rpc, params: &Params<'_>) -> Answer {
     let hash: B256 = params.required(0)?;
-    if let Some(pooled) = rpc.ledger.pooled(&hash) {
-        return json_bytes(&pooled.tx.tx.raw);
+    if let Some(pooled) = rpc.pooled(&hash) {
+        return json_bytes(&pooled.tx.raw);
     }
-    let place = rpc.ledger.locate(&hash);
-    let found = place.and_then(|(number, index)| {
-        let block = rpc.ledger.block(number)?;
-        block.transactions.get(index).map(|tx| tx.tx.raw.clone())
-    });
-    found.map_or_else(null, |raw| json_bytes(&raw))
+    let found = rpc.find_included(&hash)?;
+    found.map_or_else(null, |(block, index)| json_bytes(&block.transactions[index].tx.raw))
 }
 
 pub(crate) fn raw_receipts(rpc: &Rpc, params: &Params<'_>) -> Answer {

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use alloy_primitives::Bytes;
+use hansa_evm::decode_revert;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -85,7 +86,7 @@ impl RpcError {
 
     /// The call or transaction ran and reverted; `output` is what it returned.
     pub fn reverted(output: &Bytes) -> Self {
-        let message = match revert_reason(output) {
+        let message = match decode_revert(output) {
             Some(reason) => format!("execution reverted: {reason}"),
             None => "execution reverted".to_owned(),
         };
@@ -115,47 +116,3 @@ impl fmt::Display for RpcError {
 }
 
 impl std::error::Error for RpcError {}
-
-/// The text of a revert: `Error(string)` or `Panic(uint256)` of the Solidity ABI, else nothing.
-pub fn revert_reason(output: &[u8]) -> Option<String> {
-    const ERROR: [u8; 4] = [0x08, 0xc3, 0x79, 0xa0];
-    const PANIC: [u8; 4] = [0x4e, 0x48, 0x7b, 0x71];
-    let (selector, body) = output.split_at_checked(4)?;
-    if selector == PANIC && body.len() == 32 {
-        let code = small_word(body)?;
-        return Some(format!("panic: {} (0x{code:02x})", panic_text(code)));
-    }
-    if selector != ERROR {
-        return None;
-    }
-    let offset = small_word(body.get(..32)?)?;
-    let text = body.get(offset..)?;
-    let length = small_word(text.get(..32)?)?;
-    let bytes = text.get(32..)?.get(..length)?;
-    Some(String::from_utf8_lossy(bytes).into_owned())
-}
-
-/// A 32-byte word that fits 31 bits, as every honest length and offset does.
-fn small_word(word: &[u8]) -> Option<usize> {
-    let (high, low) = word.split_at_checked(28)?;
-    if high.iter().any(|byte| *byte != 0) || low.len() != 4 || low[0] >= 0x80 {
-        return None;
-    }
-    Some(low.iter().fold(0, |value, byte| value << 8 | usize::from(*byte)))
-}
-
-/// Panic codes of the Solidity documentation ("Panic via assert and Error via require").
-fn panic_text(code: usize) -> &'static str {
-    match code {
-        0x01 => "assert(false)",
-        0x11 => "arithmetic underflow or overflow",
-        0x12 => "division or modulo by zero",
-        0x21 => "enum overflow",
-        0x22 => "invalid encoded storage byte array accessed",
-        0x31 => "out-of-bounds array access; popping on an empty array",
-        0x32 => "out-of-bounds access of an array or bytesN",
-        0x41 => "out of memory",
-        0x51 => "uninitialized function",
-        _ => "unknown panic code",
-    }
-}

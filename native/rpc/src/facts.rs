@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::answer::{Answer, json_bytes, null};
 use crate::error::RpcError;
 use crate::params::Params;
+use crate::reads::failed;
 use crate::rpc::Rpc;
 
 pub(crate) fn client_version(rpc: &Rpc, _: &Params<'_>) -> Answer {
@@ -20,11 +21,11 @@ pub(crate) fn sha3(_: &Rpc, params: &Params<'_>) -> Answer {
 }
 
 pub(crate) fn chain_id(rpc: &Rpc, _: &Params<'_>) -> Answer {
-    json_bytes(&U64::from(rpc.ledger.chain_id()))
+    json_bytes(&U64::from(rpc.chain.chain_id()))
 }
 
 pub(crate) fn network_id(rpc: &Rpc, _: &Params<'_>) -> Answer {
-    json_bytes(&rpc.ledger.chain_id().to_string())
+    json_bytes(&rpc.chain.chain_id().to_string())
 }
 
 pub(crate) fn listening(_: &Rpc, _: &Params<'_>) -> Answer {
@@ -32,7 +33,7 @@ pub(crate) fn listening(_: &Rpc, _: &Params<'_>) -> Answer {
 }
 
 pub(crate) fn block_number(rpc: &Rpc, _: &Params<'_>) -> Answer {
-    json_bytes(&U64::from(rpc.ledger.head()))
+    json_bytes(&U64::from(rpc.head()))
 }
 
 pub(crate) fn coinbase(rpc: &Rpc, _: &Params<'_>) -> Answer {
@@ -42,7 +43,7 @@ pub(crate) fn coinbase(rpc: &Rpc, _: &Params<'_>) -> Answer {
 /// The signatures that make a block final; null for genesis, which needs none.
 pub(crate) fn block_certificate(rpc: &Rpc, params: &Params<'_>) -> Answer {
     let id: BlockId = params.required(0)?;
-    let Some(block) = rpc.find_block(id) else { return null() };
+    let Some(block) = rpc.find_block(id)? else { return null() };
     if block.certificate.is_empty() {
         return null();
     }
@@ -66,7 +67,7 @@ pub(crate) fn block_certificate(rpc: &Rpc, params: &Params<'_>) -> Answer {
 /// The preimage of the header's extraData, and what was ordered but not included.
 pub(crate) fn block_facts(rpc: &Rpc, params: &Params<'_>) -> Answer {
     let id: BlockId = params.required(0)?;
-    let Some(block) = rpc.find_block(id) else { return null() };
+    let Some(block) = rpc.find_block(id)? else { return null() };
     let facts = &block.facts;
     let skips: Vec<U64> = facts.skip_list.iter().map(|index| U64::from(*index)).collect();
     let skipped: Vec<Value> =
@@ -88,11 +89,11 @@ pub(crate) fn block_facts(rpc: &Rpc, params: &Params<'_>) -> Answer {
 /// Where a transaction stands: unknown, pending, ordered, final, refused or dropped.
 pub(crate) fn transaction_status(rpc: &Rpc, params: &Params<'_>) -> Answer {
     let hash: B256 = params.required(0)?;
-    let (status, reason) = rpc.ledger.status_of(&hash);
-    let place = rpc.ledger.locate(&hash);
+    let (status, reason) = rpc.chain.status_of(&hash).map_err(failed)?;
+    let place = rpc.locate(&hash)?;
     json_bytes(&json!({
         "hash": hash,
-        "status": status,
+        "status": status.name(),
         "reason": reason,
         "blockNumber": place.map(|(number, _)| U64::from(number)),
         "transactionIndex": place.map(|(_, index)| U64::from(index)),
@@ -102,10 +103,11 @@ pub(crate) fn transaction_status(rpc: &Rpc, params: &Params<'_>) -> Answer {
 /// The transaction as it was signed, with its raw bytes.
 pub(crate) fn own_transaction(rpc: &Rpc, params: &Params<'_>) -> Answer {
     let hash: B256 = params.required(0)?;
-    let pooled = rpc.ledger.pooled(&hash).map(|pooled| pooled.tx);
-    let place = rpc.ledger.locate(&hash);
-    let included = place.and_then(|(number, index)| rpc.ledger.block(number)?.transactions.get(index).cloned());
-    let Some(found) = included.or(pooled) else { return null() };
+    let pooled = rpc.pooled(&hash);
+    let included = rpc.find_included(&hash)?;
+    let place = included.as_ref().map(|(block, index)| (block.header.number, *index));
+    let found = included.map(|(block, index)| block.transactions[index].clone()).or(pooled);
+    let Some(found) = found else { return null() };
     json_bytes(&json!({
         "hash": hash,
         "type": U64::from(found.tx.kind_id()),

@@ -4,10 +4,10 @@ use alloy_consensus::Transaction as _;
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{U64, U256};
 use alloy_rpc_types_eth::FeeHistory;
+use hansa_chain::SealedBlock;
 
 use crate::answer::{Answer, json_bytes};
 use crate::error::RpcError;
-use crate::ledger::SealedBlock;
 use crate::params::Params;
 use crate::rpc::Rpc;
 
@@ -20,16 +20,16 @@ const TIP_SUGGESTED_WEI: u128 = 1_000_000_000;
 
 impl Rpc {
     fn tip(&self) -> u128 {
-        if self.ledger.is_free() { 0 } else { TIP_SUGGESTED_WEI }
+        if self.is_free() { 0 } else { TIP_SUGGESTED_WEI }
     }
 
     fn blob_fee(&self) -> u128 {
-        u128::from(!self.ledger.is_free())
+        u128::from(!self.is_free())
     }
 }
 
 pub(crate) fn gas_price(rpc: &Rpc, _: &Params<'_>) -> Answer {
-    json_bytes(&U256::from(u128::from(rpc.ledger.next_base_fee()) + rpc.tip()))
+    json_bytes(&U256::from(u128::from(rpc.next_base_fee()) + rpc.tip()))
 }
 
 pub(crate) fn max_priority_fee(rpc: &Rpc, _: &Params<'_>) -> Answer {
@@ -37,7 +37,7 @@ pub(crate) fn max_priority_fee(rpc: &Rpc, _: &Params<'_>) -> Answer {
 }
 
 pub(crate) fn base_fee(rpc: &Rpc, _: &Params<'_>) -> Answer {
-    json_bytes(&U256::from(rpc.ledger.next_base_fee()))
+    json_bytes(&U256::from(rpc.next_base_fee()))
 }
 
 pub(crate) fn blob_base_fee(rpc: &Rpc, _: &Params<'_>) -> Answer {
@@ -49,7 +49,7 @@ pub(crate) fn fee_history(rpc: &Rpc, params: &Params<'_>) -> Answer {
     let newest: BlockNumberOrTag = params.required(1)?;
     let percentiles: Vec<f64> = params.optional(2)?.unwrap_or_default();
     check_percentiles(&percentiles)?;
-    let newest = rpc.require_block(BlockId::from(newest))?.header.number;
+    let newest = rpc.height(BlockId::from(newest))?;
     let count = count.to::<u64>().min(FEE_HISTORY_BLOCKS_MAX).min(newest + 1);
     let oldest = newest + 1 - count;
     let mut history = FeeHistory { oldest_block: oldest, ..FeeHistory::default() };
@@ -65,12 +65,12 @@ pub(crate) fn fee_history(rpc: &Rpc, params: &Params<'_>) -> Answer {
         history.base_fee_per_blob_gas.push(rpc.blob_fee());
         history.blob_gas_used_ratio.push(0.0);
         if !percentiles.is_empty() {
-            rewards.push(block_rewards(rpc.ledger.is_free(), &block, &percentiles));
+            rewards.push(block_rewards(rpc.is_free(), &block, &percentiles));
         }
     }
-    let next = rpc.find_block(BlockId::from(newest + 1)).and_then(|block| block.header.base_fee_per_gas);
+    let next = rpc.find_block(BlockId::from(newest + 1))?.and_then(|block| block.header.base_fee_per_gas);
     if count > 0 {
-        history.base_fee_per_gas.push(u128::from(next.unwrap_or_else(|| rpc.ledger.next_base_fee())));
+        history.base_fee_per_gas.push(u128::from(next.unwrap_or_else(|| rpc.next_base_fee())));
         history.base_fee_per_blob_gas.push(rpc.blob_fee());
     }
     history.reward = (!percentiles.is_empty()).then_some(rewards);

@@ -3,11 +3,11 @@
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::Bloom;
 use alloy_rpc_types_eth::{Filter, FilterBlockOption, Log};
+use hansa_chain::SealedBlock;
 
 use crate::answer::{Answer, json_bytes};
 use crate::blocks::{block_logs, rpc_header};
 use crate::error::RpcError;
-use crate::ledger::SealedBlock;
 use crate::params::Params;
 use crate::rpc::Rpc;
 
@@ -34,7 +34,7 @@ impl Rpc {
         from: Option<BlockNumberOrTag>,
         to: Option<BlockNumberOrTag>,
     ) -> Result<(u64, u64), RpcError> {
-        let head = self.ledger.head();
+        let head = self.head();
         let number = |tag: Option<BlockNumberOrTag>| match tag {
             Some(BlockNumberOrTag::Number(number)) => number,
             Some(BlockNumberOrTag::Earliest) => 0,
@@ -56,7 +56,10 @@ impl Rpc {
     fn collect_logs(&self, filter: &Filter, first: u64, last: u64) -> Result<Vec<Log>, RpcError> {
         let mut found = Vec::new();
         for number in first..=last {
-            let Some(block) = self.ledger.block(number) else { continue };
+            if !self.chain.bloom_matches(number, |bloom| filter.matches_bloom(*bloom)) {
+                continue;
+            }
+            let Some(block) = self.block_at(number)? else { continue };
             let before = found.len();
             append_matching(&block, filter, &mut found);
             if found.len() > self.options.logs_results_max {
@@ -72,9 +75,11 @@ impl Rpc {
     }
 
     /// The newHeads event of a sealed block, as JSON.
-    pub fn head_event(&self, number: u64) -> Option<Vec<u8>> {
-        let block = self.ledger.block(number)?;
-        json_bytes(&rpc_header(&block)).ok()
+    ///
+    /// # Errors
+    /// The log does not give the block back.
+    pub fn head_event(&self, number: u64) -> Result<Option<Vec<u8>>, RpcError> {
+        self.block_at(number)?.map(|block| json_bytes(&rpc_header(&block))).transpose()
     }
 
     /// The logs of a sealed block that match a filter, one JSON text each.
@@ -84,7 +89,7 @@ impl Rpc {
     pub fn log_events(&self, number: u64, filter: &[u8]) -> Result<Vec<Vec<u8>>, RpcError> {
         let filter = parse_filter(filter)?;
         let mut found = Vec::new();
-        if let Some(block) = self.ledger.block(number) {
+        if let Some(block) = self.block_at(number)? {
             append_matching(&block, &filter, &mut found);
         }
         found.iter().map(json_bytes).collect()

@@ -4,7 +4,7 @@
 use crate::answer::Answer;
 use crate::params::Params;
 use crate::rpc::Rpc;
-use crate::{blocks, facts, fees, logs, pool};
+use crate::{accounts, blocks, call, facts, fees, logs, pool};
 
 /// One method: its name, its parameters in order, and the function that answers it.
 pub struct Method {
@@ -25,6 +25,8 @@ const fn method(
 }
 
 const BLOCK: &[&str] = &["Block"];
+const ADDRESS_AT: &[&str] = &["Address", "Block"];
+const CALL: &[&str] = &["Transaction", "Block", "State overrides", "Block overrides"];
 const BLOCK_HASH: &[&str] = &["Block hash"];
 const TX_HASH: &[&str] = &["Transaction hash"];
 
@@ -64,6 +66,15 @@ pub static METHODS: &[Method] = &[
     method("eth_getTransactionReceipt", TX_HASH, blocks::get_transaction_receipt),
     method("eth_getBlockReceipts", BLOCK, blocks::get_block_receipts),
     method("eth_getLogs", &["Filter"], logs::get_logs),
+    method("eth_getBalance", ADDRESS_AT, accounts::balance),
+    method("eth_getTransactionCount", ADDRESS_AT, accounts::transaction_count),
+    method("eth_getCode", ADDRESS_AT, accounts::code),
+    method("eth_getStorageAt", &["Address", "Storage slot", "Block"], accounts::storage_at),
+    method("eth_getStorageValues", &["Requests", "Block"], accounts::storage_values),
+    method("eth_getProof", &["Address", "StorageKeys", "Block"], accounts::proof),
+    method("eth_call", CALL, call::call),
+    method("eth_estimateGas", CALL, call::estimate),
+    method("eth_createAccessList", CALL, call::access_list),
     method("eth_sendRawTransaction", &["Transaction"], pool::send_raw_transaction),
     method("txpool_status", &[], pool::status),
     method("txpool_content", &[], pool::content),

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use alloy_primitives::{Address, Bytes};
+use hansa_chain::Chain;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::answer::{ANSWER_BYTES_MAX, Answer, write_answer};
 use crate::error::RpcError;
-use crate::ledger::Ledger;
 use crate::methods::{METHODS, Method, find_method, nearest_method};
 use crate::params::Params;
 use crate::pool::{raw_of, sent};
@@ -48,7 +49,7 @@ impl Default for RpcOptions {
 
 /// Answers JSON-RPC from a chain. Shared between threads; every call may run on any of them.
 pub struct Rpc {
-    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) chain: Arc<Chain>,
     pub(crate) options: RpcOptions,
 }
 
@@ -62,14 +63,25 @@ pub struct Part {
 }
 
 impl Rpc {
-    /// A front for `ledger`.
-    pub fn new(ledger: Arc<dyn Ledger>, options: RpcOptions) -> Self {
-        Self { ledger, options }
+    /// A front for `chain`.
+    pub fn new(chain: Arc<Chain>, options: RpcOptions) -> Self {
+        Self { chain, options }
     }
 
-    /// Names of the methods answered here, in the order of the table.
-    pub fn method_names() -> Vec<&'static str> {
-        METHODS.iter().map(|method| method.name).collect()
+    /// The methods answered here with their parameters, in the order of the table.
+    pub fn methods() -> &'static [Method] {
+        METHODS
+    }
+
+    /// Runs one method whatever namespaces are served; `params` is the JSON array of its parameters.
+    ///
+    /// # Errors
+    /// Whatever the method answers with.
+    pub fn result(&self, method: &str, params: &[u8]) -> Answer {
+        let found = find_method(method).ok_or_else(|| RpcError::method_not_found(method, None))?;
+        let raw: &RawValue =
+            serde_json::from_slice(params).map_err(|error| RpcError::invalid_params(error.to_string()))?;
+        (found.run)(self, &Params::parse(Some(raw), found.params)?)
     }
 
     /// Answers a request or a batch; empty bytes where nothing is to be said (notifications only).
@@ -173,7 +185,7 @@ impl Rpc {
                 None => None,
             });
         }
-        for (place, outcome) in places.into_iter().zip(self.ledger.submit(raws)) {
+        for (place, outcome) in places.into_iter().zip(self.chain.submit(raws)) {
             answers[place] = Some(sent(outcome));
         }
         answers

@@ -1,7 +1,7 @@
 //! Bodies are taken apart within bounds, and everything malformed is told apart.
 #![allow(clippy::unwrap_used)]
 
-use hansa_rpc::error::{RpcError, revert_reason};
+use hansa_rpc::error::RpcError;
 use hansa_rpc::params::Params;
 use hansa_rpc::request::{BATCH_ITEMS_MAX, BODY_BYTES_MAX, Body};
 use serde_json::value::RawValue;
@@ -76,30 +76,4 @@ fn parameters_come_by_place_or_name() {
     assert_eq!(read(r#"{"blok":"b"}"#).map_err(|e| e.code), Err(-32602));
     assert_eq!(read("[7]").map_err(|e| e.code), Err(-32602));
     assert_eq!(read("7").map_err(|e| e.code), Err(-32602));
-}
-
-#[test]
-fn revert_reasons_are_read_and_lies_about_lengths_are_not_followed() {
-    let mut text = hex("08c379a0");
-    text.extend(word(32));
-    text.extend(word(5));
-    text.extend(b"sorry");
-    assert_eq!(revert_reason(&text).as_deref(), Some("sorry"));
-    let mut panic = hex("4e487b71");
-    panic.extend(word(0x11));
-    assert_eq!(revert_reason(&panic).unwrap(), "panic: arithmetic underflow or overflow (0x11)");
-    let mut huge = hex("08c379a0");
-    huge.extend([0xff; 64]);
-    assert_eq!(revert_reason(&huge), None);
-    assert_eq!(revert_reason(b"abc"), None);
-}
-
-fn word(number: u8) -> [u8; 32] {
-    let mut word = [0; 32];
-    word[31] = number;
-    word
-}
-
-fn hex(text: &str) -> Vec<u8> {
-    alloy_primitives::hex::decode(text).unwrap()
 }
