@@ -137,16 +137,18 @@ impl<'a, S: StateView> Caller<'a, S> {
 }
 
 fn call_env(rules: &ChainRules, request: &CallRequest, gas: u64) -> TxEnv {
-    let mut env = TxEnv::default();
-    env.caller = request.from;
-    env.gas_limit = gas;
-    env.kind = request.to.map_or(TxKind::Create, TxKind::Call);
-    env.value = request.value;
-    env.data = request.input.clone();
-    env.chain_id = Some(rules.chain_id);
-    env.access_list = request.access_list.clone().unwrap_or_default();
-    env.authorization_list =
-        request.authorizations.iter().map(|signed| authorization(rules, signed)).collect();
+    let authorizations = request.authorizations.iter().map(|signed| authorization(rules, signed));
+    let mut env = TxEnv {
+        caller: request.from,
+        gas_limit: gas,
+        kind: request.to.map_or(TxKind::Create, TxKind::Call),
+        value: request.value,
+        data: request.input.clone(),
+        chain_id: Some(rules.chain_id),
+        access_list: request.access_list.clone().unwrap_or_default(),
+        authorization_list: authorizations.collect(),
+        ..TxEnv::default()
+    };
     if rules.has_fees() {
         env.gas_price = request.gas_price.unwrap_or_default();
         env.gas_priority_fee = request.priority_fee;

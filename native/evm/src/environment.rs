@@ -65,19 +65,19 @@ pub(crate) fn tx_env(rules: &ChainRules, recovered: &Recovered) -> Result<TxEnv,
     if tx.chain_id().is_none() && !rules.unprotected_transactions {
         return Err(SkipReason::Unprotected);
     }
-    let mut env = TxEnv::default();
-    env.tx_type = tx.kind_id();
-    env.caller = recovered.sender;
-    env.gas_limit = tx.gas_limit();
-    env.kind = tx.kind();
-    env.value = tx.value();
-    env.data = tx.input().clone();
-    env.nonce = tx.nonce();
-    env.chain_id = tx.chain_id();
-    if let Some(list) = tx.access_list() {
-        env.access_list = list.clone();
-    }
-    env.authorization_list = tx.authorizations().iter().map(|signed| authorization(rules, signed)).collect();
+    let mut env = TxEnv {
+        tx_type: tx.kind_id(),
+        caller: recovered.sender,
+        gas_limit: tx.gas_limit(),
+        kind: tx.kind(),
+        value: tx.value(),
+        data: tx.input().clone(),
+        nonce: tx.nonce(),
+        chain_id: tx.chain_id(),
+        access_list: tx.access_list().cloned().unwrap_or_default(),
+        authorization_list: tx.authorizations().iter().map(|signed| authorization(rules, signed)).collect(),
+        ..TxEnv::default()
+    };
     set_prices(rules, tx, &mut env);
     Ok(env)
 }

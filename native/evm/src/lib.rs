@@ -5,7 +5,7 @@
 //!
 //! * [`rules`]: the facts of a protocol version.
 //! * [`block`]: what execution is told of a block.
-//! * [`execute`]: [`execute_block`].
+//! * [`execute`] (of which [`execute_block`] is all that others need).
 //! * [`header`]: the sealed header and its roots.
 //! * [`skip`]: why a transaction was passed over.
 //! * [`call`], [`estimate`], [`access`], [`overrides`]: execution for answers, without effect.
