@@ -1,5 +1,7 @@
 """The native core. Hashes, keys and addresses are raw bytes; every failure is a ``NativeError``."""
 
+from collections.abc import Callable
+
 RlpItem = bytes | int | list["RlpItem"] | tuple["RlpItem", ...]
 
 class NativeError(Exception):
@@ -58,3 +60,117 @@ def abi_encode_arguments(types: str, arguments: list[str]) -> bytes: ...
 def abi_decode_output(signature: str, data: bytes) -> str: ...
 def abi_decode_log(signature: str, topics: list[bytes], data: bytes) -> str: ...
 def abi_event_topic(signature: str) -> bytes: ...
+
+class Chain:
+    """State, block log, pool and executor of one node. Every method may be called from any thread."""
+
+    @staticmethod
+    def create(directory: str | None, genesis: bytes) -> Chain:
+        """A new chain in a folder, or in memory alone (development)."""
+
+    @staticmethod
+    def open(directory: str, genesis: bytes) -> Chain:
+        """Recover from checkpoint and log; nothing is executed again."""
+
+    @property
+    def genesis_hash(self) -> bytes: ...
+    @property
+    def chain_id(self) -> int: ...
+    def head(self) -> tuple[int, bytes, bytes]:
+        """Sealed height, sealed hash, order hash."""
+
+    def head_time_ms(self) -> int: ...
+    def sealed_hash(self, height: int) -> bytes | None: ...
+    def certificate(self, height: int) -> bytes | None: ...
+    def submit(self, raws: list[bytes]) -> list[tuple[bytes | None, str | None]]:
+        """Admit transactions sent to this node: (hash, error code), one of them None."""
+
+    def take_outgoing(self, max_bytes: int) -> bytes | None: ...
+    def add_bundle(self, origin: int, bundle: bytes) -> tuple[int, int]:
+        """Admitted and refused; what ``missing`` asked for is kept even if the pool refuses it."""
+
+    def pool_status(self) -> tuple[int, int]:
+        """Executable, waiting."""
+
+    def expire(self, now_ms: int) -> int: ...
+    def pending_hashes_since(self, cursor: int) -> tuple[int, bytes]:
+        """The next cursor and hashes (32 bytes each) that became executable; -1 begins now."""
+
+    def status_of(self, tx_hash: bytes) -> tuple[str, str | None]:
+        """unknown, pending, ordered, final, refused or dropped; the reason of the last two."""
+
+    def propose(
+        self, ancestors: list[bytes], gas_limit: int, max_count: int, max_bytes: int
+    ) -> tuple[bytes, int, int]:
+        """Payload references, transaction count, gas."""
+
+    def has_executable(self, ancestors: list[bytes]) -> bool: ...
+    def missing(self, refs: bytes) -> bytes: ...
+    def payload(self, hashes: bytes) -> bytes: ...
+    def add_body(self, order: bytes, refs: bytes) -> bytes:
+        """Check and append a body; its order hash. ``BODY-…`` codes: the proposer is at fault."""
+
+    def has_body(self, order_hash: bytes) -> bool: ...
+    def order_block(self, order_hash: bytes) -> tuple[bytes, bytes] | None:
+        """Order block and payload references, sealed or not; None for genesis and unknown ones."""
+
+    def unsealed_bodies(self) -> list[tuple[bytes, bytes]]:
+        """(order hash, order block) above the head, lowest first; each descends from the head."""
+
+    def sync(self) -> None:
+        """Make durable what was appended. ``LOG-FULL`` may be retried; ``LOG-FATAL`` must end the process."""
+
+    def close(self) -> None:
+        """Sync, checkpoint where it pays, leave the marks of a clean stop."""
+
+    def execute(self, order_hash: bytes) -> tuple[int, bytes, int, int]:
+        """Height, sealed hash, gas used, transactions included."""
+
+    def seal(self, height: int, certificate: bytes) -> None: ...
+    def verify_certificate(self, certificate: bytes) -> bool: ...
+    def seal_digest(self, height: int, sealed_hash: bytes) -> bytes: ...
+    def export_blocks(self, first: int, max_count: int, max_bytes: int) -> list[bytes]: ...
+    def import_block(self, block: bytes) -> tuple[int, bytes, bytes]:
+        """Height, sealed hash, certificate. ``BLOCK-RESULT``: own execution differs, the node must stop."""
+
+    def checkpoint(self) -> int:
+        """Write one of the oldest state kept; its height."""
+
+    def oldest_state(self) -> int: ...
+
+    # Development chains in memory only.
+    def dev_snapshot(self) -> int: ...
+    def dev_revert(self, id: int) -> bool: ...
+    def dev_reset(self) -> None: ...
+    def dev_set_account(
+        self, address: bytes, balance: int | None = None, nonce: int | None = None, code: bytes | None = None
+    ) -> None: ...
+    def dev_set_storage(self, address: bytes, slot: int, value: int) -> None: ...
+    def dev_submit_as(self, sender: bytes, tx_json: bytes) -> bytes:
+        """Send what ``eth_sendTransaction`` takes, unsigned; the hash."""
+
+    def dev_submit_raw_as(self, sender: bytes, raw: bytes) -> bytes: ...
+    def dev_drop_transaction(self, tx_hash: bytes) -> bool: ...
+    def dev_set_next_block(
+        self,
+        base_fee: int | None = None,
+        gas_limit: int | None = None,
+        prevrandao: bytes | None = None,
+        beneficiary: bytes | None = None,
+    ) -> None:
+        """What the next mined block takes instead of its usual values."""
+
+    def dev_mine(self, time_ms: int, base_fee: int | None = None, transactions: int = 4_096) -> tuple[int, bytes]:
+        """Order, execute and seal one block; height and hash."""
+
+def verify_ledger(
+    directory: str, genesis: bytes, progress: Callable[[int], object] | None = None
+) -> list[tuple[str, int, str]]:
+    """(file, byte offset, what does not hold); empty when all holds. Executes everything again."""
+
+def repair_folder(
+    directory: str, genesis: bytes, progress: Callable[[int], object] | None = None
+) -> tuple[list[tuple[str, int, str]], list[str], int]:
+    """Set aside what does not hold: findings, files moved, height that the folder opens at now."""
+
+def genesis_hash(genesis: bytes) -> bytes: ...

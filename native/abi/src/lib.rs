@@ -124,6 +124,7 @@ fn to_json(value: &DynSolValue) -> Value {
         DynSolValue::Array(items) | DynSolValue::FixedArray(items) | DynSolValue::Tuple(items) => {
             Value::Array(items.iter().map(to_json).collect())
         }
+        DynSolValue::CustomStruct { tuple, .. } => Value::Array(tuple.iter().map(to_json).collect()),
     }
 }
 

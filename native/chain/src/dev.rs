@@ -188,9 +188,23 @@ impl Chain {
             .map_err(|error| ChainError::Dev(format!("the transaction: {error}")))?;
         let head = self.head();
         let envelope = self.unsigned(sender, request, &head)?;
-        let tx = Arc::new(Transaction::from_envelope(envelope));
+        self.admit_as(sender, Transaction::from_envelope(envelope), &head)
+    }
+
+    /// Sends a transaction as `sender`, whatever its signature says. Its hash.
+    ///
+    /// # Errors
+    /// `DevOnly`, `Transaction`, `Dev` (refused by the pool, with its reason).
+    pub fn dev_submit_raw_as(&self, sender: Address, raw: &[u8]) -> Result<B256, ChainError> {
+        self.check_playground("dev_submit_raw_as")?;
+        let tx = hansa_codec::decode_transaction(raw, &self.pool.rules().tx_limits)?;
+        self.admit_as(sender, tx, &self.head())
+    }
+
+    fn admit_as(&self, sender: Address, tx: Transaction, head: &Head) -> Result<B256, ChainError> {
+        let tx = Arc::new(tx);
         self.senders.insert(tx.hash, sender);
-        let view = Impersonated { head: &head };
+        let view = Impersonated { head };
         let answers = self.pool.add_recovered([Recovered { tx, sender }], IMPERSONATED, &view, now_ms());
         let answer = answers.into_iter().next().unwrap_or(Err(PoolError::NonceMax));
         answer.map_err(|error| ChainError::Dev(error.to_string()))

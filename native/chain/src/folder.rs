@@ -61,6 +61,6 @@ impl Folder {
 
     /// Whether a block log stands here.
     pub fn has_chain(&self) -> bool {
-        self.blocks().is_dir()
+        fs::read_dir(self.blocks()).is_ok_and(|mut entries| entries.next().is_some())
     }
 }

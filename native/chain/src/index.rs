@@ -123,6 +123,7 @@ impl TransactionIndex {
 pub struct BlockIndex {
     entries: Vec<BlockEntry>,
     heights: HashMap<B256, u64>,
+    order_heights: HashMap<B256, u64>,
     /// Where transactions stand.
     pub transactions: TransactionIndex,
 }
@@ -132,6 +133,7 @@ impl BlockIndex {
     pub fn push(&mut self, entry: BlockEntry, prefixes: &[u64]) {
         let height = self.entries.len() as u64;
         self.heights.insert(entry.hash, height);
+        self.order_heights.insert(entry.order_hash, height);
         self.entries.push(entry);
         self.transactions.add_block(height, prefixes);
     }
@@ -146,10 +148,16 @@ impl BlockIndex {
         self.heights.get(hash).copied()
     }
 
+    /// The sealed block with that order hash.
+    pub fn by_order(&self, order_hash: &B256) -> Option<&BlockEntry> {
+        self.get(*self.order_heights.get(order_hash)?)
+    }
+
     /// Forgets blocks above `height` (development chains only).
     pub fn truncate(&mut self, height: u64) {
         for entry in self.entries.drain(height as usize + 1..) {
             self.heights.remove(&entry.hash);
+            self.order_heights.remove(&entry.order_hash);
         }
         self.transactions.truncate(height);
     }

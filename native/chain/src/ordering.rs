@@ -6,7 +6,9 @@ use std::sync::Arc;
 use alloy_primitives::{Address, B256, Bytes};
 use hansa_codec::body::encode_body;
 use hansa_codec::transaction::decode_owned;
-use hansa_codec::{OrderBlock, Recovered, decode_bundle, encode_bundle, recover_batch, split_refs};
+use hansa_codec::{
+    BodyRecord, OrderBlock, Recovered, decode_bundle, encode_bundle, recover_batch, split_refs,
+};
 use hansa_crypto::keccak256;
 use hansa_pool::{AccountView, Ancestors, Live, Origin, PoolError, SelectLimits};
 
@@ -18,6 +20,9 @@ use crate::records::KIND_BODY;
 
 /// Hashes remembered as asked for; twice the largest block.
 const WANTED_MAX: usize = 131_072;
+
+/// An order block's RLP and its payload references.
+pub type OrderAndRefs = (Vec<u8>, Vec<u8>);
 
 /// What proposing and checking change; behind one lock.
 #[derive(Default)]
@@ -264,10 +269,21 @@ impl Chain {
         self.ordering.lock().candidates.body(order_hash).is_some()
     }
 
-    /// An unsealed order block and its payload references.
-    pub fn order_block(&self, order_hash: &B256) -> Option<(Vec<u8>, Vec<u8>)> {
-        let body = self.ordering.lock().candidates.body(order_hash).cloned()?;
-        Some((body.order.encode(), body.refs()))
+    /// An order block and its payload references, sealed or not; none when it is not held (nor at genesis).
+    ///
+    /// # Errors
+    /// `Log`, `Wire` when the log does not give a sealed one back.
+    pub fn order_block(&self, order_hash: &B256) -> Result<Option<OrderAndRefs>, ChainError> {
+        let held = self.ordering.lock().candidates.body(order_hash).cloned();
+        if let Some(body) = held {
+            return Ok(Some((body.order.encode(), body.refs())));
+        }
+        let Some(position) = self.index.read().by_order(order_hash).and_then(|entry| entry.body) else {
+            return Ok(None);
+        };
+        let record = BodyRecord::decode(&Bytes::from(self.log.read(position)?))?;
+        let refs = record.raws.iter().flat_map(|raw| keccak256(raw).0).collect();
+        Ok(Some((record.order.encode(), refs)))
     }
 
     /// Order hash and order block of every unsealed body, by height.

@@ -9,6 +9,8 @@ use crate::{ChainError, Genesis};
 /// Number of the SEAL vote among the vote types of consensus.
 const VOTE_SEAL: u8 = 3;
 const VOTE_PREFIX: &[u8] = b"hansa/vote/1";
+/// The one consensus group of this release.
+const GROUP: &[u8] = b"main";
 /// The only epoch of this release.
 const EPOCH: u64 = 0;
 
@@ -27,7 +29,7 @@ impl Quorum {
         Self {
             suite: genesis.suite,
             genesis_hash,
-            group_hash: keccak256(genesis.name.as_bytes()),
+            group_hash: keccak256(GROUP),
             keys: genesis.validators.iter().map(|validator| validator.public_key.to_vec()).collect(),
         }
     }

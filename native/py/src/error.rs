@@ -1,5 +1,6 @@
 //! Every native error becomes `NativeError(code, message, hint)` here and nowhere else.
 
+use hansa_chain::ChainError;
 use hansa_codec::{TxError, WireError};
 use hansa_crypto::CryptoError;
 use pyo3::create_exception;
@@ -39,5 +40,10 @@ pub fn wire(error: WireError) -> PyErr {
 
 /// Maps a refused transaction.
 pub fn transaction(error: TxError) -> PyErr {
+    native(error.code(), error.to_string(), error.hint())
+}
+
+/// Maps a failure of the chain.
+pub fn chain(error: ChainError) -> PyErr {
     native(error.code(), error.to_string(), error.hint())
 }

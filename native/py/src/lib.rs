@@ -2,9 +2,11 @@
 //! interpreter lock around the work and maps errors; the stub is `src/hansa/_native.pyi`.
 
 mod abi;
+mod chain;
 mod codec;
 mod convert;
 mod crypto;
+mod dev;
 mod error;
 mod rlp;
 mod transactions;
@@ -18,6 +20,8 @@ mod _native {
     use super::abi::{
         abi_decode_log, abi_decode_output, abi_encode_arguments, abi_encode_call, abi_event_topic,
     };
+    #[pymodule_export]
+    use super::chain::{Chain, genesis_hash, repair_folder, verify_ledger};
     #[pymodule_export]
     use super::codec::{
         bundle_decode, bundle_encode, certificate_decode, certificate_encode, genesis_order_hash,

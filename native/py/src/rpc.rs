@@ -1,0 +1,1 @@
+//! `Rpc`: the JSON-RPC front over a chain.
