@@ -1,0 +1,310 @@
+"""One simulated node: the shell around a replica. It performs effects on simulated disks, clocks and links."""
+
+from collections.abc import Callable
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from hansa.consensus.config import RECENT_HEIGHTS, EngineConfig
+from hansa.consensus.effects import (
+    AddPayload,
+    AskProposal,
+    AskWork,
+    Broadcast,
+    CancelTimer,
+    CheckBody,
+    Effect,
+    Evidence,
+    Execute,
+    Halt,
+    ImportBlocks,
+    PruneVotes,
+    Seal,
+    Send,
+    ServeBlocks,
+    ServePayload,
+    SetTimer,
+    SignVote,
+)
+from hansa.consensus.inputs import (
+    BodyChecked,
+    Executed,
+    HeldBody,
+    Imported,
+    Input,
+    Proposed,
+    Restored,
+    TimerFired,
+    TimerId,
+    VoteDurable,
+    WorkPending,
+)
+from hansa.consensus.messages import Message, PayloadResponse, RangeResponse
+from hansa.consensus.values import SealedHead, SignedVote, VoteRecord
+from hansa.node.replica import Replica, ReplicaConfig
+from hansa.sim.disk import SimDisk
+from hansa.sim.ledger import SimLedger, compute_digest, split_hashes
+
+if TYPE_CHECKING:
+    from hansa.sim.world import World
+
+BLOCK_TRANSACTIONS = 4
+
+
+class Host:
+    """One instance of a validator. A twin has two, with disks of their own."""
+
+    def __init__(self, world: "World", instance: int, index: int, is_honest: bool) -> None:
+        self.world = world
+        self.instance = instance
+        self.index = index
+        self.is_honest = is_honest
+        self.name = f"n{index}" if is_honest else f"t{index}{'ab'[instance >= world.scenario.size]}"
+        self.disk = SimDisk()
+        self.rng: Random = world.rng
+        self.life = 0  # counts up with every crash; answers to earlier lives are dropped
+        self.wall_jump_ms = 0
+        self.replica: Replica | None = None
+        self.halted: str | None = None
+
+    # --- life
+
+    def start(self) -> None:
+        """Begin a life from what the disk holds."""
+        world = self.world
+        self.life += 1
+        self.ledger = SimLedger(self.disk.blocks, world.validators)
+        self.signer = world.make_signer(self.index)
+        self.timers: dict[TimerId, int] = {}
+        self.timer_draws = 0
+        self.ancestors: tuple[bytes, ...] | None = None
+        self.told_work: bool | None = None
+        self.is_syncing_disk = False
+        self.unsynced_votes: list[SignedVote] = []
+        self.execute_free_us = world.now_us
+        records = tuple(self.disk.votes) if world.keeps_votes else ()
+        self.signer.restore(records)
+        self.replica = Replica(ReplicaConfig(self._engine_config()), world.rules)
+        head = self.ledger.head
+        recent = tuple(
+            (h, self.ledger.get_head(h).sealed_hash)
+            for h in range(max(0, head.height - RECENT_HEIGHTS), head.height + 1)
+        )
+        bodies = tuple(self.ledger.bodies.values())
+        self.feed(Restored(head, recent, records, bodies))
+
+    def crash(self) -> None:
+        """Lose power."""
+        self.replica = None
+        self.life += 1
+        self.disk.cut_power(self.rng)
+
+    def feed(self, event: Input) -> None:
+        """Hand one input to the replica and perform what it asks for."""
+        replica = self.replica
+        if replica is None:
+            return
+        world = self.world
+        if world.trace is not None:
+            world.trace.add(world.now_us, self.name, "<-", event)
+        wall_ms = world.now_us // 1000 + world.scenario.skew_ms[self.index] + self.wall_jump_ms + 10**12
+        for effect in replica.step(event, world.now_us // 1000, wall_ms):
+            if world.trace is not None:
+                world.trace.add(world.now_us, self.name, "->", effect)
+            PERFORM[type(effect)](self, effect)
+
+    def add_transactions(self, hashes: list[bytes]) -> None:
+        """Clients or gossip bring transactions."""
+        if self.replica is not None and self.ledger.add_transactions(hashes):
+            self._tell_work(False)
+
+    # --- effects
+
+    def _sign_vote(self, effect: SignVote) -> None:
+        signed = self.signer.sign_vote(effect.vote)
+        self.disk.votes.append(VoteRecord(signed, effect.context))
+        self.unsynced_votes.append(signed)
+        if not self.is_syncing_disk:
+            self._begin_sync()
+
+    def _begin_sync(self) -> None:
+        """One group commit: bodies first, then votes; what comes meanwhile waits for the next one."""
+        self.is_syncing_disk = True
+        batch, self.unsynced_votes = self.unsynced_votes, []
+        marks = (len(self.disk.blocks), len(self.disk.votes), self.disk)
+        low, high = self.world.scenario.sync_us
+        self._later(self.rng.randint(low, high), self._end_sync, (batch, marks))
+
+    def _end_sync(self, done: tuple[list[SignedVote], tuple[int, int, SimDisk]]) -> None:
+        batch, (blocks, votes, _) = done
+        self.is_syncing_disk = False
+        self.disk.sync_blocks(blocks)
+        self.disk.sync_votes(min(votes, len(self.disk.votes)))
+        for signed in batch:
+            self.feed(VoteDurable(signed))
+        if self.unsynced_votes and not self.is_syncing_disk:
+            self._begin_sync()
+
+    def _send(self, effect: Send) -> None:
+        self._put(effect.peer, effect.message)
+
+    def _broadcast(self, effect: Broadcast) -> None:
+        for peer in self.world.validators.others(self.index):
+            self._put(peer, effect.message)
+
+    def _put(self, peer: int, message: Message) -> None:
+        world = self.world
+        if self.is_honest:
+            world.checkers.on_sent(self, message)
+        world.network.send(world.now_us, self.instance, self.index, peer, message)
+
+    def _set_timer(self, effect: SetTimer) -> None:
+        self.timer_draws += 1
+        self.timers[effect.timer] = self.timer_draws
+        delay_us = max(0, effect.at_ms * 1000 - self.world.now_us)
+        self._later(delay_us, self._fire, (effect.timer, self.timer_draws))
+
+    def _cancel_timer(self, effect: CancelTimer) -> None:
+        self.timers.pop(effect.timer, None)
+
+    def _fire(self, due: tuple[TimerId, int]) -> None:
+        if self.timers.get(due[0]) == due[1]:
+            self.feed(TimerFired(due[0]))
+
+    def _ask_proposal(self, effect: AskProposal) -> None:
+        refs = self.ledger.choose(effect.ancestors, BLOCK_TRANSACTIONS)
+        count = len(refs) // 32
+        answer = Proposed(effect.height, effect.parent_hash, refs, compute_digest(refs), count, 21_000 * count)
+        self._answer(200, answer)
+
+    def _ask_work(self, effect: AskWork) -> None:
+        self.ancestors = effect.ancestors
+        self._tell_work(True)
+
+    def _tell_work(self, is_asked: bool) -> None:
+        if self.ancestors is None:
+            return
+        has_work = self.ledger.has_work(self.ancestors)
+        if is_asked or has_work != self.told_work:
+            self.told_work = has_work
+            self._answer(0, WorkPending(has_work))
+
+    def _check_body(self, effect: CheckBody) -> None:
+        missing, reason = self.ledger.check_body(effect.order_hash, effect.block, effect.refs)
+        is_held = not missing and not reason
+        if is_held:
+            self.disk.blocks.append(HeldBody(effect.order_hash, effect.block, effect.refs))
+        self._answer(self.world.scenario.check_us, BodyChecked(effect.order_hash, is_held, missing, reason))
+
+    def _serve_payload(self, effect: ServePayload) -> None:
+        held = (tx for tx in split_hashes(effect.hashes) if tx in self.ledger.pool or tx in self.ledger.done)
+        self._put(effect.peer, PayloadResponse(effect.order_hash, b"".join(held)))
+
+    def _add_payload(self, effect: AddPayload) -> None:
+        self.add_transactions(split_hashes(effect.bundle))
+
+    def _execute(self, effect: Execute) -> None:
+        self._queue(self.world.scenario.execute_us, self._executed, effect)
+
+    def _executed(self, effect: Execute) -> None:
+        if self.is_honest:
+            self.world.checkers.on_executed(self, effect.height, effect.order_hash)
+        sealed_hash = self.ledger.execute(effect.height, effect.order_hash)
+        self.feed(Executed(effect.height, effect.order_hash, sealed_hash))
+
+    def _seal(self, effect: Seal) -> None:
+        certificate = effect.certificate
+        order_hash = next((h for h, sealed in self.ledger.results.items() if sealed == certificate.hash), None)
+        block = None if order_hash is None else self.ledger.seal(certificate, order_hash)
+        if block is not None:
+            self._sealed(block.head)
+            self.disk.blocks.append(block)
+
+    def _sealed(self, head: SealedHead) -> None:
+        if self.is_honest:
+            self.world.checkers.on_sealed(self, head)
+
+    def _serve_blocks(self, effect: ServeBlocks) -> None:
+        blocks = self.ledger.export(effect.first, min(effect.count, 64))
+        self._put(effect.peer, RangeResponse(effect.request, effect.first, blocks))
+
+    def _import_blocks(self, effect: ImportBlocks) -> None:
+        cost_us = self.world.scenario.execute_us * len(effect.blocks)
+        self._queue(cost_us, self._import, effect)
+
+    def _import(self, effect: ImportBlocks) -> None:
+        heads: list[SealedHead] = []
+        error = ""
+        for data in effect.blocks:
+            block, error = self.ledger.import_block(data)
+            if error:
+                break
+            if block is not None:
+                self._sealed(block.head)
+                self.disk.blocks.append(block)
+                heads.append(block.head)
+        self.feed(Imported(effect.request, tuple(heads), error))
+
+    def _prune_votes(self, effect: PruneVotes) -> None:
+        self.disk.prune_votes(effect.below_height)
+
+    def _evidence(self, effect: Evidence) -> None:
+        if self.is_honest:
+            self.world.checkers.on_evidence(self, effect.proof)
+
+    def _halt(self, effect: Halt) -> None:
+        self.halted = f"{effect.code}: {effect.reason}"
+        if self.is_honest:
+            self.world.checkers.on_halt(self, self.halted)
+
+    # --- time
+
+    def _engine_config(self) -> EngineConfig:
+        scenario = self.world.scenario
+        return EngineConfig(
+            me=self.index,
+            validators=self.world.validators,
+            genesis_order_hash=self.world.genesis_order_hash,
+            order_hash=self.world.order_hash,
+            payload_hash=compute_digest,
+            window=scenario.window,
+            term=scenario.term,
+            block_interval_ms=scenario.block_interval_ms,
+            verify_own_votes=self.is_honest and self.world.keeps_votes,
+        )
+
+    def _queue(self, cost_us: int, perform: Callable[[Any], None], effect: Effect) -> None:
+        """Executions, seals and imports happen one after another."""
+        self.execute_free_us = max(self.execute_free_us, self.world.now_us) + cost_us
+        self._later(self.execute_free_us - self.world.now_us, perform, effect)
+
+    def _answer(self, delay_us: int, event: Input) -> None:
+        self._later(delay_us, self.feed, event)
+
+    def _later(self, delay_us: int, act: Callable[[Any], None], argument: object) -> None:
+        self.world.at(self.world.now_us + delay_us, self._if_alive, (self.life, act, argument))
+
+    def _if_alive(self, what: tuple[int, Callable[[Any], None], object]) -> None:
+        life, act, argument = what
+        if life == self.life:
+            act(argument)
+
+
+PERFORM: dict[type, Callable[[Host, Any], None]] = {
+    SignVote: Host._sign_vote,
+    Send: Host._send,
+    Broadcast: Host._broadcast,
+    SetTimer: Host._set_timer,
+    CancelTimer: Host._cancel_timer,
+    AskProposal: Host._ask_proposal,
+    AskWork: Host._ask_work,
+    CheckBody: Host._check_body,
+    ServePayload: Host._serve_payload,
+    AddPayload: Host._add_payload,
+    Execute: Host._execute,
+    Seal: Host._seal,
+    ServeBlocks: Host._serve_blocks,
+    ImportBlocks: Host._import_blocks,
+    PruneVotes: Host._prune_votes,
+    Evidence: Host._evidence,
+    Halt: Host._halt,
+}
