@@ -174,3 +174,34 @@ def repair_folder(
     """Set aside what does not hold: findings, files moved, height that the folder opens at now."""
 
 def genesis_hash(genesis: bytes) -> bytes: ...
+
+class Rpc:
+    """JSON-RPC as the core answers it alone; any thread may call."""
+
+    def __init__(self, chain: Chain, options: dict[str, object]) -> None:
+        """Options: ``client_version namespaces coinbase logs_blocks_max logs_results_max call_gas_max``."""
+
+    def handle(self, body: bytes) -> bytes | None:
+        """The answer to a request or batch, empty for notifications; None, with nothing done, where Python must
+        answer any part of it."""
+
+    def handle_many(self, bodies: list[bytes]) -> list[bytes | None]:
+        """``handle`` for several bodies; transactions in them reach the pool as one batch."""
+
+    def parts(self, body: bytes) -> list[tuple[bytes, bytes | None]] | bytes:
+        """Each request with its answer, None where Python must answer; bytes when the body is no request at all."""
+
+    def result(self, method: str, params: bytes) -> tuple[bool, bytes]:
+        """The JSON text of one method's result, or False and that of the error object."""
+
+    @staticmethod
+    def methods() -> list[tuple[str, list[str]]]: ...
+    def head_event(self, number: int) -> bytes | None: ...
+    def log_events(self, number: int, criteria: bytes) -> list[bytes]: ...
+    @staticmethod
+    def build_transaction(request: bytes, secret: bytes | None) -> bytes:
+        """The signed transaction of a complete eth_sendTransaction request; marked with its sender without a key."""
+
+    @staticmethod
+    def typed_data_digest(json: bytes) -> bytes:
+        """The EIP-712 digest of a typed-data document."""

@@ -9,6 +9,7 @@ mod crypto;
 mod dev;
 mod error;
 mod rlp;
+mod rpc;
 mod transactions;
 
 use pyo3::prelude::*;
@@ -35,6 +36,8 @@ mod _native {
     use super::error::NativeError;
     #[pymodule_export]
     use super::rlp::rlp_encode;
+    #[pymodule_export]
+    use super::rpc::Rpc;
     #[pymodule_export]
     use super::transactions::{decode_transaction, sign_transaction, sign_transfers};
 }

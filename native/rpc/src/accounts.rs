@@ -97,6 +97,8 @@ fn check_slots(count: usize) -> Result<(), RpcError> {
     if count <= SLOTS_MAX {
         return Ok(());
     }
-    Err(RpcError::limit(format!("{count} storage keys were asked for"), format!("ask for at most {SLOTS_MAX} at once")))
+    Err(RpcError::limit(
+        format!("{count} storage keys were asked for"),
+        format!("ask for at most {SLOTS_MAX} at once"),
+    ))
 }
-

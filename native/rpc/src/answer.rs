@@ -31,8 +31,7 @@ pub(crate) fn write_answer(out: &mut Vec<u8>, id: &str, answer: &Answer) {
         }
         Err(error) => {
             out.extend_from_slice(b",\"error\":");
-            let text = serde_json::to_vec(error);
-            out.extend_from_slice(text.as_deref().unwrap_or(b"{\"code\":-32603,\"message\":\"internal error\"}"));
+            out.extend_from_slice(&error.to_json());
         }
     }
     out.push(b'}');

@@ -9,8 +9,8 @@ use alloy_primitives::{Address, B256, U64, U256};
 use alloy_rpc_types_eth::state::{AccountOverride as JsonOverride, StateOverride};
 use alloy_rpc_types_eth::{AccessListResult, BlockOverrides, TransactionRequest};
 use hansa_evm::{
-    AccountOverride, BlockContext, CallError, CallOutcome, CallRequest, CallStatus, StateOverrides, call as execute,
-    create_access_list, estimate_gas,
+    AccountOverride, BlockContext, CallError, CallOutcome, CallRequest, CallStatus, StateOverrides,
+    call as execute, create_access_list, estimate_gas,
 };
 use hansa_state::WorldState;
 
@@ -74,8 +74,9 @@ pub(crate) fn estimate(rpc: &Rpc, params: &Params<'_>) -> Answer {
 pub(crate) fn access_list(rpc: &Rpc, params: &Params<'_>) -> Answer {
     let it = prepare(rpc, params)?;
     let gas_max = rpc.options.call_gas_max;
-    let found = create_access_list(rpc.chain.rules(), &it.block, &it.state, &it.request, &it.overrides, gas_max)
-        .map_err(call_error)?;
+    let found =
+        create_access_list(rpc.chain.rules(), &it.block, &it.state, &it.request, &it.overrides, gas_max)
+            .map_err(call_error)?;
     json_bytes(&AccessListResult {
         access_list: found.access_list,
         gas_used: U256::from(found.outcome.gas_used),
@@ -111,13 +112,16 @@ fn call_request(rpc: &Rpc, asked: TransactionRequest) -> Result<CallRequest, Rpc
     if asked.blob_versioned_hashes.is_some() || asked.sidecar.is_some() {
         return Err(RpcError::invalid_params("blob transactions are not carried by this chain"));
     }
-    if asked.gas_price.is_some() && (asked.max_fee_per_gas.is_some() || asked.max_priority_fee_per_gas.is_some()) {
+    if asked.gas_price.is_some()
+        && (asked.max_fee_per_gas.is_some() || asked.max_priority_fee_per_gas.is_some())
+    {
         let message = "both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified";
         return Err(RpcError::invalid_params(message));
     }
     let priority_fee = asked.max_fee_per_gas.map(|_| asked.max_priority_fee_per_gas.unwrap_or(0));
     let gas_price = asked.gas_price.or(asked.max_fee_per_gas);
-    let input = asked.input.try_into_unique_input().map_err(|error| RpcError::invalid_params(error.to_string()))?;
+    let input =
+        asked.input.try_into_unique_input().map_err(|error| RpcError::invalid_params(error.to_string()))?;
     Ok(CallRequest {
         from: asked.from.unwrap_or_default(),
         to: asked.to.and_then(|kind| kind.to().copied()),
@@ -161,7 +165,8 @@ fn numbered(slots: B256HashMap<B256>) -> BTreeMap<U256, U256> {
 
 fn override_block(block: &mut BlockContext, asked: &BlockOverrides) -> Result<(), RpcError> {
     let fits = |value: U256, name: &str| {
-        u64::try_from(value).map_err(|_| RpcError::invalid_params(format!("block override {name} exceeds 64 bits")))
+        u64::try_from(value)
+            .map_err(|_| RpcError::invalid_params(format!("block override {name} exceeds 64 bits")))
     };
     if let Some(number) = asked.number {
         block.number = fits(number, "number")?;

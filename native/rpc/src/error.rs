@@ -26,7 +26,8 @@ impl RpcError {
     /// An error with our stable code and the next step.
     pub fn new(code: i64, stable: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
         let hint = hint.into();
-        let data = if hint.is_empty() { json!({ "code": stable }) } else { json!({ "code": stable, "hint": hint }) };
+        let data =
+            if hint.is_empty() { json!({ "code": stable }) } else { json!({ "code": stable, "hint": hint }) };
         Self { code, message: message.into(), data }
     }
 
@@ -36,6 +37,12 @@ impl RpcError {
             facts.insert(key.to_owned(), value.into());
         }
         self
+    }
+
+    /// The JSON text of the error object.
+    pub fn to_json(&self) -> Vec<u8> {
+        let text = serde_json::to_vec(self);
+        text.unwrap_or_else(|_| b"{\"code\":-32603,\"message\":\"internal error\"}".to_vec())
     }
 
     /// The body is no JSON.

@@ -42,7 +42,9 @@ impl Rpc {
         };
         let (first, last) = (number(from), number(to));
         if first > last {
-            return Err(RpcError::invalid_params(format!("invalid block range: from {first} is above to {last}")));
+            return Err(RpcError::invalid_params(format!(
+                "invalid block range: from {first} is above to {last}"
+            )));
         }
         let last = last.min(head);
         let blocks_max = self.options.logs_blocks_max;
@@ -65,7 +67,10 @@ impl Rpc {
             if found.len() > self.options.logs_results_max {
                 let message = format!("more than {} logs match", self.options.logs_results_max);
                 if number == first {
-                    return Err(RpcError::limit(message, "name addresses or topics: one block alone has more"));
+                    return Err(RpcError::limit(
+                        message,
+                        "name addresses or topics: one block alone has more",
+                    ));
                 }
                 found.truncate(before);
                 return Err(range_limit(message, first, number - 1));
@@ -110,7 +115,8 @@ pub fn parse_filter(text: &[u8]) -> Result<Filter, RpcError> {
 fn check_filter(filter: &Filter) -> Result<(), RpcError> {
     let longest = filter.topics.iter().map(|topic| topic.len()).fold(filter.address.len(), usize::max);
     if longest > FILTER_ALTERNATIVES_MAX {
-        let hint = format!("name at most {FILTER_ALTERNATIVES_MAX} addresses, and as many alternatives of a topic");
+        let hint =
+            format!("name at most {FILTER_ALTERNATIVES_MAX} addresses, and as many alternatives of a topic");
         return Err(RpcError::limit(format!("the filter names {longest} alternatives"), hint));
     }
     Ok(())

@@ -34,7 +34,10 @@ impl<'a> Params<'a> {
     pub fn required<T: DeserializeOwned>(&self, index: usize) -> Result<T, RpcError> {
         match self.optional(index)? {
             Some(value) => Ok(value),
-            None => Err(RpcError::invalid_params(format!("missing value for required argument {}", self.label(index)))),
+            None => Err(RpcError::invalid_params(format!(
+                "missing value for required argument {}",
+                self.label(index)
+            ))),
         }
     }
 
@@ -69,7 +72,9 @@ fn named<'a>(raw: &'a RawValue, names: &[&str]) -> Result<Vec<Option<&'a RawValu
         let Some(place) = place else {
             let shown: String = key.chars().take(64).collect();
             let known = names.join(", ");
-            return Err(RpcError::invalid_params(format!("unknown argument {shown}; this method takes: {known}")));
+            return Err(RpcError::invalid_params(format!(
+                "unknown argument {shown}; this method takes: {known}"
+            )));
         };
         values[place] = Some(value);
     }

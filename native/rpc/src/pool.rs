@@ -64,7 +64,9 @@ fn by_sender(all: &[SenderContent], show: impl Fn(&Recovered) -> Value) -> Answe
         let filled = all.iter().filter(|content| !pick(content).is_empty());
         filled.map(|content| (content.sender.to_string(), by_nonce(pick(content), &show))).collect()
     };
-    json_bytes(&json!({ "pending": side(|content| &content.pending), "queued": side(|content| &content.queued) }))
+    json_bytes(
+        &json!({ "pending": side(|content| &content.pending), "queued": side(|content| &content.queued) }),
+    )
 }
 
 fn by_nonce(txs: &[Recovered], show: impl Fn(&Recovered) -> Value) -> BTreeMap<u64, Value> {

@@ -66,7 +66,8 @@ impl<'a> Body<'a> {
             let message = format!("the body has {} bytes", body.len());
             return Err(RpcError::limit(message, format!("send at most {BODY_BYTES_MAX} bytes at once")));
         }
-        let whole: &RawValue = serde_json::from_slice(body).map_err(|error| RpcError::parse(error.to_string()))?;
+        let whole: &RawValue =
+            serde_json::from_slice(body).map_err(|error| RpcError::parse(error.to_string()))?;
         if !whole.get().starts_with('[') {
             return Ok(Self::One(Element::parse(whole.get())));
         }
@@ -77,7 +78,10 @@ impl<'a> Body<'a> {
         }
         if items.len() > BATCH_ITEMS_MAX {
             let message = format!("the batch has {} requests", items.len());
-            return Err(RpcError::limit(message, format!("send at most {BATCH_ITEMS_MAX} requests in one batch")));
+            return Err(RpcError::limit(
+                message,
+                format!("send at most {BATCH_ITEMS_MAX} requests in one batch"),
+            ));
         }
         Ok(Self::Batch(items.into_iter().map(|item| Element::parse(item.get())).collect()))
     }
@@ -122,7 +126,9 @@ impl<'a> Request<'a> {
             return Err(RpcError::invalid_request("the method name is too long"));
         }
         let id = wire.id.map(RawValue::get);
-        if id.is_some_and(|id| !(id == "null" || id.starts_with(['"', '-']) || id.as_bytes()[0].is_ascii_digit())) {
+        if id.is_some_and(|id| {
+            !(id == "null" || id.starts_with(['"', '-']) || id.as_bytes()[0].is_ascii_digit())
+        }) {
             return Err(RpcError::invalid_request("id is neither a string, a number nor null"));
         }
         Ok(Self { id, method, params: wire.params })

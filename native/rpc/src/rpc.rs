@@ -47,6 +47,16 @@ impl Default for RpcOptions {
     }
 }
 
+impl RpcOptions {
+    /// Reads options from a JSON object; what is not given keeps its default.
+    ///
+    /// # Errors
+    /// Invalid parameters, naming the field.
+    pub fn from_json(text: &str) -> Result<Self, RpcError> {
+        serde_json::from_str(text).map_err(|error| RpcError::invalid_params(format!("rpc options: {error}")))
+    }
+}
+
 /// Answers JSON-RPC from a chain. Shared between threads; every call may run on any of them.
 pub struct Rpc {
     pub(crate) chain: Arc<Chain>,

@@ -20,7 +20,7 @@ pub fn typed_data_digest(json: &[u8]) -> Result<B256, RpcError> {
 }
 
 /// Builds a transaction from a complete request (nonce, gas, fees, chain id). Without a secret the signature only
-/// tells the sender apart; see [`Rpc::submit_as`].
+/// tells senders apart, as the chain's development calls take it.
 ///
 /// # Errors
 /// Invalid parameters.
@@ -28,11 +28,13 @@ pub fn build_transaction(json: &[u8], secret: Option<&[u8; 32]>) -> Result<Bytes
     let request: TransactionRequest = serde_json::from_slice(json)
         .map_err(|error| RpcError::invalid_params(format!("invalid argument 0 (Transaction): {error}")))?;
     let sender = request.from.unwrap_or_default();
-    let unsigned = request
-        .build_typed_tx()
-        .map_err(|_| RpcError::invalid_params("the transaction lacks what its type needs, or is a blob one"))?;
+    let unsigned = request.build_typed_tx().map_err(|_| {
+        RpcError::invalid_params("the transaction lacks what its type needs, or is a blob one")
+    })?;
     let signed = match secret {
-        Some(secret) => sign_transaction(unsigned, secret).map_err(|error| RpcError::internal(error.to_string()))?,
+        Some(secret) => {
+            sign_transaction(unsigned, secret).map_err(|error| RpcError::internal(error.to_string()))?
+        }
         None => marked(unsigned, sender),
     };
     Ok(signed.raw)
@@ -45,15 +47,6 @@ fn marked(unsigned: TypedTransaction, sender: Address) -> Transaction {
 }
 
 impl Rpc {
-    /// Admits a transaction as sent by `sender`, whatever its signature says. Development chains only.
-    ///
-    /// # Errors
-    /// The pool's refusal.
-    pub fn submit_as(&self, raw: Bytes, sender: Address) -> Result<B256, RpcError> {
-        self.chain.pool().senders().insert(alloy_primitives::keccak256(&raw), sender);
-        self.submit_one(raw)
-    }
-
     /// Admits one transaction.
     ///
     /// # Errors

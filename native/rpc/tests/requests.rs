@@ -46,7 +46,9 @@ fn deep_nesting_is_refused_not_followed() {
 
 #[test]
 fn null_ids_are_answered_and_absent_ones_are_not() {
-    let Body::One(null) = Body::parse(br#"{"jsonrpc":"2.0","id":null,"method":"a"}"#).unwrap() else { panic!() };
+    let Body::One(null) = Body::parse(br#"{"jsonrpc":"2.0","id":null,"method":"a"}"#).unwrap() else {
+        panic!()
+    };
     let Body::One(absent) = Body::parse(br#"{"jsonrpc":"2.0","method":"a"}"#).unwrap() else { panic!() };
     assert!(!null.is_notification());
     assert!(absent.is_notification());
