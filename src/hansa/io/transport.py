@@ -183,6 +183,11 @@ class Transport:
         """Whether all lanes to a peer are open."""
         return peer in self._up
 
+    @property
+    def has_peers(self) -> bool:
+        """Whether any peer is up."""
+        return bool(self._up)
+
     def peers_up(self) -> list[int]:
         """The peers that are up, ascending."""
         return sorted(self._up)

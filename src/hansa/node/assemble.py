@@ -176,8 +176,9 @@ def open_transport(folder: NodeFolder, config: NodeConfig, genesis: Genesis, run
     facts = TransportFacts(
         config.index, runtime.chain.genesis_hash, parse_address(config.listen), config.peer_addresses()
     )
-    inbox = runtime.inbox
-    events = TransportEvents(inbox.on_message, runtime.gossip.on_bundle, inbox.on_peer_up, inbox.on_peer_down)
+    events = TransportEvents(
+        runtime.inbox.on_message, runtime.gossip.on_bundle, runtime.on_peer_up, runtime.on_peer_down
+    )
     return Transport(facts, tls, events)
 
 

@@ -14,9 +14,10 @@ from hansa.io.clock import Clock
 from hansa.io.transport import Transport
 from hansa.io.worker import Worker
 from hansa.network.errors import InvalidFrame
-from hansa.network.frames import FrameKind
+from hansa.network.frames import PAYLOAD_BYTES_MAX, FrameKind
 from hansa.network.lanes import Lane
 from hansa.node.errors import native_code
+from hansa.types.order import HASH_BYTES
 
 if TYPE_CHECKING:
     from hansa._native import Chain
@@ -26,6 +27,8 @@ log = logging.getLogger("hansa.gossip")
 BUNDLE_BYTES = 256 * 1024
 BUNDLE_INTERVAL_S = 0.010
 REMIND_INTERVAL_S = 1.0  # expiry, and what the pool wants to send again
+OFFER_COUNT = 1_024  # pending transactions in one bundle for a peer that came
+OFFER_BUNDLES_MAX = 64
 ADMISSION_BYTES_MAX = 8 * 1024 * 1024  # bundles of one peer that wait for admission
 
 
@@ -69,7 +72,7 @@ class Gossip:
 
     def kick(self) -> None:
         """Own transactions may wait to leave."""
-        if self._transport is None or self._scheduled is not None:
+        if self._transport is None or self._scheduled is not None or not self._transport.has_peers:
             return
         if self._taking:
             self._again = True
@@ -96,6 +99,30 @@ class Gossip:
         if self._again:
             self._again = False
             self.kick()
+
+    def on_peer_up(self, peer: int) -> None:
+        """A peer came: it may have an empty pool, so it gets what waits in ours, in several bundles."""
+        self._admission.submit(lambda: self._pending_now(), lambda bundles: self._offer(peer, bundles))
+        self.kick()
+
+    def _pending_now(self) -> list[bytes]:
+        bundles: list[bytes] = []
+        cursor = 0
+        while len(bundles) < OFFER_BUNDLES_MAX:
+            cursor, hashes = self._chain.pending_hashes_since(cursor)
+            if not hashes:
+                break
+            waiting = [h for h in split_hashes(hashes) if self._chain.status_of(h)[0] == "pending"]
+            for start in range(0, len(waiting), OFFER_COUNT):
+                bundle = self._chain.payload(b"".join(waiting[start : start + OFFER_COUNT]))
+                if len(bundle) <= PAYLOAD_BYTES_MAX:
+                    bundles.append(bundle)
+        return bundles
+
+    def _offer(self, peer: int, bundles: list[bytes]) -> None:
+        for bundle in bundles:
+            if self._transport is not None and self._transport.is_up(peer):
+                self._transport.send(peer, Lane.TRANSACTIONS, FrameKind.BUNDLE, bundle)
 
     def on_bundle(self, peer: int, bundle: bytes) -> None:
         """A bundle came from a peer."""
@@ -127,3 +154,8 @@ class Gossip:
         self.refused += refused
         if admitted:
             self._on_pool_changed()
+
+
+def split_hashes(joined: bytes) -> list[bytes]:
+    """The 32-byte hashes in a concatenation."""
+    return [joined[at : at + HASH_BYTES] for at in range(0, len(joined), HASH_BYTES)]

@@ -96,14 +96,6 @@ class Inbox:
         self._verifier.remember(unchecked)
         self._push(ins.MessageIn(peer, message))
 
-    def on_peer_up(self, peer: int) -> None:
-        """All lanes to a peer are open."""
-        self._push(ins.PeerUp(peer))
-
-    def on_peer_down(self, peer: int) -> None:
-        """A peer went away."""
-        self._push(ins.PeerDown(peer))
-
     def _check_elsewhere(self, peer: int, message: Message, unchecked: list[SignedVote]) -> None:
         def check() -> HansaError | None:
             try:

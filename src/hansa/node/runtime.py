@@ -145,6 +145,15 @@ class Runtime:
         """(sealed height, view), for logs."""
         return self.feed.height, self.replica.status().view
 
+    def on_peer_up(self, peer: int) -> None:
+        """All lanes to a peer are open."""
+        self.push(ins.PeerUp(peer))
+        self.gossip.on_peer_up(peer)
+
+    def on_peer_down(self, peer: int) -> None:
+        """A peer went away."""
+        self.push(ins.PeerDown(peer))
+
     def kick(self) -> None:
         """Transactions may have entered the pool here."""
         self.gossip.kick()

@@ -53,6 +53,14 @@ class FakeChain:
             admitted = self._admit(raws)
         return admitted, len(raws) - admitted
 
+    def pending_hashes_since(self, cursor: int) -> tuple[int, bytes]:
+        with self.lock:
+            hashes = list(self.pool)
+        return len(hashes), b"".join(hashes[cursor:])
+
+    def status_of(self, transaction: bytes) -> tuple[str, str | None]:
+        return ("pending" if transaction in self.pool else "final"), None
+
     def expire(self, now_ms: int) -> int:
         return 0
 

@@ -39,6 +39,8 @@ class Wire:
         self.sent: list[bytes] = []
         self.paused: list[tuple[int, Lane, bool]] = []
 
+    has_peers = True
+
     def broadcast(self, lane: Lane, kind: FrameKind, payload: bytes) -> None:
         assert (lane, kind) == (Lane.TRANSACTIONS, FrameKind.BUNDLE)
         self.sent.append(payload)

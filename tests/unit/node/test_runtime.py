@@ -67,11 +67,13 @@ class Member:
                 restored=Restored(SealedHead(height, sealed_hash, order_hash, block), recent, votes.records, bodies),
             )
         )
-        inbox, gossip = self.runtime.inbox, self.runtime.gossip
+        runtime = self.runtime
         addresses = self.world.alliance.addresses
         peers = {i: address for i, address in enumerate(addresses) if i != self.index}
         facts = TransportFacts(self.index, GENESIS_HASH, addresses[self.index], peers)
-        events = TransportEvents(inbox.on_message, gossip.on_bundle, inbox.on_peer_up, inbox.on_peer_down)
+        events = TransportEvents(
+            runtime.inbox.on_message, runtime.gossip.on_bundle, runtime.on_peer_up, runtime.on_peer_down
+        )
         self.transport = Transport(facts, self.world.alliance.tls(self.index), events)
         await self.transport.start()
         self.runtime.start(self.transport)
