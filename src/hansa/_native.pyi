@@ -178,13 +178,14 @@ def genesis_hash(genesis: bytes) -> bytes: ...
 class Rpc:
     """JSON-RPC as the core answers it alone; any thread may call."""
 
-    def __init__(self, chain: Chain, options: dict[str, object]) -> None:
+    def __init__(self, chain: Chain, options: dict[str, object] | None = None) -> None:
         """Options: ``client_version namespaces coinbase logs_blocks_max logs_results_max call_gas_max``."""
 
     def handle(self, body: bytes) -> bytes | None:
         """The answer to a request or batch, empty for notifications; None, with nothing done, where Python must
         answer any part of it."""
 
+    def handle_one(self, request: bytes) -> bytes | None: ...
     def handle_many(self, bodies: list[bytes]) -> list[bytes | None]:
         """``handle`` for several bodies; transactions in them reach the pool as one batch."""
 
@@ -196,12 +197,16 @@ class Rpc:
 
     @staticmethod
     def methods() -> list[tuple[str, list[str]]]: ...
+    def block_hash(self, number: int) -> bytes | None: ...
     def head_event(self, number: int) -> bytes | None: ...
     def log_events(self, number: int, criteria: bytes) -> list[bytes]: ...
     @staticmethod
-    def build_transaction(request: bytes, secret: bytes | None) -> bytes:
+    def build_transaction(request: bytes, secret: bytes | None = None) -> bytes:
         """The signed transaction of a complete eth_sendTransaction request; marked with its sender without a key."""
 
     @staticmethod
-    def typed_data_digest(json: bytes) -> bytes:
+    def typed_data_digest(document: bytes) -> bytes:
         """The EIP-712 digest of a typed-data document."""
+
+def run_state_test(json: bytes) -> tuple[int, list[tuple[str, int, str]]]:
+    """Posts run, and the failed ones as (name, position, what was different)."""

@@ -10,6 +10,7 @@ mod dev;
 mod error;
 mod rlp;
 mod rpc;
+mod state_test;
 mod transactions;
 
 use pyo3::prelude::*;
@@ -38,6 +39,8 @@ mod _native {
     use super::rlp::rlp_encode;
     #[pymodule_export]
     use super::rpc::Rpc;
+    #[pymodule_export]
+    use super::state_test::run_state_test;
     #[pymodule_export]
     use super::transactions::{decode_transaction, sign_transaction, sign_transfers};
 }

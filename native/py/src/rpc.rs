@@ -64,7 +64,7 @@ impl Rpc {
 
     fn parts<'py>(&self, py: Python<'py>, body: &[u8]) -> PyResult<Bound<'py, PyAny>> {
         match py.detach(|| self.inner.parts(body)) {
-            Err(error) => Ok(text(py, &hansa_rpc::error_body(&error)).into_any()),
+            Err(error) => Ok(text(py, &hansa_rpc::rpc::error_body(&error)).into_any()),
             Ok(parts) => {
                 let pairs = parts.iter().map(|part| -> PartPair<'py> {
                     (text(py, &part.request), part.answer.as_ref().map(|answer| text(py, answer)))
@@ -74,7 +74,8 @@ impl Rpc {
         }
     }
 
-    fn methods(&self) -> Vec<(&'static str, Vec<&'static str>)> {
+    #[staticmethod]
+    fn methods() -> Vec<(&'static str, Vec<&'static str>)> {
         hansa_rpc::Rpc::methods().iter().map(|method| (method.name, method.params.to_vec())).collect()
     }
 
@@ -104,20 +105,23 @@ impl Rpc {
         Ok(events.iter().map(|event| text(py, event)).collect())
     }
 
+    #[staticmethod]
     #[pyo3(signature = (request, secret=None))]
     fn build_transaction<'py>(
-        &self,
         py: Python<'py>,
         request: &[u8],
         secret: Option<&[u8]>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let secret = secret.map(|secret| convert::array("secret", secret)).transpose()?;
-        let raw = py.detach(|| hansa_rpc::build_transaction(request, secret.as_ref())).map_err(refused)?;
+        let raw = py
+            .detach(|| hansa_rpc::typed_data::build_transaction(request, secret.as_ref()))
+            .map_err(refused)?;
         Ok(text(py, &raw))
     }
 
-    fn typed_data_digest<'py>(&self, py: Python<'py>, document: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-        let digest = py.detach(|| hansa_rpc::typed_data_digest(document)).map_err(refused)?;
+    #[staticmethod]
+    fn typed_data_digest<'py>(py: Python<'py>, document: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        let digest = py.detach(|| hansa_rpc::typed_data::typed_data_digest(document)).map_err(refused)?;
         Ok(text(py, digest.as_slice()))
     }
 }
