@@ -1,6 +1,7 @@
 """One simulated alliance: an event heap, the hosts, the network, the faults, the clients, the checkers."""
 
 import heapq
+import traceback
 from collections.abc import Callable
 from random import Random
 from typing import Any
@@ -12,6 +13,7 @@ from hansa.consensus.messages import Message
 from hansa.consensus.pbft import Rules
 from hansa.consensus.signer import Signer
 from hansa.consensus.validators import ValidatorSet
+from hansa.errors import HansaError
 from hansa.sim.checkers import Checkers, Violation
 from hansa.sim.host import Host
 from hansa.sim.ledger import GENESIS_ORDER_HASH, compute_digest, compute_order_hash
@@ -21,6 +23,7 @@ from hansa.sim.trace import Trace
 from hansa.types.order import OrderBlock
 
 EVENTS_MAX = 2_000_000
+BUGS = (AssertionError, LookupError, TypeError, AttributeError, ValueError, HansaError)  # none of them may happen
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -103,6 +106,8 @@ class World:
             self.checkers.on_end()
         except Violation as found:
             violation = str(found)
+        except BUGS as bug:
+            violation = f"bug: {bug!r} at {_last_line(bug)}"
         honest = self.honest
         return Outcome(
             seed=self.scenario.seed,
@@ -230,6 +235,11 @@ class World:
     def _shuffle_twins(self, _: None) -> None:
         self.network.shuffle_twins()
         self.at(self.now_us + TWIN_SHUFFLE_US, self._shuffle_twins, None)
+
+
+def _last_line(error: BaseException) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{frame.name}:{frame.lineno}"
 
 
 def make_plain_signer(index: int) -> Signer:

@@ -18,8 +18,8 @@ def lead(state: PbftState) -> None:
         return
     if state.lead_checking is not None:
         _propose_checked(state)
-    if state.lead_checking is None and state.lead_asked is None and _is_due(state):
-        tip = state.lead_tip
+    tip = state.lead_tip
+    if tip is not None and state.lead_checking is None and state.lead_asked is None and _is_due(state, tip):
         state.lead_asked = (tip.height + 1, tip.hash)
         state.emit(AskProposal(tip.height + 1, tip.hash, get_ancestors(state, tip.hash)))
 
@@ -93,10 +93,9 @@ def is_window_open(state: PbftState) -> bool:
     return top + 1 <= window_end(state.root.height, base_height, state.config)
 
 
-def _is_due(state: PbftState) -> bool:
-    """Whether a block may be proposed now; sets the timer for a later moment."""
-    tip, base_height = state.lead_tip, state.lead_base_height
-    assert tip is not None
+def _is_due(state: PbftState, tip: Base) -> bool:
+    """Whether a child of the tip may be proposed now; sets the timer for a later moment."""
+    base_height = state.lead_base_height
     mark = state.marks.get(VoteType.PROPOSE)
     parent = get_block(state, tip.hash)
     if base_height is None or parent is None or not is_linked(state, tip.hash) or not _is_own_line(state, tip):
