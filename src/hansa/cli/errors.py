@@ -6,7 +6,7 @@ HansaError
 ├── NotFound     ← NoSuchKey, NothingRunning
 ├── Unavailable  ← NodeDied, NotReady
 ├── Conflict     ← PortInUse, StillRunning
-└── Corrupt      ← LedgerBroken
+└── Corrupt      ← LedgerBroken, LedgerUnreadable
 """
 
 from hansa.errors import Conflict, Corrupt, InvalidInput, NotFound, Refused, Unavailable
@@ -65,6 +65,12 @@ class LedgerBroken(Corrupt):
     """`verify` found something that does not hold; every finding is in `data`."""
 
     code = "CLI-9"
+
+
+class LedgerUnreadable(Corrupt):
+    """The ledger is missing, locked, or so damaged that it cannot even be examined."""
+
+    code = "CLI-12"
 
 
 class ReceiptFailed(Refused):

@@ -1,6 +1,5 @@
 """Checking a stopped node's folder, and healing it from the other nodes."""
 
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ from hansa import _native
 from hansa.alliance.files import read_public
 from hansa.alliance.founding import load_alliance, resolve_folder
 from hansa.alliance.layout import NodeFolder
-from hansa.cli.errors import LedgerBroken, NotReady, StillRunning
+from hansa.cli.errors import LedgerBroken, LedgerUnreadable, NotReady, StillRunning
 from hansa.cli.processes import (
     ProcessRecord,
     read_ready,
@@ -30,24 +29,24 @@ from hansa.sdk.client import Client
 from hansa.sdk.errors import NodeUnreachable, RpcFailed
 
 _POLL_S = 0.1
-QUARANTINE = "quarantine"
+_STILL_BROKEN = "if it is the vote log, this validator must get a new key; otherwise report it"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that does not hold."""
 
-    file: str
-    at: int | None  # block or byte offset, as `what` says; None where neither applies
-    what: str
+    file: str  # relative to the node's data folder
+    offset: int | None  # bytes from the start of the file; None where none applies
+    what: str  # with the block, where it is one
 
     def __str__(self) -> str:
-        where = f"{self.file}" + (f" at {self.at}" if self.at is not None else "")
+        where = self.file if self.offset is None else f"{self.file} at byte {self.offset}"
         return f"{where}: {self.what}"
 
     def as_json(self) -> dict[str, object]:
         """The finding as data."""
-        return {"file": self.file, "at": self.at, "what": self.what}
+        return {"file": self.file, "offset": self.offset, "what": self.what}
 
 
 def open_node_folder(directory: Path) -> NodeFolder:
@@ -83,27 +82,40 @@ def find_damage(folder: NodeFolder) -> list[Finding]:
     ------
     NoAlliance: genesis.json is missing.
     InvalidNodeConfig: node.toml or genesis.json does not hold.
+    LedgerUnreadable: there is no ledger, or it cannot be examined at all.
     """
     genesis = read_public(folder.genesis)
     config = load_node_config(folder)
     data = folder.root / config.data
-    ledger = [Finding(file, at, what) for file, at, what in _native.verify_ledger(str(data), genesis)]
-    return ledger + _vote_damage(data / "votes", genesis, config)
+    try:
+        found = _native.verify_ledger(str(data), genesis)
+    except _native.NativeError as error:
+        raise _unreadable(error) from None
+    ledger = [Finding(file, offset, what) for file, offset, what in found]
+    return ledger + _vote_damage(data, genesis, config)
 
 
-def _vote_damage(votes: Path, genesis: bytes, config: NodeConfig) -> list[Finding]:
+def _vote_damage(data: Path, genesis: bytes, config: NodeConfig) -> list[Finding]:
     public = decode_genesis(genesis).public_keys()[config.index]
     try:
         found = examine_vote_log(
-            votes, genesis_hash_of(genesis), config.index, lambda birth: is_birth_signed(birth, public)
+            data / "votes", genesis_hash_of(genesis), config.index, lambda birth: is_birth_signed(birth, public)
         )
     except (LostVoteLog, ForeignVoteLog) as error:
-        return [Finding(str(votes), None, error.cause)]
-    return [Finding(str(path), None, what) for path, what in found]
+        return [Finding("votes", None, error.cause)]
+    return [Finding(str(path.relative_to(data)), None, what) for path, what in found]
+
+
+def _unreadable(error: _native.NativeError) -> LedgerUnreadable:
+    code, message, hint = error.args
+    return LedgerUnreadable(message, hint, native_code=code)
 
 
 def repair_node(screen: Screen, directory: Path, yes: bool, timeout_s: float) -> None:
-    """Put damaged files aside, let the node fetch what is missing from the others, stop it, and verify again.
+    """Put aside what does not hold, let the node fetch what is missing from the others, stop it, and verify again.
+
+    The vote log stays where it is: each vote stands there twice, and the node mends one copy from the other when it
+    opens the log. Where both are gone the last check still says so: then only a new key helps.
 
     Raises
     ------
@@ -121,47 +133,25 @@ def repair_node(screen: Screen, directory: Path, yes: bool, timeout_s: float) ->
     for finding in findings:
         screen.say(f"  {finding}")
     config = load_node_config(folder)
-    aside = _damaged_files(folder.root / config.data, findings)
-    screen.say(f"  These go to {folder.data / QUARANTINE}: {', '.join(str(path.name) for path in aside)}")
-    screen.say("  Then the node starts, fetches the blocks with their certificates from the others, and is verified.")
+    data = folder.root / config.data
+    screen.say(f"  What does not hold goes to {data / 'quarantine'}. Then the node starts, fetches the missing blocks")
+    screen.say("  with their certificates from the other nodes, stops, and everything is checked again.")
     if not yes and not screen.confirm("repair it?"):
         return
     began = time.monotonic()
-    _quarantine(folder.root / config.data, aside)
+    try:
+        _, moved, kept = _native.repair_folder(str(data), read_public(folder.genesis))
+    except _native.NativeError as error:
+        raise _unreadable(error) from None
+    screen.step("put aside", ", ".join(moved) or "nothing", f"block {kept} holds")
     height = _catch_up(folder, config, began + timeout_s)
     left = find_damage(folder)
     if left:
         facts = [finding.as_json() for finding in left]
-        raise LedgerBroken(f"{len(left)} things still do not hold in {directory}", "report this", findings=facts)
+        raise LedgerBroken(f"{len(left)} things still do not hold in {directory}", _STILL_BROKEN, findings=facts)
     screen.step("repaired", f"{directory} at block {height}", f"{time.monotonic() - began:.1f} s")
-    screen.data({"directory": str(directory), "repaired": [finding.as_json() for finding in findings]}, "")
-
-
-def _damaged_files(data: Path, findings: list[Finding]) -> list[Path]:
-    """What is put aside: of the ledger everything from the first bad file on, since each block rests on those before.
-
-    The vote log stays where it is: each vote stands there twice, and the node mends one copy from the other when it
-    opens the log. Where both are gone, `find_damage` still says so afterwards, and only a new key helps.
-    """
-    files = {Path(finding.file).name for finding in findings}
-    blocks = sorted((data / "blocks").glob("*"))
-    first_bad = next((path for path in blocks if path.name in files), None)
-    aside = [path for path in blocks if first_bad is not None and path.name >= first_bad.name]
-    if first_bad is not None:
-        # A checkpoint may stand for a block that is fetched anew; it is written again soon.
-        return aside + sorted((data / "checkpoints").glob("*"))
-    return [path for path in sorted((data / "checkpoints").glob("*")) if path.name in files]
-
-
-def _quarantine(data: Path, files: list[Path]) -> None:
-    """Move files aside, under a name that nothing else has."""
-    if not files:
-        return
-    aside = data / QUARANTINE / time.strftime("%Y%m%dT%H%M%S")
-    for path in files:
-        target = aside / path.parent.name / path.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(path, target)
+    repaired = [finding.as_json() for finding in findings]
+    screen.data({"directory": str(directory), "repaired": repaired, "moved": moved, "height": height}, "")
 
 
 def _catch_up(folder: NodeFolder, config: NodeConfig, deadline: float) -> int:

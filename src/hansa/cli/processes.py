@@ -80,7 +80,6 @@ def start_node(folder: NodeFolder) -> ProcessRecord:
             stdout=log,
             stderr=log,
             start_new_session=True,
-            cwd=folder.root,
         )
     record = ProcessRecord(process.pid, started_at(process.pid) or 0)
     write_public(folder.pid, msgspec.json.encode(record) + b"\n")

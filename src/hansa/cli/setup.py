@@ -8,7 +8,7 @@ from pathlib import Path
 from hansa import _native
 from hansa.alliance.chain_id import check_chain_id, draw_chain_id
 from hansa.alliance.draft import draft_alliance, encode_alliance
-from hansa.alliance.errors import FolderTaken, NoAlliance
+from hansa.alliance.errors import FolderTaken, InvalidPublicPart, NoAlliance
 from hansa.alliance.files import read_public, write_public
 from hansa.alliance.founding import (
     found_organisation,
@@ -125,9 +125,17 @@ def install(folder: AllianceFolder, alliance: Alliance, genesis: bytes, organisa
 
 
 def genesis_hash_of(genesis: bytes) -> bytes:
-    """The hash of the first block's header; 32 bytes. It binds everything in genesis.json."""
-    chain = _native.Chain.create(None, genesis)
-    return chain.genesis_hash
+    """The hash of the first block's header; 32 bytes. It binds everything in genesis.json.
+
+    Raises
+    ------
+    InvalidPublicPart: the chain finds it malformed.
+    """
+    try:
+        return _native.genesis_hash(genesis)
+    except _native.NativeError as error:
+        _, message, hint = error.args
+        raise InvalidPublicPart(f"genesis.json does not hold: {message}", hint) from None
 
 
 def load_founded(folder: AllianceFolder, alliance: Alliance) -> tuple[bytes, list[Organisation]]:

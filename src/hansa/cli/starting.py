@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from hansa.alliance.model import Alliance
 from hansa.cli.errors import NotReady
 from hansa.cli.network import LocalNode
-from hansa.cli.processes import ProcessRecord, check_port_free, read_ready, running_process, start_node, wait_ready
+from hansa.cli.processes import (
+    ProcessRecord,
+    check_port_free,
+    read_ready,
+    running_process,
+    start_node,
+    stop_nodes,
+    wait_ready,
+)
+from hansa.errors import HansaError
 from hansa.sdk.client import Client
 from hansa.sdk.errors import NodeUnreachable, RpcFailed
 
@@ -40,13 +49,23 @@ def start_nodes(alliance: Alliance, nodes: Sequence[LocalNode], timeout_s: float
         for address in addresses[node.name]:
             check_port_free(address, node.name)
     processes: dict[str, ProcessRecord] = {node.name: start_node(node.folder) for node in stopped}
+    try:
+        heights = _wait_serving(nodes, processes, deadline)
+    except HansaError:
+        stop_nodes(processes)  # nothing is left half started
+        raise
+    linked = _wait_linked(alliance, nodes, deadline)
+    return Started(tuple(processes), linked, heights, time.monotonic() - began)
+
+
+def _wait_serving(nodes: Sequence[LocalNode], processes: dict[str, ProcessRecord], deadline: float) -> dict[str, int]:
+    """The height of each node by name, once all serve."""
     heights: dict[str, int] = {}
     for node in nodes:
         process = processes.get(node.name)
         ready = wait_ready(node.folder, node.name, process, deadline) if process else read_ready(node.folder)
         heights[node.name] = ready.height if ready else 0
-    linked = _wait_linked(alliance, nodes, deadline)
-    return Started(tuple(processes), linked, heights, time.monotonic() - began)
+    return heights
 
 
 def _wait_linked(alliance: Alliance, nodes: Sequence[LocalNode], deadline: float) -> int:
