@@ -75,17 +75,14 @@ class LedgerWork:
             raise explain_native(error) from error
 
     def close(self) -> None:
-        """Leave a young checkpoint behind, so that the next start is short; called after all workers ended.
+        """Stop the ledger cleanly: all durable, the log's closing marks; called after all workers ended.
 
         Raises
         ------
         DiskFull, DiskFailed, LedgerFailure: it cannot be written.
         """
-        if self._blocks_since_checkpoint == 0:
-            return
         try:
-            self._chain.sync()
-            self._chain.checkpoint()
+            self._chain.close()
         except NativeError as error:
             raise explain_native(error) from error
 

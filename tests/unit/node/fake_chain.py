@@ -148,6 +148,9 @@ class FakeChain:
     def checkpoint(self) -> int:
         return len(self.sealed) - 1
 
+    def close(self) -> None:
+        pass
+
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(f"the loop asked for chain.{name}, which the stand-in lacks")
 
