@@ -36,6 +36,8 @@ pub fn chain_rules(genesis: &Genesis) -> ChainRules {
         suite: genesis.suite,
         evm: Spec::from_name(&genesis.rules.evm).unwrap_or(Spec::Osaka),
         fees: Fees::from_name(&genesis.rules.fees).unwrap_or(Fees::None),
+        // Contracts are impersonated on single development nodes only.
+        code_senders: genesis.dev && genesis.consensus.kind == "solo",
         ..ChainRules::alliance(genesis.chain_id)
     }
 }

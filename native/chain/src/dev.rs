@@ -268,6 +268,10 @@ impl Chain {
     pub fn dev_set_next_block(&self, next: NextBlock) -> Result<(), ChainError> {
         self.check_playground("dev_set_next_block")?;
         self.work.lock().next_block = next;
+        if let Some(base_fee) = next.base_fee {
+            let rules = self.pool.rules();
+            self.pool.set_rules(hansa_pool::PoolRules { base_fee, ..(*rules).clone() });
+        }
         Ok(())
     }
 

@@ -35,7 +35,12 @@ async def send_transaction(context: Context, params: Params) -> Any:
     """eth_sendTransaction: fill what is missing, sign with an unlocked key, send."""
     dev = _dev(context)
     raw, sender = await _build(context, params)
-    return "0x" + dev.send(raw, sender).hex()
+    if sender is None:
+        sent: str = _core(context, "eth_sendRawTransaction", "0x" + raw.hex())
+    else:
+        sent = "0x" + dev.submit_as(sender, raw).hex()
+    context.node.kick()
+    return sent
 
 
 async def sign_transaction(context: Context, params: Params) -> Any:

@@ -61,6 +61,7 @@ NATIVE: dict[str, bool] = {
     "eth_getTransactionCount": False,
     "eth_getCode": False,
     "eth_getStorageAt": False,
+    "eth_getStorageValues": False,
     "eth_getProof": True,
     "eth_call": True,
     "eth_estimateGas": True,

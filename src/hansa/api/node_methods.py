@@ -65,7 +65,7 @@ async def filter_changes(context: Context, params: Params) -> Any:
         return [] if criteria is None else msgspec.Raw(context.core("eth_getLogs", msgspec.Raw(criteria)))
     first = min(one.cursor, head) + 1
     one.cursor = head
-    hashes_of = (context.node.rpc.block_hash(number) for number in range(max(first, head - 4_095), head + 1))
+    hashes_of = (context.node.chain.sealed_hash(number) for number in range(max(first, head - 4_095), head + 1))
     return ["0x" + block.hex() for block in hashes_of if block is not None]
 
 

@@ -24,13 +24,8 @@ class DevControl(Protocol):
     def is_impersonated(self, account: bytes) -> bool:
         """Whether `impersonate` holds for the account."""
 
-    def send(self, raw: bytes, sender: bytes | None) -> bytes:
-        """Admit one transaction and return its hash; with `sender` its signature is not looked at.
-
-        Raises
-        ------
-        Refused: the pool's reason.
-        """
+    def submit_as(self, sender: bytes, raw: bytes) -> bytes:
+        """Admit a transaction as sent by `sender`, whatever its signature; its hash."""
 
     def mine(self, count: int = 1, interval_s: int | None = None, timestamp: int | None = None) -> None:
         """Seal blocks now, empty ones too; `timestamp` is the first one's time in seconds."""

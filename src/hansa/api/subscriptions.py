@@ -167,7 +167,7 @@ class Hub:
         whole: bytes | None = None
         for one in subscriptions:
             if one.full and whole is None:
-                whole = self._node.rpc.result("eth_getTransactionByHash", b"[" + quoted + b"]")
+                whole = self._node.rpc.result("eth_getTransactionByHash", b"[" + quoted + b"]")[1]
             one.send(whole or b"null" if one.full else quoted)
 
     async def _watch_syncing(self) -> None:
