@@ -21,7 +21,7 @@ test:  ## everything that must hold: lint, Rust tests, Python tests
 
 environments:  ## the virtual environments and packages that tests use
 	@tools/check_machine.sh test
-	@tools/make_venv.sh .venv-dev requirements-dev.lock
+	@tools/make_venv.sh .venv-dev requirements-dev.lock src
 	@tools/make_venv.sh .venv-vyper requirements-vyper.lock
 	@tools/install_node_clients.sh
 
@@ -54,7 +54,7 @@ artefacts:  ## compile the contracts to their committed artefacts
 	.venv-vyper/bin/python contracts/build.py
 
 docs:  ## write the generated pages of docs/reference
-	PYTHONPATH=src $(DEV)/python tools/write_reference.py
+	$(DEV)/python tools/write_reference.py
 
 UV_COMPILE := $(DEV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url

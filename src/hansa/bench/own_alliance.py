@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from hansa import _native
 from hansa.alliance.draft import draft_alliance, encode_alliance
 from hansa.alliance.files import write_public
 from hansa.alliance.founding import found_organisation, install_nodes, load_parts
@@ -22,6 +23,9 @@ from hansa.alliance.model import Alliance, Consensus
 from hansa.bench.accounts import Accounts, genesis_entries
 from hansa.bench.errors import InvalidPlan, NodeFailed
 from hansa.bench.http_connection import Endpoint
+from hansa.crypto.suite import KeyPair
+from hansa.io.key_file import sign_birth
+from hansa.io.vote_log_file import create_vote_log
 
 READY_S_MAX = 120.0  # a genesis of a million accounts is loaded in this time
 STOP_S_MAX = 20.0
@@ -153,14 +157,16 @@ def _found(folder: AllianceFolder, alliance: Alliance, accounts: Accounts) -> li
         raise InvalidPlan(f"{folder.root} holds an alliance already", "name an empty folder")
     write_public(folder.description, encode_alliance(alliance).encode())
     now = datetime.datetime.now(datetime.UTC)
+    keys: dict[str, KeyPair] = {}
     for organisation in alliance.organisations:
-        found_organisation(folder, alliance, organisation.name, [], now)
+        keys |= found_organisation(folder, alliance, organisation.name, [], now).consensus_keys
     genesis = add_accounts(assemble_genesis(load_parts(folder)), accounts)
     for organisation in alliance.organisations:
         install_nodes(folder, alliance, b"{}", organisation)
+    genesis_hash = _native.genesis_hash(genesis)
     nodes = []
     first: Path | None = None
-    for organisation, entry in alliance.nodes():
+    for index, (organisation, entry) in enumerate(alliance.nodes()):
         where = folder.node(organisation.name, entry.name)
         if first is None:
             write_public(where.genesis, genesis)
@@ -168,6 +174,7 @@ def _found(folder: AllianceFolder, alliance: Alliance, accounts: Accounts) -> li
         else:
             where.genesis.unlink()
             os.link(first, where.genesis)  # one copy serves all: it may be 60 MB
+        create_vote_log(where.votes, sign_birth(keys[entry.name], genesis_hash, index))
         host, _, port = entry.rpc.rpartition(":")
         nodes.append(OwnNode(entry.name, where, Endpoint(host, int(port))))
     return nodes
