@@ -56,7 +56,12 @@ class Checkers:
         self.equivocation.on_evidence(host, proof)
 
     def on_halt(self, host: "Host", reason: str) -> None:
-        """An honest host stops for good: it must not happen while at most t validators misbehave."""
+        """An honest host stops for good: it must not happen while at most t validators misbehave.
+
+        Raises
+        ------
+        Violation: it does not hold.
+        """
         raise Violation("halt", f"{host.name} stopped: {reason}")
 
     def on_calm(self) -> None:

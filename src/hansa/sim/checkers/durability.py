@@ -21,7 +21,12 @@ class Durability:
         self._final.setdefault(head.height, head.sealed_hash)
 
     def on_end(self, world: "World") -> None:
-        """Every honest node holds, up to its head, what was final; together they hold all of it."""
+        """Every honest node holds, up to its head, what was final; together they hold all of it.
+
+        Raises
+        ------
+        Violation: it does not hold.
+        """
         for host in world.honest:
             for height in range(1, host.ledger.head.height + 1):
                 if self._final.get(height) != host.ledger.get_head(height).sealed_hash:

@@ -19,7 +19,12 @@ class NoHonestEquivocation:
         self._sent: dict[tuple[int, int, tuple[int, int]], Vote] = {}
 
     def on_sent(self, host: "Host", message: Message) -> None:
-        """Look at the sender's own votes in a message."""
+        """Look at the sender's own votes in a message.
+
+        Raises
+        ------
+        Violation: it does not hold.
+        """
         for signed in signed_votes(message):
             if signed.signer != host.index:
                 continue
@@ -29,6 +34,11 @@ class NoHonestEquivocation:
                 raise Violation("equivocation", f"{host.name} sent two {vote.type.name} votes at {key[2]}")
 
     def on_evidence(self, host: "Host", proof: Equivocation) -> None:
-        """Evidence must name a traitor."""
+        """Evidence must name a traitor.
+
+        Raises
+        ------
+        Violation: it does not hold.
+        """
         if proof.first.signer not in self._twins:
             raise Violation("equivocation", f"{host.name} holds evidence against honest validator {proof.first.signer}")

@@ -14,7 +14,12 @@ class HashChain:
     """Checks each honest node's seals in order."""
 
     def on_sealed(self, host: "Host", head: SealedHead) -> None:
-        """The block is the ledger's head now."""
+        """The block is the ledger's head now.
+
+        Raises
+        ------
+        Violation: it does not hold.
+        """
         before = host.ledger.get_head(head.height - 1) if head.height > 1 else GENESIS_HEAD
         if head.block.parent_hash != before.order_hash or head.block.height != head.height:
             raise Violation("hash chain", f"{host.name} sealed block {head.height} on another parent")

@@ -41,7 +41,12 @@ class Liveness:
         self._goal = max(self._heights.values()) + self._demand_heights
 
     def on_end(self, world: "World") -> None:
-        """The run is over; was it in time?"""
+        """The run is over; was it in time?
+
+        Raises
+        ------
+        Violation: it does not hold.
+        """
         if not self.is_done:
             lowest = min(self._heights, key=lambda name: self._heights[name], default="nobody")
             heights = " ".join(f"{name}={height}" for name, height in self._heights.items())

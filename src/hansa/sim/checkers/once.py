@@ -13,7 +13,12 @@ class EachTransactionOnce:
     """Looks through the longest honest chain at the end."""
 
     def on_end(self, world: "World") -> None:
-        """The run is over."""
+        """The run is over.
+
+        Raises
+        ------
+        Violation: it does not hold.
+        """
         longest = max(world.honest, key=lambda host: host.ledger.head.height, default=None)
         if longest is None:
             return
