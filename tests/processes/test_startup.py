@@ -1,5 +1,6 @@
 """How a node refuses to start: the code, the cause, the next step, the exit code; and that a stop is clean."""
 
+import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,9 +69,10 @@ def test_a_lost_vote_log(alliance: RunningAlliance) -> None:
     assert "no vote log" in cause
 
 
-def test_another_alliances_genesis(alliance: RunningAlliance, tmp_path: Path) -> None:
+def test_another_alliances_genesis(alliance: RunningAlliance) -> None:
     node = alliance.nodes[0]
-    node.folder.genesis.write_bytes(node.folder.genesis.read_bytes().replace(b'"gas_limit":1', b'"gas_limit":2'))
+    genesis = json.loads(node.folder.genesis.read_bytes())
+    node.folder.genesis.write_text(json.dumps(genesis | {"gas_limit": genesis["gas_limit"] + 1}))
     exit_code, code, _ = refusal(node)
     assert (exit_code, code) == (9, "VOTES-2")
 
@@ -99,7 +101,8 @@ def test_a_second_process_on_the_same_folder(alliance: RunningAlliance) -> None:
     assert second.process is not None
     assert second.process.wait(DEADLINE_S) == 6
     assert "NODE-2" in node.folder.log.read_text()
-    assert node.ready_record()["pid"] == node.process.pid if node.process else False
+    assert node.process is not None
+    assert node.ready_record()["pid"] == node.process.pid
 
 
 def test_a_stop_is_clean_and_the_next_start_goes_on(alliance: RunningAlliance) -> None:

@@ -40,15 +40,16 @@ async def open_node(directory: Path) -> RunningNode:
     HansaError: one class per cause, each with its code and the next step.
     """
     folder = NodeFolder(directory)
+    open_logs("info", LogContext("", directory.name))
     config = load_node_config(folder)
-    open_logs(config.log_level, LogContext(config.organisation, config.name, lambda: (0, 0)))
+    open_logs(config.log_level, LogContext(config.organisation, config.name))
     genesis_bytes = read_genesis(folder)
     genesis = decode_genesis(genesis_bytes)
     check_place(config, genesis)
     pair = load_consensus_key(folder.consensus_key, genesis.public_keys()[config.index])
     data = folder.root / config.data
+    chain = open_chain(data, genesis_bytes)  # from here on the folder is locked
     remove_ready(folder.ready)
-    chain = open_chain(data, genesis_bytes)
     votes = open_vote_log(
         data / "votes", chain.genesis_hash, config.index, lambda birth: is_birth_signed(birth, pair.public)
     )
@@ -153,7 +154,8 @@ def read_restored(chain: Chain, genesis: Genesis, records: tuple[VoteRecord, ...
     else:
         head = SealedHead(0, sealed_hash, order_hash, genesis_order(sealed_hash, genesis.timestamp_ms))
     first = max(0, height - RECENT_HEIGHTS + 1)
-    recent = tuple((number, chain.sealed_hash(number)) for number in range(first, height + 1))
+    hashes = ((number, chain.sealed_hash(number)) for number in range(first, height + 1))
+    recent = tuple((number, found) for number, found in hashes if found is not None)
     bodies: list[ins.HeldBody] = []
     for body_hash, order in chain.unsealed_bodies():
         found = chain.order_block(body_hash)

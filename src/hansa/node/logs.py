@@ -21,7 +21,7 @@ class LogContext(msgspec.Struct, frozen=True):
 
     organisation: str
     node: str
-    position: Callable[[], tuple[int, int]]  # (sealed height, view)
+    position: Callable[[], tuple[int, int]] = lambda: (0, 0)  # (sealed height, view)
 
 
 class _Fields(logging.Formatter):
