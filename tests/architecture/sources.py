@@ -5,6 +5,7 @@ import subprocess
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 
@@ -145,8 +146,14 @@ def judge(rule: str, found: dict[str, str]) -> None:
     found: place -> what is wrong there.
     """
     allowed = exceptions(rule)
-    wrong = [f"{place}: {what}" for place, what in sorted(found.items()) if place not in allowed]
+    wrong = [
+        f"{place}: {what}"
+        for place, what in sorted(found.items())
+        if not any(fnmatchcase(place, pattern) for pattern in allowed)
+    ]
     stale = [
-        f"{place}: listed in exceptions.toml for '{rule}', no longer needed" for place in allowed if place not in found
+        f"{pattern}: listed in exceptions.toml for '{rule}', no longer needed"
+        for pattern in allowed
+        if not any(fnmatchcase(place, pattern) for place in found)
     ]
     assert not wrong + stale, "\n" + "\n".join(wrong + stale)

@@ -5,7 +5,15 @@ import re
 
 from tests.architecture.sources import Function, Module, judge, modules
 
-OWN_BUGS = {"AssertionError", "NotImplementedError", "RuntimeError", "StopIteration", "SystemExit", "KeyboardInterrupt"}
+OWN_BUGS = {
+    "AssertionError",
+    "CancelledError",
+    "NotImplementedError",
+    "RuntimeError",
+    "StopIteration",
+    "SystemExit",
+    "KeyboardInterrupt",
+}
 
 
 def public_functions(module: Module) -> list[tuple[str, Function]]:
