@@ -13,6 +13,8 @@ pub const BLOCKS_NAME: &str = "blocks";
 pub const CHECKPOINTS_NAME: &str = "checkpoints";
 /// Folder of the vote log, which the consensus driver owns.
 pub const VOTES_NAME: &str = "votes";
+/// Folder of what a running process says of itself; nothing in it outlives the process.
+pub const RUN_NAME: &str = "run";
 /// Folder of what a repair set aside.
 pub const QUARANTINE_NAME: &str = "quarantine";
 

@@ -13,6 +13,7 @@ from hansa.bench.agreement import AgreementOptions, check_agreement
 from hansa.bench.crash import CrashOptions, check_crashes
 from hansa.bench.errors import InvalidPlan
 from hansa.bench.report import say, show_data, transfer_text, write_result
+from hansa.bench.rot import RotOptions, check_rot
 from hansa.bench.transfer import TransferOptions, measure_transfers
 
 DESCRIPTION = "Measurements and long checks of an alliance; the client runs outside the nodes, everything from a seed."
@@ -30,6 +31,8 @@ def main(arguments: Sequence[str]) -> int:
         return _in_folder(options, lambda folder: _transfer(options, folder))
     if options.command == "agreement":
         return _in_folder(options, lambda folder: _agreement(options, folder))
+    if options.command == "rot":
+        return _in_folder(options, lambda folder: _rot(options, folder))
     return _in_folder(options, lambda folder: _crash(options, folder))
 
 
@@ -46,6 +49,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_common(crash)
     crash.add_argument("--rounds", type=int, default=10, help="how often all nodes are killed at once")
     crash.add_argument("--rate", type=float, default=500.0, help="transactions per second")
+    rot = commands.add_parser("rot", help="single bytes of a stopped node's files change; verify names, repair heals")
+    _add_common(rot)
+    rot.add_argument("--changes", type=int, default=50)
     return parser
 
 
@@ -142,6 +148,15 @@ async def _crash(options: argparse.Namespace, folder: Path) -> int:
         f"leader killed once, all nodes killed {report.rounds} times · {report.final_transactions:,} transactions had a"
         f" receipt, none was lost · longest return {report.return_s_max:.1f} s"
     )
+    _hand_over(report, options.out)
+    return 0
+
+
+async def _rot(options: argparse.Namespace, folder: Path) -> int:
+    plan = RotOptions(options.seed, options.validators, options.changes, batch=options.batch)
+    report = await check_rot(plan, folder)
+    fell = " · ".join(f"{name} {count}" for name, count in report.per_folder.items())
+    say(f"{report.changes} single-byte changes ({fell}): every one found, named and healed")
     _hand_over(report, options.out)
     return 0
 

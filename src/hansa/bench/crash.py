@@ -120,7 +120,7 @@ class CrashTest:
         count = round(self.options.rate * LOAD_S)
         nonces = Nonces(SENDERS_PER_ROUND)
         workload = make_transfers(self.group(group), nonces, count, CHAIN_ID, self.options.seed + group)
-        return workload, Load(self.alliance, workload, self.options)
+        return workload, Load(self.alliance, workload, self.options.rate, self.options.batch)
 
     def _remember(self, load: "Load", workload: Workload) -> None:
         self.sealed |= {block.height: block.hash for block in load.watcher.blocks}
@@ -139,7 +139,7 @@ class CrashTest:
         """Fresh transactions become final."""
         nonces = Nonces(SENDERS_PER_ROUND)
         workload = make_transfers(self.group(group), nonces, PROOF_TRANSACTIONS, CHAIN_ID, self.options.seed + group)
-        load = Load(self.alliance, workload, self.options)
+        load = Load(self.alliance, workload, self.options.rate, self.options.batch)
         await load.finish()
         self._remember(load, workload)
         if load.watcher.open:
@@ -170,12 +170,12 @@ class CrashTest:
 class Load:
     """Transactions under way and the watch over them."""
 
-    def __init__(self, alliance: OwnAlliance, workload: Workload, options: CrashOptions) -> None:
+    def __init__(self, alliance: OwnAlliance, workload: Workload, rate: float, batch: int) -> None:
         self.watcher = Watcher(alliance.endpoints, workload.hashes)
         self._sender = Sender(alliance.endpoints)
         self._begin = time.monotonic()
-        self._deadline = self._begin + len(workload) / options.rate + PATIENCE_S
-        batches = make_batches(workload.raws, options.batch, options.rate)
+        self._deadline = self._begin + len(workload) / rate + PATIENCE_S
+        batches = make_batches(workload.raws, batch, rate)
         self._following = asyncio.create_task(self._follow())
         self._sending = asyncio.create_task(self._send(batches))
 
