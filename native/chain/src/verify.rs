@@ -18,7 +18,7 @@ use crate::candidates::Body;
 use crate::chain::log_options;
 use crate::engine::{self, NextBlock, Parent, RecentHashes};
 use crate::executed::{Executed, facts_of};
-use crate::folder::{BLOCKS_NAME, CHECKPOINTS_NAME, LOCK_NAME, QUARANTINE_NAME, VOTES_NAME};
+use crate::folder::{BLOCKS_NAME, CHECKPOINTS_NAME, LOCK_NAME, QUARANTINE_NAME, RUN_NAME, VOTES_NAME};
 use crate::ordering::check_contents;
 use crate::quorum::Quorum;
 use crate::records::{BirthRecord, KIND_BODY, KIND_DIFF, KIND_GENESIS, KIND_RESULT, ResultRecord};
@@ -114,7 +114,7 @@ fn segment_of(name: &str) -> u32 {
 
 /// Names in the data folder that belong to nothing, and a lock file that is not empty.
 fn strange_files(directory: &Path) -> Result<Vec<Finding>, ChainError> {
-    let known = [BLOCKS_NAME, CHECKPOINTS_NAME, VOTES_NAME, QUARANTINE_NAME, LOCK_NAME];
+    let known = [BLOCKS_NAME, CHECKPOINTS_NAME, VOTES_NAME, RUN_NAME, QUARANTINE_NAME, LOCK_NAME];
     let mut findings = Vec::new();
     for entry in fs::read_dir(directory).map_err(|error| ChainError::io(directory, error))? {
         let entry = entry.map_err(|error| ChainError::io(directory, error))?;
@@ -138,8 +138,8 @@ fn strange_files(directory: &Path) -> Result<Vec<Finding>, ChainError> {
 fn check_checkpoints(dir: &Path, hashes: &[B256]) -> Result<Vec<Finding>, ChainError> {
     let (heights, others) = checkpoints::list(dir)?;
     let file = |name: &str| format!("{CHECKPOINTS_NAME}/{name}");
-    let mut findings: Vec<Finding> = others
-        .iter()
+    let finished = others.iter().filter(|name| !name.ends_with(checkpoints::UNFINISHED_SUFFIX));
+    let mut findings: Vec<Finding> = finished
         .map(|name| Finding { file: file(name), offset: 0, what: "a file that is not a checkpoint".into() })
         .collect();
     for height in heights {
