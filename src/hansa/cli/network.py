@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from hansa.alliance.errors import NoSuchMember
 from hansa.alliance.founding import load_alliance, node_folders
 from hansa.alliance.layout import AllianceFolder, NodeFolder
 from hansa.alliance.model import Alliance
@@ -31,6 +32,19 @@ class Network:
     folder: AllianceFolder
     alliance: Alliance
     nodes: tuple[LocalNode, ...]  # those whose keys lie here, in validator order
+
+    def chosen(self, names: list[str] | None) -> tuple[LocalNode, ...]:
+        """The nodes of these names; all of this folder's without names.
+
+        Raises
+        ------
+        NoSuchMember: one of them is not here.
+        """
+        known = {node.name: node for node in self.nodes}
+        for name in names or []:
+            if name not in known:
+                raise NoSuchMember(f"no node {name!r} is here", f"nodes: {', '.join(known)}")
+        return tuple(node for node in self.nodes if not names or node.name in names)
 
     def client_of(self, organisation: str) -> Client:
         """A client of the first node of an organisation."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hansa.alliance.model import Alliance
-from hansa.cli.errors import NotReady
+from hansa.cli.errors import NodeDied, NotReady
 from hansa.cli.network import LocalNode
 from hansa.cli.processes import (
     ProcessRecord,
@@ -13,7 +13,6 @@ from hansa.cli.processes import (
     read_ready,
     running_process,
     start_node,
-    stop_nodes,
     wait_ready,
 )
 from hansa.errors import HansaError
@@ -28,18 +27,22 @@ class Started:
     """How the start went."""
 
     fresh: tuple[str, ...]  # names of the nodes that were started now
-    linked: int  # nodes that see all others
+    serving: tuple[LocalNode, ...]
+    linked: int  # of these, how many see all others that serve here
+    failures: tuple[HansaError, ...]  # of nodes that did not come up
     heights: dict[str, int]  # by node name
     seconds: float
 
 
 def start_nodes(alliance: Alliance, nodes: Sequence[LocalNode], timeout_s: float) -> Started:
-    """Start what does not run yet, wait until every node serves and, where all nodes are here, all are linked.
+    """Start what does not run yet, wait until every node serves or failed, and those that serve are linked.
+
+    One that fails does not stop the others: they go on without it, as long as enough of them are left.
 
     Raises
     ------
     PortInUse: another process listens where a node should; nothing was started.
-    NodeDied, NotReady: a node ended, does not serve in time, or does not find the others.
+    NotReady: the nodes that serve do not find one another in time.
     """
     began = time.monotonic()
     deadline = began + timeout_s
@@ -48,36 +51,34 @@ def start_nodes(alliance: Alliance, nodes: Sequence[LocalNode], timeout_s: float
     for node in stopped:
         for address in addresses[node.name]:
             check_port_free(address, node.name)
-    processes: dict[str, ProcessRecord] = {node.name: start_node(node.folder) for node in stopped}
-    try:
-        heights = _wait_serving(nodes, processes, deadline)
-    except HansaError:
-        stop_nodes(processes)  # nothing is left half started
-        raise
-    linked = _wait_linked(alliance, nodes, deadline)
-    return Started(tuple(processes), linked, heights, time.monotonic() - began)
-
-
-def _wait_serving(nodes: Sequence[LocalNode], processes: dict[str, ProcessRecord], deadline: float) -> dict[str, int]:
-    """The height of each node by name, once all serve."""
+    processes = {node.name: start_node(node.folder) for node in stopped}
     heights: dict[str, int] = {}
+    failures: list[HansaError] = []
     for node in nodes:
-        process = processes.get(node.name)
-        ready = wait_ready(node.folder, node.name, process, deadline) if process else read_ready(node.folder)
-        heights[node.name] = ready.height if ready else 0
-    return heights
+        try:
+            heights[node.name] = _wait_serving(node, processes.get(node.name), deadline)
+        except (NodeDied, NotReady) as failure:
+            failures.append(failure)
+    serving = tuple(node for node in nodes if node.name in heights)
+    linked = _wait_linked(serving, deadline)
+    seconds = time.monotonic() - began
+    return Started(tuple(processes), serving, linked, tuple(failures), heights, seconds)
 
 
-def _wait_linked(alliance: Alliance, nodes: Sequence[LocalNode], deadline: float) -> int:
-    """How many nodes see all others; waits for all of them when the whole alliance is here."""
-    others = len(alliance.nodes()) - 1
-    is_whole = len(nodes) == others + 1
+def _wait_serving(node: LocalNode, process: ProcessRecord | None, deadline: float) -> int:
+    """The height at which a node serves."""
+    ready = wait_ready(node.folder, node.name, process, deadline) if process else read_ready(node.folder)
+    return ready.height if ready else 0
+
+
+def _wait_linked(nodes: Sequence[LocalNode], deadline: float) -> int:
+    """Wait until each of these nodes sees the others; how many do."""
     linked: set[str] = set()
     while True:
         for node in nodes:
-            if node.name not in linked and _peers_of(node) >= others:
+            if node.name not in linked and _peers_of(node) >= len(nodes) - 1:
                 linked.add(node.name)
-        if len(linked) == len(nodes) or not is_whole:
+        if len(linked) == len(nodes):
             return len(linked)
         if time.monotonic() > deadline:
             alone = ", ".join(node.name for node in nodes if node.name not in linked)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from hansa.cli.screen import Screen
     from hansa.cli.starting import Started
 
+Names = Annotated[list[str] | None, typer.Argument(help="Names of nodes; all otherwise.", show_default=False)]
 Demo = Annotated[
     bool | None,
     typer.Option("--demo/--no-demo", help="Play a voucher; else only when the alliance is new.", show_default=False),
@@ -19,6 +20,7 @@ Demo = Annotated[
 
 def up(
     context: typer.Context,
+    names: Names = None,
     folder: Folder = None,
     demo: Demo = None,
     port: Annotated[
@@ -47,8 +49,12 @@ def up(
     _print_head(network, screen)
     if is_new:
         screen.step("keys and genesis", founded.summary(), f"{founded.seconds:.1f} s")
-    started = start_nodes(network.alliance, network.nodes, timeout)
-    _print_nodes(network, started, screen)
+    started = start_nodes(network.alliance, network.chosen(names), timeout)
+    _print_nodes(started, screen)
+    if started.failures:
+        for failure in started.failures[:-1]:
+            screen.failure(failure)
+        raise started.failures[-1]
     if demo or (demo is None and is_new and can_play(network)):
         play_voucher(network, screen)
     _print_links(network, screen)
@@ -70,12 +76,14 @@ def _print_head(network: "Network", screen: "Screen") -> None:
     screen.say(" · ".join(parts) + ("  (development: keys known to everybody)" if alliance.dev else ""))
 
 
-def _print_nodes(network: "Network", started: "Started", screen: "Screen") -> None:
-    names = "  ".join(node.name for node in network.nodes)
+def _print_nodes(started: "Started", screen: "Screen") -> None:
+    if not started.serving:
+        return
+    names = "  ".join(node.name for node in started.serving)
     height = max(started.heights.values(), default=0)
     at = f"  at block {height}" if height else ""
     running = "" if started.fresh else "  (ran already)"
-    detail = f"{names}   {started.linked}/{len(network.nodes)} linked{at}{running}"
+    detail = f"{names}   {started.linked}/{len(started.serving)} linked{at}{running}"
     screen.step("nodes", detail, f"{started.seconds:.1f} s")
 
 
@@ -106,29 +114,34 @@ def _facts(network: "Network", started: "Started") -> dict[str, object]:
                 "rpc": node.rpc,
                 "height": started.heights[node.name],
             }
-            for node in network.nodes
+            for node in started.serving
         ],
     }
 
 
 def down(
     context: typer.Context,
+    names: Names = None,
     folder: Folder = None,
     wipe: Annotated[bool, typer.Option("--wipe", help="Delete the folder too, with every key in it.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="With --wipe: do not ask.")] = False,
 ) -> None:
     """Stop what `up` started; the data stays."""
+    from hansa.cli.errors import Usage
     from hansa.cli.network import open_network
     from hansa.cli.processes import running_process, stop_nodes
 
     screen = screen_of(context)
     network = open_network(folder)
+    if wipe and names:
+        raise Usage("--wipe deletes the whole alliance, not single nodes", "hansa down --wipe")
     if wipe and not yes and not screen.confirm(f"delete {network.folder.root} with every key and block in it?"):
         raise typer.Exit(1)
-    found = {node.name: running_process(node.folder) for node in network.nodes}
+    nodes = network.chosen(names)
+    found = {node.name: running_process(node.folder) for node in nodes}
     processes = {name: record for name, record in found.items() if record is not None}
     killed = stop_nodes(processes)
-    for node in network.nodes:
+    for node in nodes:
         node.folder.pid.unlink(missing_ok=True)
     if killed:
         screen.say(f"  {', '.join(killed)} did not end in time and were killed; nothing final is lost")

@@ -84,16 +84,10 @@ def logs(
     folder: Folder = None,
 ) -> None:
     """Show the nodes' logs, merged by time."""
-    from hansa.alliance.errors import NoSuchMember
     from hansa.cli.log_view import follow_logs, show_logs
     from hansa.cli.network import open_network
 
-    network = open_network(folder)
-    known = [node.name for node in network.nodes]
-    for name in nodes or []:
-        if name not in known:
-            raise NoSuchMember(f"no node {name!r} is here", f"nodes: {', '.join(known)}")
-    files = {node.name: node.folder.log for node in network.nodes if not nodes or node.name in nodes}
+    files = {node.name: node.folder.log for node in open_network(folder).chosen(nodes)}
     screen = screen_of(context)
     offsets = show_logs(files, lines, code, screen)
     if follow:
