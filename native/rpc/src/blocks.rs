@@ -41,7 +41,7 @@ impl Rpc {
             block_hash: None,
             block_number: None,
             transaction_index: None,
-            effective_gas_price: None,
+            effective_gas_price: Some(if self.is_free() { 0 } else { tx.tx.max_fee_per_gas() }),
             block_timestamp: None,
         }
     }

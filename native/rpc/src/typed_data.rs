@@ -2,7 +2,7 @@
 
 use alloy_consensus::{SignableTransaction, TypedTransaction};
 use alloy_dyn_abi::TypedData;
-use alloy_primitives::{Address, B256, Bytes, Signature, U256};
+use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256};
 use alloy_rpc_types_eth::TransactionRequest;
 use hansa_codec::{Transaction, sign_transaction};
 
@@ -25,8 +25,9 @@ pub fn typed_data_digest(json: &[u8]) -> Result<B256, RpcError> {
 /// # Errors
 /// Invalid parameters.
 pub fn build_transaction(json: &[u8], secret: Option<&[u8; 32]>) -> Result<Bytes, RpcError> {
-    let request: TransactionRequest = serde_json::from_slice(json)
+    let mut request: TransactionRequest = serde_json::from_slice(json)
         .map_err(|error| RpcError::invalid_params(format!("invalid argument 0 (Transaction): {error}")))?;
+    request.to.get_or_insert(TxKind::Create);
     let sender = request.from.unwrap_or_default();
     let unsigned = request.build_typed_tx().map_err(|_| {
         RpcError::invalid_params("the transaction lacks what its type needs, or is a blob one")

@@ -43,14 +43,6 @@ async def send_transaction(context: Context, params: Params) -> Any:
     return sent
 
 
-async def sign_transaction(context: Context, params: Params) -> Any:
-    """eth_signTransaction: like eth_sendTransaction, but return the raw bytes."""
-    raw, sender = await _build(context, params)
-    if sender is not None:
-        raise Refused("the account is impersonated, its key is not here")
-    return "0x" + raw.hex()
-
-
 async def _build(context: Context, params: Params) -> tuple[bytes, bytes | None]:
     dev = _dev(context)
     request = params[0] if params else None

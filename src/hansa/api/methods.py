@@ -120,7 +120,6 @@ _ROWS = (
     Method("hansa_peers", (), node.peers),
     Method("hansa_status", (), node.status),
     Method("eth_sendTransaction", _TRANSACTION, dev.send_transaction, True),
-    Method("eth_signTransaction", _TRANSACTION, dev.sign_transaction, True),
     Method("eth_sign", ("Address", "Message"), dev.sign_message, True),
     Method("personal_sign", ("Message", "Address", "Password"), dev.personal_sign, True),
     Method("eth_signTypedData_v4", ("Address", "TypedData"), dev.sign_typed_data, True),
