@@ -77,7 +77,6 @@ impl Chain {
     pub fn create(directory: Option<&Path>, genesis_json: &[u8]) -> Result<Self, ChainError> {
         let genesis = Genesis::parse(genesis_json)?;
         let (header, state) = birth::build(&genesis)?;
-        let hash = header.hash_slow();
         let folder = directory.map(Folder::lock).transpose()?;
         let log = match &folder {
             None => Log::memory(),
@@ -87,6 +86,18 @@ impl Chain {
             }
             Some(folder) => Log::open(&folder.blocks(), log_options(&genesis), &mut |_| {})?.0,
         };
+        Self::begin(genesis, folder, log, header, state)
+    }
+
+    /// Writes the first record of an empty log and the first checkpoint.
+    pub(crate) fn begin(
+        genesis: Genesis,
+        folder: Option<Folder>,
+        log: Log,
+        header: Header,
+        state: WorldState,
+    ) -> Result<Self, ChainError> {
+        let hash = header.hash_slow();
         let birth = BirthRecord { file_hash: genesis.file_hash, header: header.clone() };
         log.append(KIND_GENESIS, &[&birth.encode()])?;
         log.sync()?;
@@ -97,7 +108,7 @@ impl Chain {
         let history = History::new(0, state, keep_all);
         let parts = Parts { folder, log, header, index, history, head, ordering: Ordering::default() };
         let chain = Self::assemble(genesis, parts);
-        chain.write_first_checkpoint()?;
+        chain.checkpoint()?;
         Ok(chain)
     }
 

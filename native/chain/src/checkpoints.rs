@@ -18,6 +18,8 @@ use crate::index::BlockIndex;
 
 /// Ending of a checkpoint's file name.
 pub const CHECKPOINT_SUFFIX: &str = ".ckpt";
+/// Ending of a checkpoint being written.
+pub const UNFINISHED_SUFFIX: &str = ".tmp";
 /// Checkpoints kept.
 const CHECKPOINTS_KEPT: usize = 2;
 /// Bytes of diffs that are never worth a checkpoint of their own while running.
@@ -100,6 +102,18 @@ pub struct Checkpoints {
     progress: Arc<Mutex<Progress>>,
 }
 
+/// Removes what an interrupted write left.
+///
+/// # Errors
+/// `Io`.
+pub fn remove_unfinished(dir: &Path) -> Result<(), ChainError> {
+    for name in list(dir)?.1.iter().filter(|name| name.ends_with(UNFINISHED_SUFFIX)) {
+        let path = dir.join(name);
+        fs::remove_file(&path).map_err(|error| ChainError::io(&path, error))?;
+    }
+    Ok(())
+}
+
 impl Checkpoints {
     /// The checkpoints in `dir`.
     pub fn new(dir: Option<PathBuf>) -> Self {
@@ -137,10 +151,6 @@ fn write(
 }
 
 impl Chain {
-    pub(crate) fn write_first_checkpoint(&self) -> Result<(), ChainError> {
-        self.checkpoint().map(|_| ())
-    }
-
     /// Writes a checkpoint in this thread, of the oldest state kept unless that stands already; its height. Nothing
     /// happens on a chain in memory.
     ///

@@ -106,13 +106,12 @@ impl Scan {
     }
 }
 
-/// What the log of `folder` says.
+/// What the log of `folder` says; without a birth record when it is empty.
 pub(crate) fn scan_log(folder: &Folder, genesis: &Genesis) -> Result<(Log, Scan), ChainError> {
     let mut scan = Scan::default();
     let (log, _) = Log::open(&folder.blocks(), log_options(genesis), &mut |record| scan.record(record))?;
     match scan.failed.take() {
         Some(error) => Err(error),
-        None if scan.birth.is_none() => Err(ChainError::corrupt(0, "the log is empty")),
         None => Ok((log, scan)),
     }
 }
@@ -132,8 +131,13 @@ impl Chain {
         if !folder.has_chain() {
             return Err(ChainError::Missing(directory.display().to_string()));
         }
+        checkpoints::remove_unfinished(&folder.checkpoints())?;
         let (log, mut scan) = scan_log(&folder, &genesis)?;
-        let birth = scan.birth.take().ok_or_else(|| ChainError::corrupt(0, "the log is empty"))?;
+        let Some(birth) = scan.birth.take() else {
+            // The process ended before the first record was durable: nothing was promised to anybody yet.
+            let (header, state) = birth::build(&genesis)?;
+            return Self::begin(genesis, Some(folder), log, header, state);
+        };
         check_birth(&genesis, &birth)?;
         let history = restore_states(&folder, &genesis, &log, &scan.index)?;
         let head = restore_head(&genesis, &birth, &scan, &history)?;

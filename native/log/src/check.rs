@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::error::LogError;
 use crate::log::{LogOptions, Record, read_segment};
-use crate::segment::{self, BLOCK_BYTES, SegmentHeader, segment_name};
+use crate::segment::{self, BLOCK_BYTES, SPARE_NAME, SegmentHeader, segment_name};
 use crate::walk::{self, Cursor};
 
 /// Something in a file that does not hold.
@@ -34,6 +34,7 @@ pub fn check(
     let (indexes, others) = segment::list(dir)?;
     let mut findings: Vec<Finding> = others
         .into_iter()
+        .filter(|name| name != SPARE_NAME || !is_untouched_spare(dir))
         .map(|file| Finding { file, offset: 0, what: "a file that is not part of the log".into() })
         .collect();
     if indexes.is_empty() {
@@ -62,6 +63,16 @@ pub fn check(
     }
     findings.truncate(FINDINGS_MAX);
     Ok(findings)
+}
+
+/// Whether the spare that a killed process left holds nothing: zeros, behind its header at most.
+fn is_untouched_spare(dir: &Path) -> bool {
+    let path = dir.join(SPARE_NAME);
+    let Ok(bytes) = read_segment(&path) else { return false };
+    let (block, rest) = bytes.split_at(bytes.len().min(BLOCK_BYTES));
+    let named = block.get(40..72).and_then(|tag| <[u8; 32]>::try_from(tag).ok());
+    let header_holds = named.is_some_and(|tag| SegmentHeader::decode(&path, block, &tag).is_ok());
+    rest.iter().all(|byte| *byte == 0) && (header_holds || block.iter().all(|byte| *byte == 0))
 }
 
 /// Checks one segment. After a break the chain begins anew at each segment's own header.
@@ -97,5 +108,11 @@ fn check_segment(
         Ok(())
     };
     let Ok(walked) = walk::walk_frames(&bytes, index, BLOCK_BYTES, cursor, &mut pass);
-    Ok(walked.bad.and_then(|bad| finding(bad.offset, bad.what.to_owned())))
+    let shown = |bad: &walk::Bad| match bad.durable {
+        true => bad.what.to_owned(),
+        false => {
+            format!("{} (nothing durable follows: if it is a torn write, the next start clears it)", bad.what)
+        }
+    };
+    Ok(walked.bad.and_then(|bad| finding(bad.offset, shown(&bad))))
 }

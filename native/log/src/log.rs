@@ -225,6 +225,9 @@ pub(crate) fn read_segment(path: &Path) -> Result<Vec<u8>, LogError> {
 fn create_first(dir: &Path, options: &LogOptions) -> Result<(Disk, Writer, Tail), LogError> {
     let header = Cursor::START.header(0, options.segment_bytes, options.tag);
     let disk = Disk::create(dir, &header)?;
+    if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        segment::sync_dir(parent)?;
+    }
     Ok((
         disk,
         Writer::at(Cursor::START, 0, options.segment_bytes, BLOCK_BYTES),
