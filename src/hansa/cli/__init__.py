@@ -2,7 +2,7 @@
 
 
 def main() -> None:
-    """Run the command line of this process and end it with the exit code of ux.md 3.9."""
+    """Run the command line of this process and end it with an exit code of docs/reference/errors.md."""
     import sys
 
     from hansa.cli.app import run

@@ -24,7 +24,7 @@ HEAVY = (
     "uvloop",
     "web3",
 )
-CPU_S_MAX = 0.2  # ux.md 7.4; one of several runs must stay below it, since others may use the machine too
+CPU_S_MAX = 0.2  # one of several runs must stay below it, since others may use the machine too
 RUNS = 5
 
 

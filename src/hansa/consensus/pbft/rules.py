@@ -1,4 +1,4 @@
-"""The safety rules, each one a predicate (consensus.md 2.1.3-2.1.6, rules.md 1).
+"""The safety rules, each one a predicate (docs/rules.md 1).
 
 They stand in a class so that tests can prove their worth: a test replaces one rule by its opposite and a checker must
 object. The product builds `Rules` itself and no configuration reaches this.
