@@ -86,6 +86,17 @@ def test_named_files_and_functions_exist() -> None:
     assert not missing, "\n" + "\n".join(missing)
 
 
+def test_documents_cited_in_code_exist() -> None:
+    """A comment cites a page by its name, such as rules.md 2.2, or by its path from the root."""
+    pages = {path.name for path, _ in documents()} | {path.relative_to(ROOT).as_posix() for path, _ in documents()}
+    missing = {}
+    for path, text in texts():
+        if path.suffix in {".py", ".rs", ".vy", ".sh"}:
+            for name in set(re.findall(r"(?<![\w/.*])((?:[\w-]+/)*[\w-]+\.md)\b", text)) - pages:
+                missing[f"{path.relative_to(ROOT).as_posix()}:{name}"] = "no such page"
+    judge("cited documents", missing)
+
+
 def defines(file: Path, item: str) -> bool:
     text = file.read_text()
     if file.suffix == ".rs":
