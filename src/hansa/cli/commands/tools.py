@@ -11,6 +11,7 @@ def dev(
     chain_id: Annotated[int, typer.Option("--chain-id", help="Chain id.")] = 31_337,
     accounts: Annotated[int, typer.Option("--accounts", help="How many funded accounts.", min=1, max=1_000)] = 10,
     balance: Annotated[int, typer.Option("--balance", help="Coins of each account.")] = 10_000,
+    mining: Annotated[bool, typer.Option("--mining/--no-mining", help="Seal a block for each send.")] = True,
     mnemonic: Annotated[
         str | None, typer.Option("--mnemonic", help="Words of the accounts.", show_default=False)
     ] = None,
@@ -19,9 +20,15 @@ def dev(
 
     One node, Ethereum's fees, funded accounts, and the evm_ hardhat_ anvil_ helpers that contract tests use.
     """
-    from hansa.cli.dev import start_dev
+    from hansa.node.dev import DevOptions
+    from hansa.node.dev_run import run_dev
 
-    code = start_dev(host, port, chain_id, mnemonic, (accounts, balance))
+    options = DevOptions(host=host, port=port, chain_id=chain_id, accounts=accounts, balance=balance, automine=mining)
+    if mnemonic is not None:
+        import msgspec
+
+        options = msgspec.structs.replace(options, mnemonic=mnemonic)
+    code = run_dev(options)
     if code:
         raise typer.Exit(code)
 
