@@ -24,6 +24,8 @@ from hansa.node.pipeline import (
 from hansa.sync import Sync, SyncConfig
 from hansa.sync.values import HeadMoved, SyncInput
 
+BEHIND_HEIGHTS_MIN = 8
+
 
 class EngineKind(Enum):
     """Which engine orders."""
@@ -66,7 +68,7 @@ class Replica:
         self._solo = Solo(engine) if config.kind is EngineKind.SOLO else None
         self._pbft = Pbft(engine, rules)
         self._engine: Pbft | Solo = self._solo or self._pbft
-        behind_heights = 2 * engine.window
+        behind_heights = max(2 * engine.window, BEHIND_HEIGHTS_MIN)
         self._sync = Sync(SyncConfig(engine.validators.has_honest, behind_heights=behind_heights))
 
     def step(self, event: Input, now_ms: int, wall_ms: int) -> list[Effect]:

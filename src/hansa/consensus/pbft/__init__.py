@@ -3,17 +3,16 @@
 Names
 -----
 e epoch (0 throughout this version), v view, h height. n = total weight, t = floor((n-1)/3), q = n - t or more.
-QC(v,h,x) = q PREPAREs. TC(v) = q VIEW-CHANGEs for v or above. Certificate of a block = q SEALs. W = window, T = timeout.
+W = window, T = timeout. QC(v,h,x) = q PREPAREs. TC(v) = q VIEW-CHANGEs for v or above. Block certificate = q SEALs.
 
 Normal course (4 delays to a client's finality)
 -----------------------------------------------
-1. leader(v) = f(e, v, set, skip list of e) sends PRE-PREPARE(v,h,B): h <= max(sealed + W, base.h + 1), h <= base.h + term.
-   B names its parent, the base's height, and a sealed block (old enough that slower validators can judge it at once).
+1. leader(v) = f(e, v, set, skip list of e) sends PRE-PREPARE(v,h,B): h <= max(sealed + W, base.h + 1) and
+   h <= base.h + term. B names its parent, the base's height, and a sealed block, old enough for slower validators.
 2. PREPARE(v,h,x) once B's body and payload are held, its ancestors are held, and x extends the view's base, the block
    PREPAREd at h-1 in v, or a block with QC(v,h-1). The base is fixed by the first PREPARE in v, in the same record.
 3. COMMIT(v,h,x) on QC(v,h,x), unless VIEW-CHANGE above v was signed. It counts for all ancestors proposed in v, so a
-lower
-   one is not sent any more. q COMMITs commit x and all its ancestors.
+   lower one is not sent any more. q COMMITs commit x and all its ancestors.
 4. Committed blocks are executed in order; SEAL(h, header hash) once h is executed; q SEALs make the block final.
 
 Views
@@ -32,20 +31,18 @@ it has.
 
 Where this differs from the pages it follows, and why
 -----------------------------------------------------
-- A VIEW-CHANGE for w counts towards TC(v) for every v <= w (if its QC is of a view below v): it promises more, not less.
-  Otherwise restarted replicas in neighbouring views could each lack a quorum for ever.
+- A VIEW-CHANGE for w counts towards TC(v) for every v <= w (if its QC is of a view below v): it promises more, not
+  less. Otherwise restarted replicas in neighbouring views could each lack a quorum for ever.
 - "Base not committed" (rules 1.10) is read as "not sealed at the leader": others may lack a commit that the leader saw,
-  a
-  seal they can fetch. After a hand-over the leader waits one tick first, as the COMMITs of the old term are under way.
+  a seal they can fetch. After a hand-over the leader waits one tick first, as COMMITs of the old term are under way.
 - A leader that sees a lone VIEW-CHANGE for ten seconds gives its view up (and waits twice as long for the same
-  validator
-  the next time): the lone one could not vote again before the term's end.
+  validator the next time): the lone one could not vote again before the term's end.
 - A replica votes after its restart only when a quorum (itself included) answered what it saw of its votes.
 
 Safety in one paragraph: voters of QC(v,h,x) who PREPARE above h in v do so only on x (S1, rule 2, one base), so QCs of
-v form one chain; a committed x was COMMITted by q replicas which then named it, or a descendant, in every later
-VIEW-CHANGE (S3), so the highest QC of a later TC, and the end-of-term QC, extends x (S4, S5); one base per view (S2)
-keeps two genuine bases from being voted on by the same replica.
+v form one chain; a committed x was COMMITted by q replicas, which then name it or a descendant in every later
+VIEW-CHANGE (S3), so the highest QC of a later TC, and an end-of-term QC, extends x (S4, S5); one base per view (S2)
+keeps a replica from voting on two genuine bases.
 """
 
 from hansa.consensus.pbft.machine import Pbft

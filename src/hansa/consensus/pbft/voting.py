@@ -18,7 +18,7 @@ EARLY_VIEWS_MAX = 2  # proposals are kept for this many views above the current 
 def on_pre_prepare(state: PbftState, message: PrePrepare) -> None:
     """Take a leader's proposal: enter its view if it proves it, keep the block, remember the candidate."""
     block, signed = message.block, message.vote
-    if not is_well_formed(block, message.refs, state.config) or not is_in_reach(state, block.height):
+    if not is_in_reach(state, block.height) or not is_well_formed(block, message.refs, state.config):
         return
     order_hash = state.config.order_hash(block)
     word = Vote(VoteType.PROPOSE, block.epoch, block.view, block.height, order_hash)
@@ -26,6 +26,8 @@ def on_pre_prepare(state: PbftState, message: PrePrepare) -> None:
         return
     note_seen(state, signed)
     _enter_by_proof(state, message.proof)
+    if block.height > max(state.root.height, state.high_qc.height) + 2 * state.config.window:
+        return  # no honest leader runs so far ahead of what is proven; a false one must not fill our memory
     if block.view < state.view:
         if order_hash in state.fetches and order_hash not in state.entries:
             add_block(state, block, message.refs, order_hash)
