@@ -8,37 +8,33 @@
 //! * [`execute`] (of which [`execute_block`] is all that others need).
 //! * [`header`]: the sealed header and its roots.
 //! * [`skip`]: why a transaction was passed over.
-//! * [`call`], [`estimate`], [`access`], [`overrides`]: execution for answers, without effect.
-//! * [`revert`]: what a revert says.
+//! * [`call`]: execution for answers, without effect: calls, gas estimates, access lists, overrides of
+//!   state, what a revert says.
 //! * [`genesis`]: block 0.
 //! * [`state_test`]: Ethereum's GeneralStateTests against the same executor.
 //! * [`database`], [`environment`]: the two sides that face revm.
 
-pub mod access;
 pub mod block;
 pub mod call;
 mod database;
 mod environment;
 pub mod error;
-pub mod estimate;
 pub mod execute;
 pub mod genesis;
 pub mod header;
-pub mod overrides;
-pub mod revert;
 pub mod rules;
 pub mod skip;
 pub mod state_test;
 
-pub use access::{AccessListOutcome, create_access_list};
 pub use block::{BlockContext, BlockHashes};
+pub use call::access::{AccessListOutcome, create_access_list};
+pub use call::estimate::estimate_gas;
+pub use call::overrides::{AccountOverride, StateOverrides};
+pub use call::revert::{RevertReason, decode_revert};
 pub use call::{CallOutcome, CallRequest, CallStatus, call};
 pub use error::{CallError, ExecuteError};
-pub use estimate::estimate_gas;
 pub use execute::{BlockOutcome, execute_block};
 pub use genesis::{Genesis, GenesisAccount, GenesisSettings, build_genesis};
-pub use overrides::{AccountOverride, StateOverrides};
-pub use revert::{RevertReason, decode_revert};
 pub use rules::{ChainRules, Fees, Spec};
 pub use skip::SkipReason;
 pub use state_test::{StateTestReport, run_state_test_file};

@@ -1,5 +1,6 @@
 //! One block of many transactions must end where many blocks of one end: the cache over the state
 //! must not leak anything from one transaction to the next.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

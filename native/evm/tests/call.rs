@@ -1,4 +1,5 @@
 //! Calls, estimates, access lists and what reverts say.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

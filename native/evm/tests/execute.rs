@@ -1,4 +1,5 @@
 //! The block executor: what is in the block, what is skipped, what the header says.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Checkpoints: what is written is read; every altered byte is found.
+#![allow(clippy::unwrap_used)]
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
 //! The trie against alloy's HashBuilder and proof verifier, over keys crafted to share long prefixes.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 

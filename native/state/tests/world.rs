@@ -1,4 +1,5 @@
 //! The state against a plain model: values, roots, proofs, diffs.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
 //! Blocks, transactions and contracts for the executor's tests.
+#![allow(clippy::unwrap_used)]
 #![allow(dead_code, reason = "each test file takes what it needs")]
 
 use std::collections::BTreeMap;

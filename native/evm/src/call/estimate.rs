@@ -4,8 +4,8 @@ use alloy_primitives::{KECCAK256_EMPTY, U256};
 use hansa_state::StateView;
 use revm::context::result::ExecutionResult;
 
-use crate::call::{Caller, halt_words};
-use crate::overrides::Overridden;
+use super::overrides::Overridden;
+use super::{Caller, halt_words};
 use crate::{BlockContext, CallError, CallRequest, ChainRules, SkipReason, StateOverrides, decode_revert};
 
 /// A transfer of wei to an account without code.

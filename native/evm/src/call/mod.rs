@@ -1,5 +1,10 @@
 //! Calls: execution for an answer, without effect.
 
+pub mod access;
+pub mod estimate;
+pub mod overrides;
+pub mod revert;
+
 use alloy_eips::eip2930::AccessList;
 use alloy_eips::eip7702::SignedAuthorization;
 use alloy_primitives::{Address, Bytes, Log, TxKind, U256};
@@ -12,7 +17,8 @@ use revm::state::EvmState;
 use crate::database::BlockDb;
 use crate::environment::{Evm, authorization, block_env, cfg_env, evm};
 use crate::error::{Failure, sort_failure};
-use crate::overrides::Overridden;
+use overrides::Overridden;
+
 use crate::{BlockContext, CallError, ChainRules, RevertReason, StateOverrides, decode_revert};
 
 /// A call as a client asks for it; what is not given has the default that nodes agree on.

@@ -8,8 +8,8 @@ use hansa_state::StateView;
 use revm::context_interface::{ContextTr, JournalTr};
 use revm::state::EvmState;
 
-use crate::call::{Caller, outcome};
-use crate::overrides::Overridden;
+use super::overrides::Overridden;
+use super::{Caller, outcome};
 use crate::{BlockContext, CallError, CallOutcome, CallRequest, ChainRules, StateOverrides};
 
 /// How often the list may change what is touched before the last one is taken as it is.
