@@ -68,7 +68,11 @@ class AskWork(msgspec.Struct, frozen=True):
 
 
 class CheckBody(msgspec.Struct, frozen=True):
-    """Check a body, whose ancestors are all held, and append it to the block log; answered by BodyChecked."""
+    """Check a body, whose ancestors are all held, and append it to the block log; answered by BodyChecked.
+
+    While ancestors are unsealed the answer may depend on where this ledger stands; an invalid body is asked for again
+    once its parent is sealed. Directly above the sealed head the answer depends on the block alone.
+    """
 
     order_hash: bytes
     block: OrderBlock

@@ -97,21 +97,18 @@ class SimLedger:
         return bool(self.choose(ancestors, 1))
 
     def check_body(self, order_hash: bytes, block: OrderBlock, refs: bytes) -> tuple[bytes, str]:
-        """Return (missing hashes, why it is invalid); ("", "") = held now.
-
-        Validity is a function of the block and its ancestors alone: those above the sealed height it names.
-        """
-        if block.height <= self.head.height:
+        """Return (missing hashes, why it is invalid); ("", "") = held now."""
+        if order_hash in self.bodies:
             return b"", ""
+        if block.height <= self.head.height:
+            return b"", "that height is sealed already"
         hashes = split_hashes(refs)
         missing = b"".join(tx for tx in hashes if tx not in self.pool and tx not in self.done)
         if missing:
             return missing, ""
         taken = self._taken(self._ancestors(block))
-        for height in range(block.sealed_height + 1, self.head.height + 1):
-            taken.update(split_hashes(self.sealed[height - 1].refs))
         if len(set(hashes)) != len(hashes) or any(tx in taken for tx in hashes):
-            return b"", "a transaction stands in an ancestor"
+            return b"", "a transaction stands in an unsealed ancestor"
         self.bodies[order_hash] = HeldBody(order_hash, block, refs)
         return b"", ""
 

@@ -14,6 +14,8 @@ from hansa.consensus.pbft.state import Body, Entry, Fetch, PbftState
 from hansa.consensus.pbft.tally import add_commit_support
 from hansa.types.order import OrderBlock
 
+RETRY_PROPOSAL_MS = 20
+
 
 def add_block(state: PbftState, block: OrderBlock, refs: bytes, order_hash: bytes) -> Entry:
     """Take a well-formed block into the tree and go on with whatever waited for it."""
@@ -80,7 +82,9 @@ def check_body(state: PbftState, entry: Entry) -> None:
 def check_children_of_root(state: PbftState) -> None:
     """Go on with blocks that waited for the sealed head to arrive at their parent."""
     for child in state.children.get(state.root.order_hash, ()):
-        check_body(state, state.entries[child])
+        entry = state.entries[child]
+        check_again(state, entry)
+        check_body(state, entry)
 
 
 def on_body_checked(state: PbftState, answer: BodyChecked) -> None:
@@ -95,8 +99,8 @@ def on_body_checked(state: PbftState, answer: BodyChecked) -> None:
         check_body(state, entry)
         return
     if state.lead_checking == entry.hash:
-        state.lead_checking = None
-        state.lead_tip = None  # our own proposal does not hold: let another lead
+        state.lead_checking = None  # the pool moved under our proposal: ask it again, a little later
+        state.lead_not_before_ms = state.now_ms + RETRY_PROPOSAL_MS
     if answer.missing:
         has_shrunk = len(answer.missing) < len(entry.missing)
         entry.body = Body.MISSING
@@ -104,12 +108,22 @@ def on_body_checked(state: PbftState, answer: BodyChecked) -> None:
         _want_payload(state, entry, has_shrunk)
         return
     entry.body = Body.INVALID
-    if entry.hash in state.committed_chain.values() or _has_qc(state, entry):
+    # While ancestors are unsealed, or an import is under way, the answer may rest on where this ledger stands just now;
+    # such a body is checked again later. Directly above the sealed head it rests on the block alone.
+    is_final = entry.block.parent_hash == state.root.order_hash and not state.importing
+    if is_final and state.committed_chain.get(entry.block.height) == entry.hash:
         state.halt(
             "CONSENSUS-13",
-            f"a quorum prepared block {entry.block.height}, which is invalid here: {answer.reason}",
+            f"a quorum committed block {entry.block.height}, which is invalid here: {answer.reason}",
             "compare this node's version and genesis with the others' before it starts again",
         )
+
+
+def check_again(state: PbftState, entry: Entry) -> None:
+    """Have an invalid body judged once more: the ledger or the pool has moved since."""
+    if entry.body is Body.INVALID:
+        entry.body = Body.UNKNOWN
+        check_body(state, entry)
 
 
 def want_block(state: PbftState, order_hash: bytes, height: int) -> None:
@@ -153,11 +167,12 @@ def on_payload_response(state: PbftState, peer: int, response: PayloadResponse) 
 
 
 def want_missing(state: PbftState) -> None:
-    """Ask again for whatever the known blocks, the highest QC and the commit target rest on."""
+    """Ask again for whatever the known blocks, the highest QC and the commit target rest on; judge again."""
     for entry in list(state.entries.values()):
         want_block(state, entry.block.parent_hash, entry.block.height - 1)
         if entry.body is Body.MISSING and entry.hash not in state.fetches:
             _want_payload(state, entry, False)
+        check_again(state, entry)
     want_block(state, state.high_qc.hash, state.high_qc.height)
     if state.commit_target is not None:
         want_block(state, state.commit_target[1], state.commit_target[0])
@@ -206,11 +221,6 @@ def _join_commit_support(state: PbftState, entry: Entry) -> None:
             own |= state.commit_masks.get((child_block.view, child_block.height, child), 0)
     if own:
         add_commit_support(state, block.view, block.height, entry.hash, own)
-
-
-def _has_qc(state: PbftState, entry: Entry) -> bool:
-    qc = state.qcs.get((entry.block.view, entry.block.height))
-    return qc is not None and qc.hash == entry.hash
 
 
 def _want_payload(state: PbftState, entry: Entry, has_shrunk: bool) -> None:

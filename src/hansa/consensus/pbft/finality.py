@@ -6,6 +6,7 @@ from hansa.consensus.config import PRUNE_EVERY_HEIGHTS, RECENT_HEIGHTS
 from hansa.consensus.effects import Execute, PruneVotes, Seal, SignVote
 from hansa.consensus.inputs import Executed, Synced
 from hansa.consensus.pbft.blocks import (
+    check_again,
     check_children_of_root,
     drop_blocks_up_to_root,
     is_linked,
@@ -83,6 +84,7 @@ def _link_commit(state: PbftState) -> None:
         state.committed_hash = order_hash
         state.committed_chain[state.committed_height] = order_hash
         _measure(state, order_hash)
+        check_again(state, state.entries[order_hash])
     state.failures = 0
     state.view_due_ms = None  # progress: the view's time begins anew
 

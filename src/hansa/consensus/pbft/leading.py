@@ -3,7 +3,7 @@
 from hansa.consensus.effects import AskProposal, AskWork, SetTimer, SignVote
 from hansa.consensus.inputs import Proposed, TimerId
 from hansa.consensus.messages import PrePrepare
-from hansa.consensus.pbft.blocks import add_block, get_ancestors, get_block, is_linked
+from hansa.consensus.pbft.blocks import add_block, check_again, get_ancestors, get_block, is_linked
 from hansa.consensus.pbft.rules import window_end
 from hansa.consensus.pbft.state import Base, Body, Candidate, PbftState
 from hansa.consensus.values import SignedVote, Vote, VoteContext, VoteType, encode_context
@@ -58,8 +58,11 @@ def on_proposed(state: PbftState, answer: Proposed) -> None:
     order_hash = state.config.order_hash(block)
     state.lead_checking = order_hash
     state.last_proposed_ms = state.now_ms
-    if order_hash not in state.entries:
+    known = state.entries.get(order_hash)
+    if known is None:
         add_block(state, block, answer.refs, order_hash)
+    else:
+        check_again(state, known)  # the very block that did not hold a moment ago
 
 
 def on_own_proposal(state: PbftState, signed: SignedVote) -> None:
