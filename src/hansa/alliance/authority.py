@@ -64,23 +64,6 @@ def create_authority(organisation: str, alliance: str, now: datetime.datetime) -
     return Authority(organisation, key, certificate)
 
 
-def load_authority(organisation: str, key_pem: bytes, certificate_pem: bytes) -> Authority:
-    """Read an authority from its two files.
-
-    Raises
-    ------
-    InvalidPublicPart: either file is malformed, or the key is not the certificate's.
-    """
-    try:
-        key = serialization.load_pem_private_key(key_pem, password=None)
-        certificate = x509.load_pem_x509_certificate(certificate_pem)
-    except (ValueError, TypeError) as error:
-        raise InvalidPublicPart(f"the authority of {organisation} cannot be read: {error}") from None
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
-        raise InvalidPublicPart(f"the key of {organisation}'s authority is not its certificate's")
-    return Authority(organisation, key, certificate)
-
-
 def issue_node_certificate(
     authority: Authority, node: str, host: str, alliance: str, now: datetime.datetime
 ) -> NodeCertificate:

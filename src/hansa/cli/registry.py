@@ -62,15 +62,15 @@ def load_registry(folder: AllianceFolder) -> Registry:
         raise InvalidAllianceFile(f"{path}: {error}", "mend it, or move it away") from None
 
 
-def register(folder: AllianceFolder, name: str, address: bytes, source: bytes | None) -> None:
+def register(folder: AllianceFolder, name: str, address: bytes, source: bytes | str) -> None:
     """Remember where a contract stands.
 
     Parameters
     ----------
-    source: the bytes of its artefact; None for one that comes with Hansa.
+    source: the bytes of its artefact, or the name of a bundled one.
     """
-    where = f"bundled:{name}"
-    if source is not None:
+    where = f"bundled:{source}"
+    if isinstance(source, bytes):
         where = f"contracts/{name}.json"
         write_public(folder.root / where, source)
     contracts = load_registry(folder).contracts | {name: Entry("0x" + address.hex(), where)}
@@ -103,8 +103,8 @@ def split_named_call(text: str) -> tuple[str, str] | None:
     return (found["contract"], found["function"]) if found else None
 
 
-def read_artefact(text: str) -> tuple[Artefact, bytes | None]:
-    """An artefact from a file, or a bundled one by name; with the file's bytes.
+def read_artefact(text: str) -> tuple[Artefact, bytes | str]:
+    """An artefact from a file, or a bundled one by name; with the file's bytes, or that name.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def read_artefact(text: str) -> tuple[Artefact, bytes | None]:
     InvalidCall: the file holds no compiled contract.
     """
     if text in _BUNDLED:
-        return bundled_artefact(text), None
+        return bundled_artefact(text), text
     path = Path(text)
     if not path.is_file():
         names = ", ".join(_BUNDLED)

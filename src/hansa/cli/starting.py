@@ -47,10 +47,7 @@ def start_nodes(alliance: Alliance, nodes: Sequence[LocalNode], timeout_s: float
     began = time.monotonic()
     deadline = began + timeout_s
     stopped = [node for node in nodes if running_process(node.folder) is None and read_ready(node.folder) is None]
-    addresses = {node.name: (node.listen, node.rpc, node.ws) for _, node in alliance.nodes()}
-    for node in stopped:
-        for address in addresses[node.name]:
-            check_port_free(address, node.name)
+    check_ports(alliance, [node.name for node in stopped])
     processes = {node.name: start_node(node.folder) for node in stopped}
     heights: dict[str, int] = {}
     failures: list[HansaError] = []
@@ -63,6 +60,19 @@ def start_nodes(alliance: Alliance, nodes: Sequence[LocalNode], timeout_s: float
     linked = _wait_linked(serving, deadline)
     seconds = time.monotonic() - began
     return Started(tuple(processes), serving, linked, tuple(failures), heights, seconds)
+
+
+def check_ports(alliance: Alliance, names: Sequence[str]) -> None:
+    """Check that nothing listens where these nodes will.
+
+    Raises
+    ------
+    PortInUse: something does.
+    """
+    for _, node in alliance.nodes():
+        if node.name in names:
+            for address in (node.listen, node.rpc, node.ws):
+                check_port_free(address, node.name)
 
 
 def _wait_serving(node: LocalNode, process: ProcessRecord | None, deadline: float) -> int:

@@ -106,7 +106,7 @@ def _deploy(demo: _Demo) -> None:
     _check(created)
     _check(last)
     demo.height = int(last["blockNumber"], 16)
-    register(demo.network.folder, VOUCHER_BOOK, demo.contract, None)
+    register(demo.network.folder, VOUCHER_BOOK, demo.contract, VOUCHER_BOOK)
     address = "0x" + demo.contract.hex()
     demo.screen.step("contracts", f"{VOUCHER_BOOK} at {address}", f"{time.monotonic() - began:.1f} s")
 

@@ -9,7 +9,7 @@ HansaError
     └── Reverted     the contract said no
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 from hansa.errors import Corrupt, HansaError, InvalidInput, Unavailable
 
@@ -44,10 +44,11 @@ class RpcFailed(HansaError):
     """The node answered with an error; `code` in JSON is the node's own where it gave one."""
 
     code = "RPC-1"
+    usual_hint: ClassVar[str] = "the node's own log may say more: hansa logs"
 
     def __init__(self, cause: str, hint: str = "", **data: Any) -> None:
         self.remote_code: str | None = data.pop("code", None)
-        super().__init__(cause, hint, **data)
+        super().__init__(cause, hint or self.usual_hint, **data)
 
     def as_json(self) -> dict[str, Any]:
         """The common error object with the node's own stable code."""
@@ -59,6 +60,7 @@ class RpcInvalid(RpcFailed):
 
     code = "RPC-2"
     exit_code = 2
+    usual_hint = "check the words of the command; is this node of another release?"
 
 
 class RpcRefused(RpcFailed):
@@ -66,6 +68,7 @@ class RpcRefused(RpcFailed):
 
     code = "RPC-3"
     exit_code = 4
+    usual_hint = "mend what the node names, then send again; nothing was changed"
 
 
 class RpcNotFound(RpcFailed):
@@ -73,6 +76,7 @@ class RpcNotFound(RpcFailed):
 
     code = "RPC-4"
     exit_code = 5
+    usual_hint = "is it another alliance's, or older than what this node keeps?"
 
 
 class RpcBusy(RpcFailed):
@@ -80,6 +84,7 @@ class RpcBusy(RpcFailed):
 
     code = "RPC-5"
     exit_code = 3
+    usual_hint = "try again in a moment, or ask for less at once"
 
 
 class Reverted(RpcFailed):
@@ -87,6 +92,7 @@ class Reverted(RpcFailed):
 
     code = "RPC-6"
     exit_code = 7
+    usual_hint = "the contract refuses this; nothing was changed"
 
 
 # JSON-RPC 2.0 section 5.1 and EIP-1474; 3 is what every Ethereum node answers for a revert.

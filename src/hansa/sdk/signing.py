@@ -150,8 +150,7 @@ def explained(failure: RpcFailed) -> RpcFailed:
         reason = revert_reason(bytes.fromhex(data.removeprefix("0x")))
     except ValueError:
         return failure
-    hint = failure.hint or "the contract refuses this; nothing was changed"
-    return Reverted(f'reverted: "{reason}"', hint, code=failure.remote_code, **failure.data)
+    return Reverted(f'reverted: "{reason}"', failure.hint, code=failure.remote_code, **failure.data)
 
 
 def _not_confirmed(transaction_hash: bytes, timeout_s: float) -> NotConfirmed:

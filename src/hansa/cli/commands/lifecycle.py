@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Names = Annotated[list[str] | None, typer.Argument(help="Names of nodes; all otherwise.", show_default=False)]
 Demo = Annotated[
     bool | None,
-    typer.Option("--demo/--no-demo", help="Play a voucher; else only when the alliance is new.", show_default=False),
+    typer.Option("--demo/--no-demo", help="Play a voucher; else only while no block is there.", show_default=False),
 ]
 
 
@@ -37,14 +37,16 @@ def up(
     """
     from hansa.cli.network import choose_folder, open_network
     from hansa.cli.setup import describe_alliance, found_alliance
-    from hansa.cli.starting import start_nodes
+    from hansa.cli.starting import check_ports, start_nodes
     from hansa.cli.voucher_demo import can_play, play_voucher
 
     screen = screen_of(context)
     where = choose_folder(folder)
     is_new = not where.description.exists()
     if is_new:
-        founded = found_alliance(where, describe_alliance("demo", chain_id, dev=True, port=port))
+        described = describe_alliance("demo", chain_id, dev=True, port=port)
+        check_ports(described, [node.name for _, node in described.nodes()])  # before anything is written
+        founded = found_alliance(where, described)
     network = open_network(where.root)
     _print_head(network, screen)
     if is_new:
@@ -55,7 +57,8 @@ def up(
         for failure in started.failures[:-1]:
             screen.failure(failure)
         raise started.failures[-1]
-    if demo or (demo is None and is_new and can_play(network)):
+    is_empty = max(started.heights.values(), default=0) == 0
+    if demo or (demo is None and is_empty and can_play(network)):
         play_voucher(network, screen)
     _print_links(network, screen)
     screen.data(_facts(network, started), "")

@@ -99,12 +99,12 @@ def deploy(
     from hansa.sdk.contract import encode_deployment
     from hansa.sdk.signing import Intent
 
-    artefact, source_bytes = read_artefact(source)
+    artefact, origin = read_artefact(source)
     intent = Intent(to=None, data=encode_deployment(artefact, arguments or []), gas=gas)
     receipt = _submit(context, intent, (sender, folder, password_file, rpc), wait, artefact)
     where = choose_folder(folder)
     if receipt is not None and where.description.exists():
-        register(where, name or artefact.name, parse_address(receipt["contractAddress"]), source_bytes)
+        register(where, name or artefact.name, parse_address(receipt["contractAddress"]), origin)
 
 
 def _target(target: str, words: list[str], folder: Path | None, data: bytes) -> tuple[bytes, bytes, str]:
