@@ -1,6 +1,8 @@
 """What a replica asks of the native chain: each effect goes to the right worker, each answer returns as an input."""
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hansa import _native
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 BLOCK_COUNT_MAX = 4_096  # transactions in one order block
 BLOCK_BYTES_MAX = 2 * 1024 * 1024
+PATIENCE_IDLE_S = 0.030  # a proposal overtakes the bundles it refers to: wait for them before asking for a copy
+PATIENCE_BUSY_S = 0.300  # the same while bundles that came wait to be admitted
 RANGE_BYTES_MAX = 3 * 1024 * 1024
 CHECKPOINT_EVERY_BLOCKS = 5_000
 CHECKPOINT_EVERY_GAS = 20_000_000_000
@@ -40,6 +44,15 @@ class Shell(Protocol):
         """A block is final here."""
 
 
+@dataclass(slots=True)
+class _Held:
+    """A body of which transactions are missing that may be on their way."""
+
+    effect: fx.CheckBody
+    since: float
+    timer: asyncio.TimerHandle
+
+
 class LedgerWork:
     """Performs the ledger's effects. Lives on the event loop; `_`-methods that end in `_now` run in workers."""
 
@@ -48,10 +61,14 @@ class LedgerWork:
         self._gas_limit = gas_limit
         self._order = workers["order"]
         self._execute_worker = workers["execute"]
+        self._admit = workers["admit"]
         self._serve = workers["serve"]
         self._checkpoint_worker = workers["checkpoint"]
         self._shell = shell
+        self._loop = asyncio.get_running_loop()
         self._ancestors: list[bytes] | None = None
+        self._unsealed: dict[int, bytes] = {}  # order hashes by height: executed or to be, not yet sealed natively
+        self._held: dict[bytes, _Held] = {}  # bodies whose transactions may be on their way
         self._said: tuple[bool, bool] | None = None  # the last WorkPending since AskWork
         self._checking = False
         self._check_again = False
@@ -81,6 +98,8 @@ class LedgerWork:
         ------
         DiskFull, DiskFailed, LedgerFailure: it cannot be written.
         """
+        for held in self._held.values():
+            held.timer.cancel()
         try:
             self._chain.close()
         except NativeError as error:
@@ -90,14 +109,17 @@ class LedgerWork:
 
     def pool_changed(self) -> None:
         """Transactions came or went."""
+        for held in list(self._held.values()):
+            self._check_again_soon(held)
         if self._ancestors is None:
             return
         if self._checking:
             self._check_again = True
             return
         self._checking = True
-        ancestors = self._ancestors
-        self._order.submit(lambda: self._work_now(ancestors), lambda found: self._on_work(ancestors, found))
+        asked = self._ancestors
+        ancestors = self._with_unsealed(asked)
+        self._order.submit(lambda: self._work_now(ancestors), lambda found: self._on_work(asked, found))
 
     def _work_now(self, ancestors: list[bytes]) -> tuple[bool, bool]:
         pending = self._chain.has_executable(ancestors)
@@ -112,6 +134,10 @@ class LedgerWork:
             self._check_again = False
             self.pool_changed()
 
+    def _with_unsealed(self, ancestors: Sequence[bytes]) -> list[bytes]:
+        """The replica counts a block as sealed when it asks for the seal; the pool knows only once that is done."""
+        return list(dict.fromkeys([*self._unsealed.values(), *ancestors]))
+
     def _ask_work(self, effect: fx.AskWork) -> None:
         self._ancestors = list(effect.ancestors)
         self._said = None
@@ -120,15 +146,18 @@ class LedgerWork:
     # --- ordering
 
     def _ask_proposal(self, effect: fx.AskProposal) -> None:
+        ancestors = self._with_unsealed(effect.ancestors)
+
         def propose_now() -> ins.Input:
-            refs, count, gas = self._chain.propose(
-                list(effect.ancestors), self._gas_limit, BLOCK_COUNT_MAX, BLOCK_BYTES_MAX
-            )
+            refs, count, gas = self._chain.propose(ancestors, self._gas_limit, BLOCK_COUNT_MAX, BLOCK_BYTES_MAX)
             return ins.Proposed(effect.height, effect.parent_hash, refs, keccak256(refs), count, gas)
 
         self._order.submit(propose_now, self._shell.push)
 
     def _check_body(self, effect: fx.CheckBody) -> None:
+        self._check(effect, self._loop.time())
+
+    def _check(self, effect: fx.CheckBody, since: float) -> None:
         def check_now() -> ins.BodyChecked:
             missing = self._chain.missing(effect.refs)
             if missing:
@@ -138,15 +167,32 @@ class LedgerWork:
             except NativeError as error:
                 if not native_code(error).startswith("BODY-"):
                     raise
+                if self._chain.order_block(effect.order_hash) is not None:  # sync brought and sealed it meanwhile
+                    return ins.BodyChecked(effect.order_hash, ok=True)
                 return ins.BodyChecked(effect.order_hash, ok=False, reason=str(error.args[1]))
             return ins.BodyChecked(effect.order_hash, ok=True)
 
-        def done(answer: ins.BodyChecked) -> None:
-            if answer.ok:
-                self._shell.mark_blocks_dirty()
-            self._shell.push(answer)
+        self._order.submit(check_now, lambda answer: self._on_checked(effect, since, answer))
 
-        self._order.submit(check_now, done)
+    def _on_checked(self, effect: fx.CheckBody, since: float, answer: ins.BodyChecked) -> None:
+        patience = PATIENCE_BUSY_S if self._admit.waiting else PATIENCE_IDLE_S
+        if answer.missing and self._loop.time() < since + patience:
+            timer = self._loop.call_later(PATIENCE_IDLE_S, self._check_held, effect.order_hash)
+            self._held[effect.order_hash] = _Held(effect, since, timer)
+            return
+        if answer.ok:
+            self._shell.mark_blocks_dirty()
+        self._shell.push(answer)
+
+    def _check_held(self, order_hash: bytes) -> None:
+        held = self._held.get(order_hash)
+        if held is not None:
+            self._check_again_soon(held)
+
+    def _check_again_soon(self, held: _Held) -> None:
+        held.timer.cancel()
+        del self._held[held.effect.order_hash]
+        self._check(held.effect, held.since)
 
     def _add_payload(self, effect: fx.AddPayload) -> None:
         def add_now() -> None:
@@ -175,6 +221,8 @@ class LedgerWork:
     # --- execution and sealing, one queue
 
     def _execute(self, effect: fx.Execute) -> None:
+        self._unsealed[effect.height] = effect.order_hash
+
         def execute_now() -> tuple[ins.Input, int]:
             height, sealed_hash, gas_used, _ = self._chain.execute(effect.order_hash)
             return ins.Executed(height, effect.order_hash, sealed_hash), gas_used
@@ -198,6 +246,8 @@ class LedgerWork:
         self._execute_worker.submit(seal_now, self._on_sealed)
 
     def _on_sealed(self, height: int) -> None:
+        for done in [known for known in self._unsealed if known <= height]:
+            del self._unsealed[done]
         self._shell.on_sealed(height)
         self.pool_changed()
         self._blocks_since_checkpoint += 1
