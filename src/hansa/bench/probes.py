@@ -11,6 +11,7 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PROBE_SYNCS = 20
 _BLOCK_BYTES = 4_096
 _CHUNK_BYTES = 1 << 20
+_SECTOR_BYTES = 512  # the unit of the kernel's tables, whatever the disk's
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,6 @@ class Usage:
 
     cpu_s: float
     rss_peak_bytes: int
-    written_bytes: int  # what was really sent to the disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +46,9 @@ def read_usage(pid: int) -> Usage:
     """Read the use of a running process, all its threads included."""
     stat = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
     status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line)
-    io = dict(line.split(": ", 1) for line in Path(f"/proc/{pid}/io").read_text().splitlines())
     return Usage(
         cpu_s=(int(stat[11]) + int(stat[12])) / _TICKS_PER_S,
         rss_peak_bytes=int(status["VmHWM"].split()[0]) * 1_024,
-        written_bytes=int(io["write_bytes"]),
     )
 
 
@@ -70,6 +68,19 @@ def foreign_share(before: MachineTime, after: MachineTime, own_s: float) -> floa
     """
     total = after.total_s - before.total_s
     return max(0.0, (after.busy_s - before.busy_s - own_s) / total) if total else 0.0
+
+
+def device_bytes(folder: Path) -> int | None:
+    """Bytes written so far to the disk on which `folder` lies, by whomever; None where the system does not tell.
+
+    The count of a process (`/proc/PID/io`) will not do: it takes a whole large page for every small write into it.
+    """
+    number = folder.stat().st_dev
+    table = Path(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}/stat")
+    try:
+        return int(table.read_text().split()[6]) * _SECTOR_BYTES
+    except (OSError, IndexError):
+        return None
 
 
 def ledger_bytes(folders: Sequence[Path]) -> int:

@@ -103,6 +103,9 @@ def transfer_text(report: TransferReport) -> str:
         rows[2:2] = [
             ("processor", f"{best.node_cpu_us_per_tx} µs per transaction and node"),
             ("memory", f"{best.rss_peak_mib} MiB, largest node"),
-            ("disk", f"{best.disk_bytes_per_tx} bytes per transaction and node ({best.written_bytes_per_tx} written)"),
+            (
+                "disk",
+                f"{best.disk_bytes_per_tx} bytes per transaction and node, {best.device_bytes_per_tx} on the device",
+            ),
         ]
     return "\n".join([head, *(f"  {label:<12} {text}" for label, text in rows)])

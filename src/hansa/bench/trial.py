@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hansa.bench.http_connection import Endpoint
-from hansa.bench.probes import Usage, foreign_share, ledger_bytes, read_machine_time, read_usage
+from hansa.bench.probes import Usage, device_bytes, foreign_share, ledger_bytes, read_machine_time, read_usage
 from hansa.bench.sender import Batch, Sender, SendResult, make_batches
 from hansa.bench.watcher import SeenBlock, Watcher
 from hansa.bench.workload import TRANSFER_GAS, Workload
@@ -61,7 +61,7 @@ class TrialResult:
     client_cpu_us_per_tx: float
     rss_peak_mib: float | None  # of the largest node
     disk_bytes_per_tx: float | None  # per node, padding not counted
-    written_bytes_per_tx: float | None  # per node, as the disk saw it
+    device_bytes_per_tx: float | None  # per node: all that went to the disk meanwhile, the file system's own included
     foreign_cpu_share: float
     reasons: tuple[str, ...]  # why the rate was not sustained; empty when it was
 
@@ -108,6 +108,7 @@ class _Meter:
     def begin(self) -> None:
         self._disk = ledger_bytes([probe.data for probe in self._probes])
         self._before = [read_usage(probe.pid) for probe in self._probes]
+        self._device = self._device_bytes()
         self._client = time.process_time()
         self._machine = read_machine_time()
 
@@ -115,10 +116,14 @@ class _Meter:
         after = [read_usage(probe.pid) for probe in self._probes]
         self.client_s = time.process_time() - self._client
         self.nodes_s = sum(a.cpu_s - b.cpu_s for a, b in zip(after, self._before, strict=True))
-        self.written = sum(a.written_bytes - b.written_bytes for a, b in zip(after, self._before, strict=True))
+        device = self._device_bytes()
+        self.written = None if device is None or self._device is None else device - self._device
         self.rss_peak = max((usage.rss_peak_bytes for usage in after), default=0)
         self.foreign = foreign_share(self._machine, read_machine_time(), self.nodes_s + self.client_s)
         self.disk = ledger_bytes([probe.data for probe in self._probes]) - self._disk
+
+    def _device_bytes(self) -> int | None:
+        return device_bytes(self._probes[0].data) if self._probes else None
 
 
 def _judge(
@@ -154,7 +159,7 @@ def _judge(
         client_cpu_us_per_tx=round(meter.client_s * 1e6 / max(1, final), 1),
         rss_peak_mib=round(meter.rss_peak / (1 << 20), 1) if nodes else None,
         disk_bytes_per_tx=round(meter.disk / per_node, 1) if per_node else None,
-        written_bytes_per_tx=round(meter.written / per_node, 1) if per_node else None,
+        device_bytes_per_tx=None if not per_node or meter.written is None else round(meter.written / per_node, 1),
         foreign_cpu_share=round(meter.foreign, 3),
         reasons=tuple(reasons),
     )
