@@ -68,6 +68,7 @@ class LedgerWork:
         self._loop = asyncio.get_running_loop()
         self._ancestors: list[bytes] | None = None
         self._unsealed: dict[int, bytes] = {}  # order hashes by height: executed or to be, not yet sealed natively
+        self._counts: dict[bytes, tuple[int, int]] = {}  # (height, transactions) of unsealed bodies by order hash
         self._held: dict[bytes, _Held] = {}  # bodies whose transactions may be on their way
         self._said: tuple[bool, bool] | None = None  # the last WorkPending since AskWork
         self._checking = False
@@ -119,11 +120,12 @@ class LedgerWork:
         self._checking = True
         asked = self._ancestors
         ancestors = self._with_unsealed(asked)
-        self._order.submit(lambda: self._work_now(ancestors), lambda found: self._on_work(asked, found))
+        ordered = sum(self._counts[known][1] for known in ancestors if known in self._counts)
+        self._order.submit(lambda: self._work_now(ancestors, ordered), lambda found: self._on_work(asked, found))
 
-    def _work_now(self, ancestors: list[bytes]) -> tuple[bool, bool]:
+    def _work_now(self, ancestors: list[bytes], ordered: int) -> tuple[bool, bool]:
         pending = self._chain.has_executable(ancestors)
-        return pending, pending and self._chain.pool_status()[0] >= BLOCK_COUNT_MAX
+        return pending, pending and self._chain.pool_status()[0] - ordered >= BLOCK_COUNT_MAX
 
     def _on_work(self, ancestors: list[bytes], found: tuple[bool, bool]) -> None:
         self._checking = False
@@ -181,6 +183,7 @@ class LedgerWork:
             self._held[effect.order_hash] = _Held(effect, since, timer)
             return
         if answer.ok:
+            self._counts[effect.order_hash] = (effect.block.height, effect.block.tx_count)
             self._shell.mark_blocks_dirty()
         self._shell.push(answer)
 
@@ -246,8 +249,8 @@ class LedgerWork:
         self._execute_worker.submit(seal_now, self._on_sealed)
 
     def _on_sealed(self, height: int) -> None:
-        for done in [known for known in self._unsealed if known <= height]:
-            del self._unsealed[done]
+        self._unsealed = {known: order_hash for known, order_hash in self._unsealed.items() if known > height}
+        self._counts = {order_hash: entry for order_hash, entry in self._counts.items() if entry[0] > height}
         self._shell.on_sealed(height)
         self.pool_changed()
         self._blocks_since_checkpoint += 1
