@@ -1,7 +1,8 @@
 """Five plays, each one the shortest story in which a broken rule forks the chain. Under the sound rules none does.
 
 Four validators: 0 leads view 0, 1 leads view 1. One of them is a traitor, played by the script; honest ones speak for
-themselves, the script only decides who hears them. Each play takes what validators are built with and returns the stage.
+themselves, the script only decides who hears them. Each play takes what validators are built with, and returns the
+stage.
 """
 
 from collections.abc import Callable

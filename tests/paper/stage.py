@@ -1,4 +1,4 @@
-"""A stage for scripted plays: honest PBFT machines, a traitor whose key the script holds, messages delivered by hand."""
+"""A stage for scripted plays: honest machines, traitors whose keys the script holds, messages delivered by hand."""
 
 import hashlib
 from collections.abc import Callable
@@ -88,6 +88,12 @@ class Actor:
         bodies = tuple(body for body in self.bodies.values() if body.block.height > head.height)
         recent = tuple((h.height, h.sealed_hash) for h in self.sealed)
         self.feed(Restored(head, recent, records, bodies))
+
+    def propose_nothing(self) -> None:
+        """Answer the AskProposal under way: the pool is empty."""
+        asked, self.asked = self.asked, None
+        assert asked is not None, "nothing was asked"
+        self.feed(Proposed(asked.height, asked.parent_hash, b"", compute_digest(b""), 0, 0))
 
     @property
     def state(self):  # noqa: ANN201 - a test looks wherever it likes

@@ -6,6 +6,7 @@ from collections import deque
 import msgspec
 
 LINES_MAX = 400
+TUPLE_ITEMS_SHOWN = 8
 
 
 class Trace:
@@ -31,7 +32,8 @@ def describe(value: object) -> str:
     if isinstance(value, bytes):
         return value[:4].hex() or "-"
     if isinstance(value, tuple):
-        return "(" + " ".join(describe(item) for item in value) + ")"
+        more = f" +{len(value) - TUPLE_ITEMS_SHOWN}" if len(value) > TUPLE_ITEMS_SHOWN else ""
+        return "(" + " ".join(describe(item) for item in value[:TUPLE_ITEMS_SHOWN]) + more + ")"
     if isinstance(value, msgspec.Struct):
         fields = (describe(getattr(value, name)) for name in value.__struct_fields__)
         return f"{type(value).__name__}[{' '.join(fields)}]"

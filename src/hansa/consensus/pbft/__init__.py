@@ -34,7 +34,13 @@ Where this differs from the pages it follows, and why
 - A VIEW-CHANGE for w counts towards TC(v) for every v <= w (if its QC is of a view below v): it promises more, not
   less. Otherwise restarted replicas in neighbouring views could each lack a quorum for ever.
 - "Base not committed" (rules 1.10) is read as "not sealed at the leader": others may lack a commit that the leader saw,
-  a seal they can fetch. After a hand-over the leader waits one tick first, as COMMITs of the old term are under way.
+  a seal they can fetch. After a hand-over, where everyone may still COMMIT in the old view, it waits one tick and asks
+  for the commit only.
+- Blocks beyond sealed + W are proposed only in these two cases (2.1.6 as a rule for voters stays): with short terms
+  each
+  hand-over would otherwise add one while sealing stands still.
+- Every stage calls for help by itself: ordering that runs on must not hide a lost SEAL (seed 2595 of the first
+  simulator).
 - A leader that sees a lone VIEW-CHANGE for ten seconds gives its view up (and waits twice as long for the same
   validator the next time): the lone one could not vote again before the term's end.
 - A replica votes after its restart only when a quorum (itself included) answered what it saw of its votes.

@@ -4,9 +4,8 @@ from hansa.consensus.effects import AskProposal, AskWork, SetTimer, SignVote
 from hansa.consensus.inputs import Proposed, TimerId
 from hansa.consensus.messages import PrePrepare
 from hansa.consensus.pbft.blocks import add_block, check_again, get_ancestors, get_block, is_linked
-from hansa.consensus.pbft.rules import window_end
 from hansa.consensus.pbft.state import Base, Body, Candidate, PbftState
-from hansa.consensus.values import SignedVote, Vote, VoteContext, VoteType, encode_context
+from hansa.consensus.values import SignedVote, TimeoutCertificate, Vote, VoteContext, VoteType, encode_context
 from hansa.types.order import OrderBlock, PayloadKind
 
 EMPTY_ANSWER_WAIT_MS = 20
@@ -85,15 +84,13 @@ def ask_work(state: PbftState) -> None:
 
 
 def is_window_open(state: PbftState) -> bool:
-    """Whether the leader of the view may propose one more block, as far as is known here."""
-    base_height = state.lead_base_height
-    heights = [height for height in state.candidates if height > state.root.height]
-    top = max(heights, default=max(state.committed_height, state.high_qc.height))
-    if base_height is None:
-        candidate = state.candidates.get(top)
-        entry = None if candidate is None else state.entries.get(candidate.hash)
-        base_height = top if entry is None else entry.block.base_height
-    return top + 1 <= window_end(state.root.height, base_height, state.config)
+    """Whether the leader of the view may propose one more block for work alone, as far as is known here.
+
+    The block above an inherited base (2.1.6) needs no work; while it is due, a block is in flight anyway.
+    """
+    top = max(state.candidates, default=0)
+    top = max(top, state.committed_height, state.high_qc.height)
+    return top + 1 <= state.root.height + state.config.window
 
 
 def _is_due(state: PbftState, tip: Base) -> bool:
@@ -107,19 +104,25 @@ def _is_due(state: PbftState, tip: Base) -> bool:
         return False  # only sync can bring us to where this leader may name a sealed block
     height = tip.height + 1
     is_forbidden = mark is not None and (mark.view, mark.height) >= (state.view, height)
-    end = min(window_end(state.root.height, base_height, state.config), base_height + state.config.term)
-    if is_forbidden or height > end:
+    if is_forbidden or height > base_height + state.config.term:
         return False
     if _is_empty_due(state):
         return True
-    if not state.work_pending:
+    if not state.work_pending or height > state.root.height + state.config.window:
         return False
     due_ms = state.last_proposed_ms + (0 if state.work_full else state.config.block_interval_ms)
     due_ms = max(due_ms, state.lead_not_before_ms)
     if due_ms <= state.now_ms:
         return True
-    state.emit(SetTimer(TimerId.PROPOSE, due_ms))
+    _wake_at(state, due_ms)
     return False
+
+
+def _wake_at(state: PbftState, due_ms: int) -> None:
+    """Look again at that time."""
+    if state.lead_wake_ms != due_ms:
+        state.lead_wake_ms = due_ms
+        state.emit(SetTimer(TimerId.PROPOSE, due_ms))
 
 
 def _is_own_line(state: PbftState, tip: Base) -> bool:
@@ -131,18 +134,20 @@ def _is_own_line(state: PbftState, tip: Base) -> bool:
 
 
 def _is_empty_due(state: PbftState) -> bool:
-    """Rules 1.10: the view's first block is due, empty if need be, while its base is not sealed.
+    """Rules 1.10: the view's first block is due, empty if need be and beyond the window if need be (2.1.6).
 
-    Not sealed rather than not committed: others may lack a commit that this replica saw; a seal they can fetch.
+    After a view change: while the base is not sealed here. Others may lack a commit that this replica saw, and cannot
+    COMMIT in the old view any more; a sealed block they can fetch. After a hand-over: while the base is not committed.
     """
     tip, required_ms = state.lead_tip, state.lead_required_ms
     if required_ms is None or tip is None or tip.height != state.lead_base_height:
         return False
-    if state.root.height >= tip.height:
+    is_timeout = isinstance(state.lead_proof, TimeoutCertificate)
+    if tip.height <= (state.root.height if is_timeout else state.committed_height):
         return False
     if required_ms <= state.now_ms:
         return True
-    state.emit(SetTimer(TimerId.PROPOSE, required_ms))
+    _wake_at(state, required_ms)
     return False
 
 

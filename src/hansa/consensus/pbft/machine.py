@@ -133,7 +133,9 @@ def _on_timer(state: PbftState, event: TimerFired) -> None:
         pacemaker.on_tick(state)
     elif event.timer is TimerId.FETCH:
         blocks.on_fetch_timer(state)
-    # PROPOSE and RECHECK only wake the rules up.
+    elif event.timer is TimerId.PROPOSE:
+        state.lead_wake_ms = None
+    # PROPOSE and RECHECK wake the rules up, which look at the time themselves.
 
 
 def _on_work_pending(state: PbftState, event: WorkPending) -> None:

@@ -19,11 +19,12 @@ from hansa.consensus.inputs import TimerId
 from hansa.consensus.messages import Certificate, NewView, Status, VoteQuery, Votes
 from hansa.consensus.pbft.blocks import want_missing
 from hansa.consensus.pbft.leading import is_window_open
-from hansa.consensus.pbft.state import PbftState
+from hansa.consensus.pbft.state import PbftState, Progress
 from hansa.consensus.pbft.views import ask_view
 from hansa.consensus.values import QuorumCertificate, SignedVote, TimeoutCertificate, VoteType
 
 LONELY_DOUBLINGS_MAX = 6
+OWN_VOTES_SENT_MAX = 256
 
 
 def compute_view_timeout_ms(state: PbftState) -> int:
@@ -126,18 +127,23 @@ def on_status(state: PbftState, peer: int, status: Status) -> None:
 
 
 def is_stalled(state: PbftState) -> bool:
-    """Whether this replica is not at its tip and nothing moved since the last check."""
-    progress = (
-        state.view,
-        state.view_asked,
-        state.root.height,
-        state.committed_height,
-        *state.high_qc.key(),
-        len(state.entries),
+    """Whether this replica is not at its tip, and something that should move did not move since the last check.
+
+    Each stage counts by itself: ordering may run on while a SEAL that got lost holds up what clients see.
+    """
+    known = state.progress
+    now = Progress(
+        views=(state.view, state.view_asked, *state.high_qc.key(), len(state.entries)),
+        prepared=max(max(state.candidates, default=0), state.high_qc.height),
+        committed=state.committed_height,
+        sealed=state.root.height,
     )
-    has_moved = progress != state.progress
-    state.progress = progress
-    return not has_moved and not _is_at_tip(state)
+    state.progress = now
+    if known is None or _is_at_tip(state):
+        return False
+    is_seal_due = known.committed > known.sealed and now.sealed == known.sealed
+    is_commit_due = known.prepared > known.committed and now.committed == known.committed
+    return now == known or is_seal_due or is_commit_due
 
 
 def _is_at_tip(state: PbftState) -> bool:
@@ -195,7 +201,7 @@ def _get_own_votes(state: PbftState, above_height: int) -> tuple[SignedVote, ...
     """Own durable votes that may still count, lowest first. A PREPARE counts only while its body is held (rules
     1.2)."""
     votes = []
-    for (vote_type, view, height), signed in state.own_votes.items():
+    for (vote_type, view, height), signed in sorted(state.own_votes.items(), key=lambda item: item[0][2]):
         if height <= above_height or vote_type is VoteType.PROPOSE:
             continue
         if vote_type is VoteType.PREPARE:
@@ -203,7 +209,7 @@ def _get_own_votes(state: PbftState, above_height: int) -> tuple[SignedVote, ...
             if view < state.view or entry is None or not entry.linked:
                 continue
         votes.append(signed)
-    return tuple(votes[-256:])
+    return tuple(votes[:OWN_VOTES_SENT_MAX])
 
 
 def _send_proof(state: PbftState, peer: int, proof: QuorumCertificate | TimeoutCertificate) -> None:

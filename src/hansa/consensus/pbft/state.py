@@ -78,6 +78,16 @@ class Fetch:
     due_ms: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far each stage was at a check."""
+
+    views: tuple[int, ...]
+    prepared: int
+    committed: int
+    sealed: int
+
+
 @dataclass(slots=True)
 class PbftState:
     """Everything one engine knows. `out` collects the effects of the step under way."""
@@ -140,6 +150,7 @@ class PbftState:
     lead_asked: tuple[int, bytes] | None = None  # (height, parent hash) of an AskProposal under way
     lead_checking: bytes | None = None  # own block whose body is being checked
     lead_not_before_ms: int = 0
+    lead_wake_ms: int | None = None  # what the shell was last told to wake us at for a proposal
     last_proposed_ms: int = -(1 << 60)
     own_proposals: dict[int, PrePrepare] = field(default_factory=dict)  # height -> signed proposal of `view`
     work_pending: bool = False
@@ -157,7 +168,7 @@ class PbftState:
     last_broadcast_ms: int = 0
     last_status_ms: int = 0
     last_check_ms: int = 0
-    progress: tuple[int, ...] = ()
+    progress: Progress | None = None
     recheck_ms: int | None = None
 
     # permission to vote

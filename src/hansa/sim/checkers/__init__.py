@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from hansa.consensus.messages import Message
 from hansa.consensus.values import Equivocation, SealedHead
 from hansa.sim.checkers.agreement import Agreement
+from hansa.sim.checkers.bounded import Bounded
 from hansa.sim.checkers.durability import Durability
 from hansa.sim.checkers.equivocation import NoHonestEquivocation
 from hansa.sim.checkers.hash_chain import HashChain
@@ -25,6 +26,7 @@ class Checkers:
     def __init__(self, world: "World") -> None:
         self._world = world
         self.agreement = Agreement()
+        self.bounded = Bounded()
         self.durability = Durability()
         self.equivocation = NoHonestEquivocation(frozenset(world.scenario.twins))
         self.hash_chain = HashChain()
@@ -43,6 +45,7 @@ class Checkers:
     def on_executed(self, host: "Host", height: int, order_hash: bytes) -> None:
         """An honest host executes a block: it was committed there."""
         self.agreement.on_executed(host, height, order_hash)
+        self.bounded.on_executed(host)
 
     def on_sealed(self, host: "Host", head: SealedHead) -> None:
         """An honest host shows a block to its clients as final."""
