@@ -3,6 +3,7 @@
 To add a command: write a function in `commands/`, name it here.
 """
 
+import errno
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import typer
 
 from hansa.cli.commands import accounts, founding, ledger, lifecycle, observing, reading, tools, transacting
-from hansa.cli.errors import Usage
+from hansa.cli.errors import SystemRefuses, Usage
 from hansa.cli.screen import Screen
 from hansa.errors import HansaError
 
@@ -100,6 +101,17 @@ def take_common_flags(arguments: list[str]) -> tuple[Screen, list[str]]:
     return screen, [a for a in before if a not in ("--json", "--no-input", "--quiet")] + after
 
 
+def _hint_for(error: OSError) -> str:
+    hints = {
+        errno.ENOSPC: "make room on the disk, then do it again",
+        errno.EACCES: "are the folder and its files yours?",
+        errno.EPERM: "are the folder and its files yours?",
+        errno.EROFS: "choose a folder on a disk that can be written to",
+        errno.ENOTDIR: "a file stands where a folder is needed: choose another folder with -d",
+    }
+    return hints.get(error.errno or 0, "mend that, then do it again")
+
+
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
     for stream in (sys.stdout, sys.stderr):
@@ -121,6 +133,10 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        sys.stderr.close()
+        sys.stderr.close()  # whoever read our output has seen enough
         return 0
+    except OSError as error:
+        refusal = SystemRefuses(f"{error.strerror or error}: {error.filename or 'no file named'}", _hint_for(error))
+        screen.failure(refusal)
+        return refusal.exit_code
     return result if isinstance(result, int) else 0

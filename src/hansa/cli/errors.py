@@ -4,7 +4,7 @@ HansaError
 ├── InvalidInput ← Usage
 ├── Refused      ← NeedsAnswer
 ├── NotFound     ← NoSuchKey, NothingRunning
-├── Unavailable  ← NodeDied, NotReady
+├── Unavailable  ← NodeDied, NotReady, SystemRefuses
 ├── Conflict     ← PortInUse, StillRunning
 └── Corrupt      ← LedgerBroken, LedgerUnreadable
 """
@@ -47,6 +47,13 @@ class NotReady(Unavailable):
     """A node runs, but did not serve in time."""
 
     code = "CLI-6"
+
+
+class SystemRefuses(Unavailable):
+    """The operating system refuses: no space, no permission, no such folder."""
+
+    code = "CLI-13"
+    exit_code = 1
 
 
 class StillRunning(Conflict):

@@ -150,6 +150,7 @@ def repair_node(screen: Screen, directory: Path, yes: bool, timeout_s: float) ->
         facts = [finding.as_json() for finding in left]
         raise LedgerBroken(f"{len(left)} things still do not hold in {directory}", _STILL_BROKEN, findings=facts)
     screen.step("repaired", f"{directory} at block {height}", f"{time.monotonic() - began:.1f} s")
+    screen.say(f"  It is stopped. Next: hansa up {config.name}")
     repaired = [finding.as_json() for finding in findings]
     screen.data({"directory": str(directory), "repaired": repaired, "moved": moved, "height": height}, "")
 

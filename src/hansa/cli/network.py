@@ -47,12 +47,13 @@ class Network:
         return tuple(node for node in self.nodes if not names or node.name in names)
 
     def client_of(self, organisation: str) -> Client:
-        """A client of the first node of an organisation."""
-        for owner, node in self.alliance.nodes():
-            if owner.name == organisation:
-                return Client(f"http://{node.rpc}")
-        self.alliance.organisation(organisation)  # raises, and names those that there are
-        raise NothingRunning(f"{organisation} has no node")
+        """A client of the first node of an organisation.
+
+        Raises
+        ------
+        NoSuchMember: the alliance has no such organisation.
+        """
+        return Client(f"http://{self.alliance.organisation(organisation).nodes[0].rpc}")
 
 
 def choose_folder(given: Path | None) -> AllianceFolder:

@@ -53,11 +53,15 @@ def started_at(pid: int) -> int | None:
 
 def running_process(folder: NodeFolder) -> ProcessRecord | None:
     """The process that `hansa up` started for this node, if it still is that process."""
+    record = _recorded(folder)
+    return record if record is not None and started_at(record.pid) == record.started else None
+
+
+def _recorded(folder: NodeFolder) -> ProcessRecord | None:
     try:
-        record = msgspec.json.decode(folder.pid.read_bytes(), type=ProcessRecord)
+        return msgspec.json.decode(folder.pid.read_bytes(), type=ProcessRecord)
     except (OSError, msgspec.DecodeError):
         return None
-    return record if started_at(record.pid) == record.started else None
 
 
 def read_ready(folder: NodeFolder) -> ReadyRecord | None:
@@ -66,6 +70,9 @@ def read_ready(folder: NodeFolder) -> ReadyRecord | None:
         ready = msgspec.json.decode(folder.ready.read_bytes(), type=ReadyRecord)
     except (OSError, msgspec.DecodeError):
         return None
+    record = _recorded(folder)
+    if record is not None and record.pid == ready.pid:
+        return ready if started_at(record.pid) == record.started else None
     return ready if started_at(ready.pid) is not None else None
 
 

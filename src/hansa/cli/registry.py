@@ -69,8 +69,9 @@ def register(folder: AllianceFolder, name: str, address: bytes, source: bytes | 
     ----------
     source: the bytes of its artefact, or the name of a bundled one.
     """
-    where = f"bundled:{source}"
-    if isinstance(source, bytes):
+    if isinstance(source, str):
+        where = f"bundled:{source}"
+    else:
         where = f"contracts/{name}.json"
         write_public(folder.root / where, source)
     contracts = load_registry(folder).contracts | {name: Entry("0x" + address.hex(), where)}

@@ -88,6 +88,15 @@ def test_an_interrupt_has_its_own_exit_code(monkeypatch: pytest.MonkeyPatch) -> 
     assert run(["account", "list"]) == 130
 
 
+def test_what_the_system_refuses_is_said_plainly(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    assert run(["init", "-d", "file/deeper", "--json"]) == 1
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["code"] == "CLI-13"
+    assert "file" in error["cause"]
+    assert "-d" in error["hint"]
+
+
 def test_no_colour_off_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     run(["down"])
     assert "\x1b" not in capsys.readouterr().err

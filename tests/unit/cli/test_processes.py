@@ -111,6 +111,9 @@ def test_ready_counts_only_while_its_process_lives(tmp_path: Path) -> None:
     ready = read_ready(folder)
     assert ready is not None
     assert ready.height == 7
+    own = ProcessRecord(os.getpid(), (started_at(os.getpid()) or 0) - 1)
+    folder.pid.write_bytes(msgspec.json.encode(own))
+    assert read_ready(folder) is None, "the id was given out again"
     process = sleeper("pass")
     process.wait()
     folder.ready.write_text(f'{{"pid": {process.pid}, "height": 7}}')

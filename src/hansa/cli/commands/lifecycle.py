@@ -130,9 +130,9 @@ def down(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="With --wipe: do not ask.")] = False,
 ) -> None:
     """Stop what `up` started; the data stays."""
-    from hansa.cli.errors import Usage
+    from hansa.cli.errors import StillRunning, Usage
     from hansa.cli.network import open_network
-    from hansa.cli.processes import running_process, stop_nodes
+    from hansa.cli.processes import read_ready, running_process, stop_nodes
 
     screen = screen_of(context)
     network = open_network(folder)
@@ -149,6 +149,11 @@ def down(
     if killed:
         screen.say(f"  {', '.join(killed)} did not end in time and were killed; nothing final is lost")
     screen.step("stopped", ", ".join(processes) or "nothing ran")
+    others = [node for node in nodes if node.name not in processes and read_ready(node.folder) is not None]
+    for node in others:
+        screen.say(f"  {node.name} runs, but not by `hansa up`: stop it where it was started")
+    if wipe and others:
+        raise StillRunning(f"{others[0].name} still runs, so nothing was deleted", "stop it, then wipe again")
     if wipe:
         _wipe(network, screen)
     screen.data({"stopped": list(processes), "killed": killed, "wiped": wipe}, "")

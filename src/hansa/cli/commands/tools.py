@@ -20,8 +20,7 @@ def dev(
 
     One node, Ethereum's fees, funded accounts, and the evm_ hardhat_ anvil_ helpers that contract tests use.
     """
-    from hansa.node.dev import DevOptions
-    from hansa.node.dev_run import run_dev
+    from hansa.node.dev import DevOptions, run_dev
 
     options = DevOptions(host=host, port=port, chain_id=chain_id, accounts=accounts, balance=balance, automine=mining)
     if mnemonic is not None:
