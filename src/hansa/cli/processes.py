@@ -22,7 +22,7 @@ from hansa.cli.errors import NodeDied, NotReady, PortInUse
 READY_S = 60.0
 STOP_S = 20.0
 _POLL_S = 0.01
-_LAST_WORDS = 5
+_LAST_BYTES = 65_536  # of a log, enough for its last line
 
 
 class ProcessRecord(msgspec.Struct, frozen=True):
@@ -111,35 +111,35 @@ def wait_ready(folder: NodeFolder, name: str, process: ProcessRecord, deadline: 
             return ready
         if started_at(process.pid) != process.started:
             words = last_words(folder)
-            raise NodeDied(
-                f"node {name} ended while starting: {words[-1] if words else 'no word'}", f"see {folder.log}"
-            )
+            cause = f"node {name} ended while starting: {words.what}"
+            raise NodeDied(cause, words.hint or f"see {folder.log}", node_code=words.code, log=str(folder.log))
         if time.monotonic() > deadline:
             raise NotReady(f"node {name} does not serve yet", f"see {folder.log}, or wait longer with --timeout")
         time.sleep(_POLL_S)
 
 
-def last_words(folder: NodeFolder) -> list[str]:
-    """The end of a node's log."""
+class LastWords(msgspec.Struct, frozen=True):
+    """The last line of a node's log that says anything."""
+
+    what: str = "it left no word"
+    code: str | None = None
+    hint: str | None = None
+
+
+def last_words(folder: NodeFolder) -> LastWords:
+    """Why a node ended, as far as its log tells: a structured line, or whatever else stands there last."""
     try:
         with folder.log.open("rb") as file:
-            file.seek(max(0, folder.log.stat().st_size - 8_192))
-            lines = file.read().decode(errors="replace").splitlines()
+            file.seek(max(0, folder.log.stat().st_size - _LAST_BYTES))
+            lines = [line for line in file.read().decode(errors="replace").splitlines() if line.strip()]
     except OSError:
-        return []
-    return [_what(line) for line in lines if line.strip()][-_LAST_WORDS:]
-
-
-def _what(line: str) -> str:
-    """The message of a structured log line, or the line itself."""
+        lines = []
+    if not lines:
+        return LastWords()
     try:
-        fields = msgspec.json.decode(line)
+        return msgspec.json.decode(lines[-1], type=LastWords)
     except msgspec.DecodeError:
-        return line
-    if not isinstance(fields, dict):
-        return line
-    words = [str(fields[key]) for key in ("code", "what", "cause", "hint") if fields.get(key)]
-    return " · ".join(dict.fromkeys(words))
+        return LastWords(lines[-1].strip())
 
 
 def stop_nodes(processes: dict[str, ProcessRecord], patience_s: float = STOP_S) -> list[str]:

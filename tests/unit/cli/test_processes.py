@@ -14,6 +14,7 @@ import pytest
 from hansa.alliance.layout import NodeFolder
 from hansa.cli.errors import NodeDied, PortInUse
 from hansa.cli.processes import (
+    LastWords,
     ProcessRecord,
     check_port_free,
     last_words,
@@ -99,9 +100,13 @@ def test_a_node_that_dies_says_its_last_words(tmp_path: Path) -> None:
     process = sleeper("pass")
     gone = record_of(process)
     process.wait()
-    with pytest.raises(NodeDied, match="NODE-1 · port taken · use another"):
+    with pytest.raises(NodeDied, match="node bank ended while starting: port taken") as caught:
         wait_ready(folder, "bank", gone, time.monotonic() + DEADLINE_S)
-    assert last_words(NodeFolder(tmp_path / "nothing")) == []
+    assert caught.value.hint == "use another"
+    assert caught.value.data["node_code"] == "NODE-1"
+    folder.log.write_text("Traceback\nImportError: no module\n")
+    assert last_words(folder) == LastWords("ImportError: no module")
+    assert last_words(NodeFolder(tmp_path / "nothing")) == LastWords()
 
 
 def test_ready_counts_only_while_its_process_lives(tmp_path: Path) -> None:
