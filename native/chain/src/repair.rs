@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::checkpoints::{self, checkpoint_name};
-use crate::folder::{BLOCKS_NAME, CHECKPOINTS_NAME, Folder};
-use crate::verify::{Finding, verify_ledger};
+use crate::folder::{CHECKPOINTS_NAME, Folder};
+use crate::verify::{self, Finding, verify_ledger};
 use crate::{Chain, ChainError};
 
 /// What a repair did.
@@ -33,8 +33,8 @@ pub fn repair_folder(
     let report = verify_ledger(directory, genesis_json, progress)?;
     let mut moved = Vec::new();
     let aside = folder.quarantine();
-    for strange in report.findings.iter().filter(|found| is_strange(found)) {
-        moved.push(set_aside(&directory.join(&strange.file), &aside)?);
+    for strange in strange_files(directory, &folder)? {
+        moved.push(set_aside(&strange, &aside)?);
     }
     if let Some((segment, offset)) = report.cut.filter(|(segment, _)| *segment != u32::MAX) {
         moved.extend(hansa_log::quarantine_from(&folder.blocks(), segment, offset, &aside)?);
@@ -64,13 +64,16 @@ pub fn repair_folder(
     Ok(Repaired { findings: report.findings, moved, height: chain.head().height })
 }
 
-/// Whether a finding is about a file that has no business where it stands.
-fn is_strange(finding: &Finding) -> bool {
-    let in_blocks =
-        finding.file.starts_with(BLOCKS_NAME) && !finding.file.ends_with(hansa_log::SEGMENT_SUFFIX);
-    let in_checkpoints =
-        finding.file.starts_with(CHECKPOINTS_NAME) && !finding.file.ends_with(checkpoints::CHECKPOINT_SUFFIX);
-    in_blocks || in_checkpoints || !finding.file.contains('/')
+/// Files that have no business where they stand; a lock file with content is one.
+fn strange_files(directory: &Path, folder: &Folder) -> Result<Vec<PathBuf>, ChainError> {
+    let mut paths: Vec<PathBuf> =
+        verify::strange_files(directory)?.into_iter().map(|found| directory.join(found.file)).collect();
+    paths.extend(
+        hansa_log::strange_files(&folder.blocks())?.into_iter().map(|name| folder.blocks().join(name)),
+    );
+    let (_, others) = checkpoints::list(&folder.checkpoints())?;
+    paths.extend(others.into_iter().map(|name| folder.checkpoints().join(name)));
+    Ok(paths)
 }
 
 /// Moves a file into the quarantine folder under a free name.

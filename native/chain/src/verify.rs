@@ -113,7 +113,7 @@ fn segment_of(name: &str) -> u32 {
 }
 
 /// Names in the data folder that belong to nothing, and a lock file that is not empty.
-fn strange_files(directory: &Path) -> Result<Vec<Finding>, ChainError> {
+pub(crate) fn strange_files(directory: &Path) -> Result<Vec<Finding>, ChainError> {
     let known = [BLOCKS_NAME, CHECKPOINTS_NAME, VOTES_NAME, RUN_NAME, QUARANTINE_NAME, LOCK_NAME];
     let mut findings = Vec::new();
     for entry in fs::read_dir(directory).map_err(|error| ChainError::io(directory, error))? {

@@ -8,6 +8,16 @@ use crate::error::LogError;
 use crate::frame::u64_at;
 use crate::segment::{self, BLOCK_BYTES, segment_name};
 
+/// Names of files in `dir` that no log makes.
+///
+/// # Errors
+/// `Io`.
+pub fn strange_files(dir: &Path) -> Result<Vec<String>, LogError> {
+    let (_, mut others) = segment::list(dir)?;
+    others.retain(|name| name != segment::SPARE_NAME);
+    Ok(others)
+}
+
 /// Moves the whole segments from `index` on into `aside`; returns the new paths.
 ///
 /// # Errors
