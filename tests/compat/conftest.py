@@ -25,7 +25,7 @@ ROOT = FOLDER.parent.parent
 DEV_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
 RECEIPT_SECONDS_MAX = 30
 START = (
-    "from hansa.node.dev_run import run_dev; from hansa.node.dev import DevOptions; "
+    "from hansa.node.dev import DevOptions, run_dev; "
     "run_dev(DevOptions(port=0), lambda node, port: print(port, flush=True))"
 )
 

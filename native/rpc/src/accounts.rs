@@ -8,7 +8,7 @@ use hansa_state::WorldState;
 
 use crate::answer::{Answer, json_bytes};
 use crate::error::RpcError;
-use crate::params::Params;
+use crate::request::Params;
 use crate::rpc::Rpc;
 
 /// Most slots of one eth_getProof or eth_getStorageValues.

@@ -12,7 +12,7 @@ use hansa_codec::Recovered;
 
 use crate::answer::{Answer, json_bytes, null};
 use crate::error::RpcError;
-use crate::params::Params;
+use crate::request::Params;
 use crate::rpc::Rpc;
 
 type EthTransaction = Transaction<alloy_consensus::TxEnvelope>;

@@ -16,7 +16,7 @@ use hansa_state::WorldState;
 
 use crate::answer::{Answer, json_bytes};
 use crate::error::RpcError;
-use crate::params::Params;
+use crate::request::Params;
 use crate::rpc::Rpc;
 
 /// Most slots that the overrides of one call may set.

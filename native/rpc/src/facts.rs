@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::answer::{Answer, json_bytes, null};
 use crate::error::RpcError;
-use crate::params::Params;
 use crate::reads::failed;
+use crate::request::Params;
 use crate::rpc::Rpc;
 
 pub(crate) fn client_version(rpc: &Rpc, _: &Params<'_>) -> Answer {

@@ -8,7 +8,7 @@ use hansa_chain::SealedBlock;
 
 use crate::answer::{Answer, json_bytes};
 use crate::error::RpcError;
-use crate::params::Params;
+use crate::request::Params;
 use crate::rpc::Rpc;
 
 /// Most blocks of one eth_feeHistory.

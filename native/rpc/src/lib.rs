@@ -1,6 +1,6 @@
 //! JSON-RPC as the core answers it alone: one call takes a body (a request or a batch) and returns the answer's bytes.
 //!
-//! [`request`] takes bodies apart, [`params`] reads parameters, [`methods`] is the table, [`rpc`] the front over it;
+//! [`request`] takes bodies and parameters apart, [`methods`] is the table, [`rpc`] the front over it;
 //! [`accounts`], [`blocks`], [`call`], [`facts`], [`fees`], [`logs`] and [`pool`] hold the methods by subject; [`reads`] is
 //! how they look at the chain. [`typed_data`] builds and signs for development nodes.
 
@@ -13,7 +13,6 @@ pub mod facts;
 pub mod fees;
 pub mod logs;
 pub mod methods;
-pub mod params;
 pub mod pool;
 pub mod reads;
 pub mod request;

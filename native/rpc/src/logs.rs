@@ -8,7 +8,7 @@ use hansa_chain::SealedBlock;
 use crate::answer::{Answer, json_bytes};
 use crate::blocks::{block_logs, rpc_header};
 use crate::error::RpcError;
-use crate::params::Params;
+use crate::request::Params;
 use crate::rpc::Rpc;
 
 /// Most addresses, or alternatives of one topic, in a filter.

@@ -2,7 +2,7 @@
 //! two against each other.
 
 use crate::answer::Answer;
-use crate::params::Params;
+use crate::request::Params;
 use crate::rpc::Rpc;
 use crate::{accounts, blocks, call, facts, fees, logs, pool};
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::answer::{Answer, json_bytes};
 use crate::error::RpcError;
-use crate::params::Params;
+use crate::request::Params;
 use crate::rpc::Rpc;
 
 /// Most pooled transactions shown at once.

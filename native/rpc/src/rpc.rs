@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 use crate::answer::{ANSWER_BYTES_MAX, Answer, write_answer};
 use crate::error::RpcError;
 use crate::methods::{METHODS, Method, find_method, nearest_method};
-use crate::params::Params;
 use crate::pool::{raw_of, sent};
+use crate::request::Params;
 use crate::request::{Body, Element};
 
 const SEND: &str = "eth_sendRawTransaction";

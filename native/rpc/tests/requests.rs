@@ -2,8 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use hansa_rpc::error::RpcError;
-use hansa_rpc::params::Params;
-use hansa_rpc::request::{BATCH_ITEMS_MAX, BODY_BYTES_MAX, Body};
+use hansa_rpc::request::{BATCH_ITEMS_MAX, BODY_BYTES_MAX, Body, Params};
 use serde_json::value::RawValue;
 
 fn code_of(body: &str) -> i64 {

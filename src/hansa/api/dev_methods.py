@@ -9,9 +9,8 @@ import msgspec
 
 from hansa._native import sign_recoverable
 from hansa.api.calls import Params, encode_json, parse_bytes, parse_quantity, parse_word
-from hansa.api.context import Context
+from hansa.api.context import Context, DevControl
 from hansa.api.errors import InvalidParams, MethodNotFound
-from hansa.api.ports import DevControl
 from hansa.crypto.suite import keccak256
 from hansa.errors import Refused
 
@@ -241,7 +240,12 @@ async def revert(context: Context, params: Params) -> Any:
 
 
 async def reset(context: Context, params: Params) -> Any:
-    """hardhat_reset: back to genesis; forking is not offered."""
+    """hardhat_reset: back to genesis; forking is not offered.
+
+    Raises
+    ------
+    InvalidParams: forking was asked for.
+    """
     option = params[0] if params else None
     if isinstance(option, dict) and option.get("forking"):
         raise InvalidParams("forking another chain is not offered", "leave out the forking option")

@@ -10,12 +10,11 @@ from typing import TypeVar
 
 from hansa._native import NativeError
 from hansa.api.calls import Call, decode_call, encode_json, error_text, order_params, result_text
-from hansa.api.context import Context
+from hansa.api.context import Context, DevControl
 from hansa.api.errors import Busy, InvalidParams, MethodNotFound
 from hansa.api.filters import FilterStore
 from hansa.api.methods import DEV_NAMESPACES, NATIVE, PYTHON, Method, namespace_of, nearest_name
 from hansa.api.options import READS_WAITING_MAX, WORKERS, ApiOptions
-from hansa.api.ports import DevControl
 from hansa.api.sending import SendGate
 from hansa.api.subscriptions import Hub, Sink
 from hansa.errors import HansaError

@@ -34,7 +34,12 @@ async def accounts(context: Context, params: Params) -> Any:
 
 
 async def new_filter(context: Context, params: Params) -> Any:
-    """eth_newFilter."""
+    """eth_newFilter.
+
+    Raises
+    ------
+    InvalidParams: the filter is no object.
+    """
     criteria = params[0] if params else None
     if not isinstance(criteria, dict):
         raise InvalidParams("invalid argument 0 (Filter): not an object")
@@ -70,7 +75,12 @@ async def filter_changes(context: Context, params: Params) -> Any:
 
 
 async def filter_logs(context: Context, params: Params) -> Any:
-    """eth_getFilterLogs: everything the filter matches."""
+    """eth_getFilterLogs: everything the filter matches.
+
+    Raises
+    ------
+    InvalidParams: the filter is not for logs.
+    """
     one = context.filters.get(_filter_id(params))
     if one.kind is not FilterKind.LOGS:
         raise InvalidParams("this filter is not for logs", "poll it with eth_getFilterChanges")
@@ -89,7 +99,12 @@ def _filter_id(params: Params) -> str:
 
 
 async def subscribe(context: Context, params: Params) -> Any:
-    """eth_subscribe, over WebSocket only."""
+    """eth_subscribe, over WebSocket only.
+
+    Raises
+    ------
+    InvalidParams: asked over HTTP.
+    """
     if context.sink is None:
         raise InvalidParams("notifications not supported over HTTP", "connect by WebSocket to the same address")
     kind = params[0] if params else None
@@ -97,14 +112,25 @@ async def subscribe(context: Context, params: Params) -> Any:
 
 
 async def unsubscribe(context: Context, params: Params) -> Any:
-    """eth_unsubscribe."""
+    """eth_unsubscribe.
+
+    Raises
+    ------
+    InvalidParams: asked over HTTP, or no subscription named.
+    """
     if context.sink is None or not params:
         raise InvalidParams("missing value for required argument 0 (Subscription)")
     return context.hub.remove(context.sink, params[0])
 
 
 async def send_raw_transaction_sync(context: Context, params: Params) -> Any:
-    """eth_sendRawTransactionSync (EIP-7966): the receipt, or error 4 after the timeout, 6 behind a nonce gap."""
+    """eth_sendRawTransactionSync (EIP-7966): the receipt, or error 4 after the timeout, 6 behind a nonce gap.
+
+    Raises
+    ------
+    InvalidParams: the transaction was refused or dropped meanwhile.
+    SendTimeout: it is not final in time.
+    """
     parse_bytes(params, 0, "Transaction")
     timeout_ms = min(parse_quantity(params, 1, "Timeout", SEND_SYNC_MS_DEFAULT), SEND_SYNC_MS_MAX)
     height: int = context.node.chain.head()[0]

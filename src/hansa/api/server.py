@@ -13,11 +13,11 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from hansa.api.asgi import Application
+from hansa.api.context import DevControl
 from hansa.api.dispatch import Dispatcher
 from hansa.api.errors import PortTaken
 from hansa.api.guard import Guard
 from hansa.api.options import BODY_BYTES_MAX, CONNECTIONS_MAX, HEADER_BYTES_MAX, ApiOptions, check_options
-from hansa.api.ports import DevControl
 from hansa.types.ports import NodeView
 
 _BACKLOG = 512

@@ -1,22 +1,26 @@
 """`hansa dev`: one node in memory that seals before a send returns, and can be told the time and who owns what.
 
-It is a `NodeView` and a `DevControl` at once; `dev_run` listens and prints.
+It is a `NodeView` and a `DevControl` at once; `run_dev` listens and prints.
 """
 
 import asyncio
 import json
 import logging
 import secrets
+import signal
+import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import msgspec
+import uvloop
 
 from hansa import __version__
 from hansa._native import Chain, NativeError, Rpc
 from hansa.alliance.artefact import predeployed_contracts
 from hansa.alliance.chain_id import DEV_CHAIN_ID
+from hansa.api import ApiOptions, ApiServer
 from hansa.crypto.derivation import derive_key_pairs
 from hansa.crypto.suite import KeyPair, keccak256, key_pair
 from hansa.errors import InvalidInput
@@ -362,3 +366,43 @@ def dev_genesis(options: DevOptions, keys: list[KeyPair], validator: KeyPair) ->
         "alloc": alloc,
     }
     return json.dumps(genesis).encode()
+
+
+def run_dev(options: DevOptions, ready: Callable[[DevNode, int], None] | None = None) -> int:
+    """Serve until SIGINT or SIGTERM; returns the exit code.
+
+    Parameters
+    ----------
+    ready: called with the node and its port once it listens; prints the banner when not given.
+
+    Raises
+    ------
+    UnsafeListen, PortTaken: the address is not loopback, or in use.
+    """
+    return uvloop.run(_serve(options, ready or print_banner))
+
+
+async def _serve(options: DevOptions, ready: Callable[[DevNode, int], None]) -> int:
+    node = DevNode(options)
+    server = ApiServer(node, ApiOptions(options.host, options.port), node)
+    await server.start()
+    ended = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    ready(node, server.port)
+    try:
+        await ended.wait()
+    finally:
+        node.close()
+        await server.stop()
+    return 0
+
+
+def print_banner(node: DevNode, port: int) -> None:
+    """Show accounts, keys and the address, as development nodes do."""
+    lines = ["", "Hansa development node: one validator, Ethereum fees, blocks sealed at once", ""]
+    lines += ["Accounts (public test keys: never use them for anything of value)"]
+    for index, pair in enumerate(node.keys):
+        lines.append(f"  ({index}) 0x{pair.address.hex()}  key 0x{pair.secret.hex()}")
+    lines += ["", f"Chain id  {node.chain.chain_id}", f"RPC       http://127.0.0.1:{port}  (and ws://)", ""]
+    print("\n".join(lines), file=sys.stdout, flush=True)
