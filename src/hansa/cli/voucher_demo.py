@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hansa import _native
+from hansa.cli.errors import ReceiptFailed
 from hansa.cli.keys import resolve_key
 from hansa.cli.network import Network
 from hansa.cli.registry import VOUCHER_BOOK, bundled_artefact, register
@@ -93,7 +94,7 @@ def _deploy(demo: _Demo) -> None:
     demo.contract = keccak256(_native.rlp_encode([key.address, nonce]))[12:]
     intents = [(Intent(to=None, data=encode_deployment(demo.artefact, [])), DEPLOY_GAS)]
     for user, role in ROLES.items():
-        data = encode_call("setRole(address,uint256)", ["0x" + demo.keys[user].address.hex(), str(ROLE_BITS[role])])
+        data = encode_call("setRole(address,uint256)", [_address(demo, user), str(ROLE_BITS[role])])
         intents.append((Intent(to=demo.contract, data=data), ROLE_GAS))
     signed = [
         sign_fields(key, intent, chain_id=chain_id, gas_price=gas_price, nonce=nonce + position, gas=gas)
@@ -114,66 +115,56 @@ def _deploy(demo: _Demo) -> None:
 def _issue(demo: _Demo) -> int:
     due = datetime.datetime.now(datetime.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     due += datetime.timedelta(days=DAYS)
-    holder = "0x" + demo.keys["supplier"].address.hex()
     invoice = "0x" + keccak256(b"invoice 2026-117").hex()
-    arguments = [holder, str(FACE), str(int(due.timestamp())), "CNY", invoice]
-    token = [0]
-
-    def detail(events: dict[str, Any]) -> str:
-        token[0] = int(events["Issued"]["token"])
-        return f"core → supplier   {_money(FACE)} due {due.date()}"
-
-    _step(demo, "issue", ("core", "core"), "issue", arguments, detail)
-    return token[0]
+    arguments = [_address(demo, "supplier"), str(FACE), str(int(due.timestamp())), "CNY", invoice]
+    began = time.monotonic()
+    events = _send(demo, "core", "issue", arguments)
+    _show(demo, "issue", f"core → supplier   {_money(FACE)} due {due.date()}", began)
+    return int(events["Issued"]["token"])
 
 
 def _split(demo: _Demo, token: int) -> int:
-    child = [0]
-
-    def detail(events: dict[str, Any]) -> str:
-        child[0] = int(events["Split"]["child"])
-        return f"V-{token} {_money(FACE - PART)}  +  V-{child[0]} {_money(PART)}"
-
-    _step(demo, "split", ("supplier", "supplier"), "split", [str(token), str(PART)], detail)
-    return child[0]
+    began = time.monotonic()
+    events = _send(demo, "supplier", "split", [str(token), str(PART)])
+    child = int(events["Split"]["child"])
+    _show(demo, "split", f"V-{token} {_money(FACE - PART)}  +  V-{child} {_money(PART)}", began)
+    return child
 
 
 def _transfer(demo: _Demo, token: int) -> None:
-    arguments = ["0x" + demo.keys[user].address.hex() for user in ("supplier", "tier2")] + [str(token)]
-    detail = f"V-{token}  supplier → tier2"
-    _step(demo, "transfer", ("supplier", "supplier"), "transferFrom", arguments, lambda _: detail)
+    began = time.monotonic()
+    _send(demo, "supplier", "transferFrom", [_address(demo, "supplier"), _address(demo, "tier2"), str(token)])
+    _show(demo, "transfer", f"V-{token}  supplier → tier2", began)
 
 
 def _finance(demo: _Demo, token: int) -> None:
     """The supplier asks, the bank takes: two signatures, shown as one step."""
-    discount = round(PART * RATE_PERCENT / 100 * DAYS / 360)
-    price = PART - discount
-    bank = "0x" + demo.keys["bank"].address.hex()
+    price = PART - round(PART * RATE_PERCENT / 100 * DAYS / 360)
     began = time.monotonic()
-    _send(demo, ("supplier", "supplier"), "offer", [str(token), bank, str(price)])
+    _send(demo, "supplier", "offer", [str(token), _address(demo, "bank"), str(price)])
     payment = "0x" + keccak256(b"payment 2026-4711").hex()
-    _send(demo, ("bank", "bank"), "finance", [str(token), str(price), payment])
-    detail = f"V-{token}  supplier → bank @ {RATE_PERCENT:.2f} %  paid {_money(price)}"
-    demo.screen.step("finance", detail, _figure(demo.height, began))
+    _send(demo, "bank", "finance", [str(token), str(price), payment])
+    _show(demo, "finance", f"V-{token}  supplier → bank @ {RATE_PERCENT:.2f} %  paid {_money(price)}", began)
 
 
-def _step(demo: _Demo, label: str, who: tuple[str, str], function: str, arguments: list[str], detail: Any) -> None:
-    began = time.monotonic()
-    receipt = _send(demo, who, function, arguments)
-    demo.screen.step(label, detail(_events(demo.artefact, receipt)), _figure(demo.height, began))
-
-
-def _send(demo: _Demo, who: tuple[str, str], function: str, arguments: list[str]) -> dict[str, Any]:
-    """Sign as a user and send through the node of an organisation; both named in `who`."""
-    user, organisation = who
-    client = demo.clients[organisation]
+def _send(demo: _Demo, user: str, function: str, arguments: list[str]) -> dict[str, Any]:
+    """Sign as a user, send through the node of the organisation of that name; the events by name."""
+    client = demo.clients[user]
     _wait_height(client, demo.height)
     signature = function_signature(demo.artefact, function, len(arguments))
     intent = Intent(to=demo.contract, data=encode_call(signature, arguments))
     receipt = send_and_wait(client, sign_intent(client, demo.keys[user], intent))
     _check(receipt)
     demo.height = int(receipt["blockNumber"], 16)
-    return receipt
+    return _events(demo.artefact, receipt)
+
+
+def _show(demo: _Demo, label: str, detail: str, began: float) -> None:
+    demo.screen.step(label, detail, f"block {demo.height}  {(time.monotonic() - began) * 1_000:.0f} ms")
+
+
+def _address(demo: _Demo, user: str) -> str:
+    return "0x" + demo.keys[user].address.hex()
 
 
 def _wait_height(client: Client, height: int) -> None:
@@ -186,10 +177,11 @@ def _wait_height(client: Client, height: int) -> None:
 
 
 def _check(receipt: dict[str, Any]) -> None:
-    from hansa.cli.errors import ReceiptFailed
-
     if receipt["status"] != "0x1":
-        raise ReceiptFailed(f"{receipt['transactionHash']} failed in block {int(receipt['blockNumber'], 16)}")
+        where = f"block {int(receipt['blockNumber'], 16)}"
+        raise ReceiptFailed(
+            f"{receipt['transactionHash']} reverted in {where}", f"hansa tx {receipt['transactionHash']}"
+        )
 
 
 def _events(artefact: Artefact, receipt: dict[str, Any]) -> dict[str, Any]:
@@ -206,7 +198,3 @@ def _events(artefact: Artefact, receipt: dict[str, Any]) -> dict[str, Any]:
 
 def _money(amount: int) -> str:
     return f"¥{amount // 100:,}.{amount % 100:02}"
-
-
-def _figure(height: int, began: float) -> str:
-    return f"block {height}  {(time.monotonic() - began) * 1_000:.0f} ms"

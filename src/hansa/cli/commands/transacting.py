@@ -1,5 +1,6 @@
 """`hansa send`, `hansa call`, `hansa deploy`: transactions and calls in words."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +20,16 @@ Words = Annotated[
 Value = Annotated[str, typer.Option("--value", help="Coins to send along: 1000, 5gwei, 1.5ether.")]
 Gas = Annotated[int | None, typer.Option("--gas", help="Gas limit; estimated otherwise.", show_default=False)]
 Nonce = Annotated[int | None, typer.Option("--nonce", help="Nonce; the next one otherwise.", show_default=False)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Who:
+    """Who signs, with which password, through which node; all as typed."""
+
+    sender: str | None
+    folder: Path | None
+    password_file: Path | None
+    rpc: str | None
 
 
 def send(
@@ -41,7 +52,7 @@ def send(
 
     to, call_data, _ = _target(target, words or [], folder, parse_data(data))
     intent = Intent(to=to, data=call_data, value=parse_amount(value), gas=gas, nonce=nonce)
-    _submit(context, intent, (sender, folder, password_file, rpc), wait)
+    _submit(context, intent, _Who(sender, folder, password_file, rpc), wait)
 
 
 def call(
@@ -71,7 +82,7 @@ def call(
     except RpcFailed as failure:
         raise explained(failure) from None
     screen = screen_of(context)
-    if not signature.endswith(")") or signature.count("(") < 2 or signature.endswith("()"):
+    if not _has_outputs(signature):
         screen.data(answer, answer)
         return
     values = decode_output(signature, bytes.fromhex(answer[2:]))
@@ -101,7 +112,7 @@ def deploy(
 
     artefact, origin = read_artefact(source)
     intent = Intent(to=None, data=encode_deployment(artefact, arguments or []), gas=gas)
-    receipt = _submit(context, intent, (sender, folder, password_file, rpc), wait, artefact)
+    receipt = _submit(context, intent, _Who(sender, folder, password_file, rpc), wait, artefact)
     where = choose_folder(folder)
     if receipt is not None and where.description.exists():
         register(where, name or artefact.name, parse_address(receipt["contractAddress"]), origin)
@@ -129,10 +140,19 @@ def _target(target: str, words: list[str], folder: Path | None, data: bytes) -> 
     return to, encode_call(words[0], words[1:]), words[0].replace(" ", "")
 
 
+def _has_outputs(signature: str) -> bool:
+    """Whether `f(types)(outputs)` says how to read an answer; tuples among the arguments do not count."""
+    depth, groups = 0, 0
+    for letter in signature:
+        depth += {"(": 1, ")": -1}.get(letter, 0)
+        groups += letter == ")" and depth == 0
+    return groups == 2 and not signature.endswith("()")
+
+
 def _submit(
     context: typer.Context,
     intent: "Intent",
-    who: tuple[str | None, Path | None, Path | None, str | None],
+    who: _Who,
     wait: float,
     artefact: "Artefact | None" = None,
 ) -> dict[str, Any] | None:
@@ -147,10 +167,9 @@ def _submit(
     from hansa.sdk.signing import send as send_signed
     from hansa.sdk.signing import send_and_wait, sign_intent
 
-    sender, folder, password_file, rpc = who
     screen = screen_of(context)
-    key = resolve_key(sender, folder, password_file, screen)
-    client = open_client(rpc, folder)
+    key = resolve_key(who.sender, who.folder, who.password_file, screen)
+    client = open_client(who.rpc, who.folder)
     signed = sign_intent(client, key, intent)
     transaction = "0x" + signed.hash.hex()
     if wait <= 0:
