@@ -15,7 +15,10 @@ def test_ethers_lives_through_a_contract(node_modules: Path, endpoint: Endpoint,
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout)
     assert seen["chainId"] == w3.eth.chain_id
-    assert int(seen["fees"]["maxFee"]) >= int(seen["fees"]["tip"])
+    if seen["fees"]["maxFee"] == "null":  # ethers goes back to a gas price where the base fee is 0
+        assert seen["fees"]["gasPrice"] == "0"
+    else:
+        assert int(seen["fees"]["maxFee"]) >= int(seen["fees"]["tip"])
     assert seen["transfer"]["status"] == 1
     assert (seen["start"], seen["total"], seen["historic"]) == ("7", "12", "7")
     assert seen["event"] == [seen["wallet"], "5", "12"]
