@@ -1,6 +1,8 @@
 """Founding with the disk in hand: what `hansa init`, `hansa genesis` and `hansa up` do."""
 
 import datetime
+import os
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +21,9 @@ from hansa.alliance.founding import (
     write_dev_users,
 )
 from hansa.alliance.genesis import assemble_genesis
-from hansa.alliance.layout import AllianceFolder
+from hansa.alliance.layout import AllianceFolder, NodeFolder
 from hansa.alliance.model import Alliance, Organisation, parse_alliance
 from hansa.alliance.public_part import PublicPart, decode_public_part, encode_public_part
-from hansa.consensus.errors import ForeignVoteLog
 from hansa.crypto.suite import key_pair
 from hansa.io.key_file import sign_birth
 from hansa.io.private_files import read_private
@@ -67,6 +68,8 @@ def describe_alliance(name: str, chain_id: int | None, dev: bool, orgs: str = ""
 def found_alliance(folder: AllianceFolder, alliance: Alliance) -> Founded:
     """Make all organisations' keys at once, and genesis: a development alliance.
 
+    A new folder appears whole or not at all, whatever interrupts this.
+
     Raises
     ------
     PublicChainId: the chain id is a public network's.
@@ -77,8 +80,19 @@ def found_alliance(folder: AllianceFolder, alliance: Alliance) -> Founded:
     taken = local_organisations(folder, alliance)
     if taken:
         raise FolderTaken(f"{folder.root} holds the keys of {taken[0].name} already", "choose another folder with -d")
-    if not folder.description.exists():
-        write_public(folder.description, encode_alliance(alliance).encode())
+    if folder.root.exists():
+        _found_in(folder, alliance)
+        return Founded(alliance, folder.root, time.monotonic() - began)
+    unfinished = folder.root.absolute().with_name(f".{folder.root.name}.{os.getpid()}.founding")
+    try:
+        _found_in(AllianceFolder(unfinished), alliance)
+        unfinished.rename(folder.root)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return Founded(alliance, folder.root, time.monotonic() - began)
+
+
+def _found_in(folder: AllianceFolder, alliance: Alliance) -> None:
     accounts = write_dev_users(folder, alliance)
     now = datetime.datetime.now(datetime.UTC)
     for organisation in alliance.organisations:
@@ -87,7 +101,8 @@ def found_alliance(folder: AllianceFolder, alliance: Alliance) -> Founded:
     write_public(folder.genesis, genesis)
     for organisation in alliance.organisations:
         install(folder, alliance, genesis, organisation)
-    return Founded(alliance, folder.root, time.monotonic() - began)
+    if not folder.description.exists():
+        write_public(folder.description, encode_alliance(alliance).encode())
 
 
 def collect_parts(folder: AllianceFolder, files: list[Path]) -> list[PublicPart]:
@@ -107,21 +122,26 @@ def collect_parts(folder: AllianceFolder, files: list[Path]) -> list[PublicPart]
 def install(folder: AllianceFolder, alliance: Alliance, genesis: bytes, organisation: Organisation) -> None:
     """Set up an organisation's nodes for a genesis: node.toml, and the birth records of their vote logs.
 
+    Doing it again for the same genesis only writes node.toml anew, say after an address changed.
+
     Raises
     ------
-    FolderTaken: a node was born for another genesis already.
+    FolderTaken: a node was born for another genesis; nothing was changed.
     """
-    install_nodes(folder, alliance, genesis, organisation)
-    genesis_hash = genesis_hash_of(genesis)
+    unborn: list[tuple[int, NodeFolder]] = []
     for index, (owner, node) in enumerate(alliance.nodes()):
+        where = folder.node(owner.name, node.name)
         if owner.name != organisation.name:
             continue
-        where = folder.node(owner.name, node.name)
+        if not any(where.votes.glob("*.seg")):
+            unborn.append((index, where))
+        elif not where.genesis.exists() or read_public(where.genesis) != genesis:
+            raise FolderTaken(f"{where.root} was set up for another genesis", "found a new alliance, with new keys")
+    install_nodes(folder, alliance, genesis, organisation)
+    genesis_hash = genesis_hash_of(genesis)
+    for index, where in unborn:
         secret = bytes.fromhex(read_private(where.consensus_key).decode().strip().removeprefix("0x"))
-        try:
-            create_vote_log(where.votes, sign_birth(key_pair(secret), genesis_hash, index))
-        except (FileExistsError, ForeignVoteLog):
-            raise FolderTaken(f"{where.votes} exists: this node was born already", "found a new alliance") from None
+        create_vote_log(where.votes, sign_birth(key_pair(secret), genesis_hash, index))
 
 
 def genesis_hash_of(genesis: bytes) -> bytes:
