@@ -1,0 +1,225 @@
+"""Time and help (consensus.md 2.1.5): timeouts, joining, fast path, what is repeated, who yields."""
+
+from hansa.consensus.inputs import Abdicate, PeerDown, PeerUp, StopVoting, Synced, SyncState, TimerId, WorkPending
+from hansa.consensus.messages import Certificate, NewView, PrePrepare, Status, ViewChange, VoteQuery, Votes
+from hansa.consensus.pbft.pacemaker import compute_view_timeout_ms
+from hansa.consensus.values import SealedHead, VoteType
+from hansa.sim.ledger import GENESIS_HASH, compute_order_hash, execute
+from tests.paper.plays import GENESIS, give_up, lead_first, share
+from tests.paper.stage import GENESIS_QC, Stage
+
+PREPARE, COMMIT = VoteType.PREPARE, VoteType.COMMIT
+
+
+def status(view: int, sealed: int = 0, stalled: bool = False) -> Status:
+    return Status(0, view, 0, 0, 0, sealed, sealed, stalled)
+
+
+def test_timeouts_are_bounded_on_both_sides() -> None:
+    state = Stage().actors[0].state
+    assert compute_view_timeout_ms(state) == 1_000  # before anything was measured
+    for latency, timeout in ((1, 500), (200, 800), (5_000, 4_000)):
+        state.latency_p99_ms = latency
+        assert compute_view_timeout_ms(state) == timeout
+
+
+def test_failed_views_make_the_next_one_longer_up_to_the_cap() -> None:
+    state = Stage().actors[0].state
+    timeouts = []
+    for state.failures in range(8):
+        timeouts.append(compute_view_timeout_ms(state))
+    assert timeouts == [1_000, 1_500, 2_250, 3_375, 5_062, 7_593, 8_000, 8_000]
+    state.failures = 10**9
+    assert compute_view_timeout_ms(state) == 8_000
+
+
+def test_a_commit_resets_failures_and_the_clock() -> None:
+    stage = Stage(traitors=(1,))
+    one = lead_first(stage)
+    actor = stage.actors[2]
+    actor.state.failures = 5
+    share(stage, PREPARE, one, (0, 1, 2), (0, 2))
+    share(stage, COMMIT, one, (0, 1, 2), (2,))
+    assert actor.state.failures == 0
+    assert actor.state.view_due_ms is None  # nothing is left to do
+
+
+def test_one_claim_moves_nobody() -> None:
+    stage = Stage(traitors=(3,))
+    stage.tell(3, (1, 2), stage.view_change(3, 900, GENESIS_QC))
+    assert not stage.actors[1].voted(VoteType.VIEW_CHANGE)
+    assert not stage.actors[2].voted(VoteType.VIEW_CHANGE)
+
+
+def test_t_plus_one_claims_are_joined_at_the_lowest_of_them() -> None:
+    stage = Stage(traitors=(2, 3))
+    stage.tell(3, (1,), stage.view_change(3, 900, GENESIS_QC))
+    stage.tell(2, (1,), stage.view_change(2, 2, GENESIS_QC))
+    assert [vote.view for vote in stage.actors[1].voted(VoteType.VIEW_CHANGE)] == [2]
+
+
+def test_a_leader_that_gives_up_is_followed_at_once() -> None:
+    stage = Stage()
+    stage.actors[0].feed(Abdicate())
+    stage.settle()
+    assert {actor.state.view for actor in stage.actors.values()} == {1}
+
+
+def test_a_closed_leader_link_and_three_missed_heartbeats_are_enough() -> None:
+    stage = Stage()
+    actor = stage.actors[2]
+    actor.feed(WorkPending(True))
+    assert actor.timers[TimerId.VIEW] == stage.now_ms + 1_000
+    actor.hear(0, status(0))
+    actor.feed(PeerDown(0))
+    assert actor.timers[TimerId.VIEW] == stage.now_ms + 600
+
+
+def test_a_closed_link_to_somebody_else_changes_nothing() -> None:
+    stage = Stage()
+    actor = stage.actors[2]
+    actor.feed(WorkPending(True))
+    actor.feed(PeerDown(3))
+    assert actor.timers[TimerId.VIEW] == stage.now_ms + 1_000
+
+
+def test_a_stalled_replica_repeats_its_votes_and_calls() -> None:
+    stage = Stage(traitors=(1,))
+    lead_first(stage)
+    stage.drop()
+    actor = stage.actors[2]
+    for _ in range(3):
+        actor.fire(TimerId.TICK)
+    sent = [message for sender, receiver, message in stage.wire if sender == 2 and receiver == 0]
+    assert any(isinstance(m, Status) and m.stalled for m in sent)
+    assert any(isinstance(m, Votes) and m.votes[0].vote.type is PREPARE for m in sent)
+
+
+def test_a_stalled_leader_repeats_its_proposals() -> None:
+    stage = Stage(traitors=(1,))
+    one = lead_first(stage)
+    stage.drop()
+    for _ in range(9):
+        stage.actors[0].fire(TimerId.TICK)
+    assert any(isinstance(m, PrePrepare) and m.block == one for _, _, m in stage.wire)
+
+
+def test_a_lost_seal_is_called_for_although_ordering_runs_on() -> None:
+    stage = Stage(traitors=(1,))
+    one = lead_first(stage)
+    share(stage, PREPARE, one, (0, 1, 2), (0, 2))
+    share(stage, COMMIT, one, (0, 1, 2), (0, 2))
+    actor = stage.actors[2]
+    stage.drop()
+    for step in range(4):
+        actor.state.entries[b"%032d" % step] = next(iter(actor.state.entries.values()))  # something else moves
+        actor.fire(TimerId.TICK)
+    seals = [s for _, _, m in stage.wire if isinstance(m, Votes) for s in m.votes if s.vote.type is VoteType.SEAL]
+    assert seals
+
+
+def test_those_who_fell_behind_are_helped_once_in_a_while() -> None:
+    stage = Stage(traitors=(1,))
+    one = lead_first(stage)
+    share(stage, PREPARE, one, (0, 1, 2), (2,))
+    give_up(stage, (2, 3))
+    changes = tuple(stage.view_change(i, 1, stage.qc_of(2)) for i in (1, 2, 3))
+    stage.actors[2].hear(1, NewView(stage.tc(1, changes, stage.qc_of(2))))
+    stage.drop()
+    stage.now_ms += 1_000
+    for _ in range(5):
+        stage.actors[2].hear(0, status(0, stalled=True))
+    kinds = [type(message) for sender, receiver, message in stage.wire if receiver == 0]
+    assert kinds.count(NewView) == 1 and kinds.count(Certificate) == 1 and kinds.count(Votes) == 1
+
+
+def test_a_higher_view_is_asked_about() -> None:
+    stage = Stage()
+    stage.actors[2].hear(1, status(7))
+    assert [(r, m.view) for _, r, m in stage.wire if isinstance(m, Status)] == [(1, 0)]
+
+
+def test_an_idle_leader_beats_and_the_chain_stays_quiet() -> None:
+    stage = Stage()
+    for _ in range(10):
+        stage.actors[0].fire(TimerId.TICK)
+    assert stage.wire and all(isinstance(m, Status) and not m.stalled for _, _, m in stage.wire)
+
+
+def test_a_leader_yields_to_a_lonely_view_change_after_a_while() -> None:
+    stage = Stage()
+    leader = stage.actors[0]
+    leader.hear(3, stage.view_change(3, 1, GENESIS_QC))
+    leader.fire(TimerId.TICK)
+    assert not leader.voted(VoteType.VIEW_CHANGE)
+    stage.now_ms += 10_000
+    leader.fire(TimerId.TICK)
+    assert [vote.view for vote in leader.voted(VoteType.VIEW_CHANGE)] == [1]
+    assert leader.state.lonely_counts == {3: 1}  # the next one waits twice as long
+
+
+def test_a_view_change_is_repeated_until_the_view_comes() -> None:
+    stage = Stage()
+    actor = stage.actors[2]
+    actor.feed(WorkPending(True))
+    give_up(stage, (2,))
+    stage.drop()
+    for _ in range(3):
+        actor.fire(TimerId.TICK)
+    assert any(isinstance(m, ViewChange) for _, _, m in stage.wire)
+
+
+def test_a_syncing_replica_does_not_vote_and_runs_no_timer() -> None:
+    stage = Stage(traitors=(0,))
+    actor = stage.actors[2]
+    actor.feed(SyncState(behind=True, importing=False))
+    actor.feed(WorkPending(True))
+    stage.tell(0, (2,), stage.proposal(stage.block(0, GENESIS, 0, salt=1), 1))
+    assert not actor.votes and TimerId.VIEW not in actor.timers
+    actor.feed(SyncState(behind=False, importing=False))
+    assert [vote.type for vote in actor.votes] == [PREPARE]
+
+
+def test_synced_blocks_move_the_head_and_free_the_past() -> None:
+    stage = Stage(traitors=(1,))
+    one = lead_first(stage)
+    actor = stage.actors[2]
+    head = SealedHead(1, execute(GENESIS_HASH, compute_order_hash(one)), compute_order_hash(one), one)
+    actor.feed(Synced((head,)))
+    assert actor.state.root == head
+    assert not actor.state.entries and not actor.state.own_votes and not actor.state.candidates
+
+
+def test_a_synced_block_that_contradicts_a_commit_stops_the_node() -> None:
+    stage = Stage(traitors=(1,))
+    one = lead_first(stage)
+    share(stage, PREPARE, one, (0, 1, 2), (0, 2))
+    share(stage, COMMIT, one, (0, 1, 2), (2,))
+    other = stage.block(0, GENESIS, 0, salt=9)
+    stage.actors[2].feed(Synced((SealedHead(1, b"\1" * 32, compute_order_hash(other), other),)))
+    assert stage.actors[2].halted == "CONSENSUS-10"
+
+
+def test_after_stop_voting_nothing_is_signed() -> None:
+    stage = Stage(traitors=(0,))
+    actor = stage.actors[2]
+    actor.feed(StopVoting("the disk is full"))
+    stage.tell(0, (2,), stage.proposal(stage.block(0, GENESIS, 0, salt=1), 1))
+    assert not actor.votes
+
+
+def test_a_new_peer_is_told_where_we_stand_and_asked_what_it_saw() -> None:
+    stage = Stage(verify_own_votes=True)
+    stage.drop()
+    stage.actors[2].feed(PeerUp(1))
+    assert [type(message) for _, receiver, message in stage.wire if receiver == 1] == [Status, VoteQuery]
+
+
+def test_pacing_holds_a_leader_back_unless_a_block_is_full() -> None:
+    stage = Stage(block_interval_ms=400)
+    leader = stage.actors[0]
+    leader.feed(WorkPending(True))
+    leader.propose()
+    assert leader.asked is None and leader.timers[TimerId.PROPOSE] == stage.now_ms + 400
+    leader.feed(WorkPending(True, full=True))
+    assert leader.asked is not None
