@@ -24,6 +24,8 @@ fn main() {
     let accounts = words.next().unwrap_or(1_000_000);
     let transfers = words.next().unwrap_or(2_000);
     let blocks = words.next().unwrap_or(50);
+    // One thread, as a node has that shares its host.
+    hansa_crypto::workers::configure(1).expect("the first call");
     let mut state = populate(accounts);
     checkpoint(&state);
     let mut nonces = vec![0u64; accounts as usize];

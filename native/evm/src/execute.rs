@@ -94,7 +94,8 @@ impl<'a, S: StateStore> Run<'a, S> {
     }
 
     /// EIP-2935: the system contract learns the parent's sealed hash before the first transaction.
-    /// Without the contract in the state nothing happens.
+    /// Without the contract in the state nothing happens. There is no call for EIP-4788: no beacon
+    /// chain exists, its root is zero in every header. Requests (EIP-7685) are always empty.
     fn store_parent_hash(&mut self) -> Result<(), ExecuteError> {
         let data = Bytes::copy_from_slice(self.block.parent_hash.as_slice());
         match self.evm.system_call_commit(HISTORY_STORAGE_ADDRESS, data) {

@@ -9,7 +9,7 @@ use revm::primitives::hardfork::SpecId;
 /// EIP-7825: the most gas that one transaction may ask for.
 pub const TX_GAS_CAP: u64 = 1 << 24;
 
-/// The base fee of the first block after genesis-free chains with Ethereum fees: 1 gwei.
+/// The base fee in block 0 of a chain with Ethereum fees: 1 gwei, as on London's first block.
 pub const INITIAL_BASE_FEE: u64 = 1_000_000_000;
 
 /// Which of Ethereum's forks the EVM follows. Forks that the library has not finished have no name

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, B256, Bytes, U256, bytes};
 use hansa_evm::{
-    AccountOverride, CallError, CallOutcome, CallRequest, CallStatus, RevertReason, SkipReason,
+    AccountOverride, CallError, CallOutcome, CallRequest, CallStatus, RevertReason, SkipReason, Spec,
     StateOverrides, call, create_access_list, decode_revert, estimate_gas, execute_block,
 };
 use hansa_state::WorldState;
@@ -193,4 +193,24 @@ fn an_access_list_names_what_a_call_touches() {
         found.access_list.0.iter().map(|item| (item.address, item.storage_keys.clone())).collect();
     let slot = |n: u64| B256::from(U256::from(n));
     assert_eq!(items, [(account(9), vec![slot(1), slot(3)]), (account(0x22), vec![])]);
+}
+
+#[test]
+fn osaka_is_what_runs_and_the_older_forks_can_be_chosen() {
+    // return(clz(1)), EIP-7939; and P256VERIFY at 0x100, EIP-7951.
+    let state = state([(account(9), contract(&bytes!("60011e5f5260205ff3")))]);
+    let p256: Address = "0x0000000000000000000000000000000000000100".parse().unwrap();
+    for (evm, has_both) in [(Spec::Osaka, true), (Spec::Prague, false), (Spec::Cancun, false)] {
+        let rules = hansa_evm::ChainRules { evm, ..rules() };
+        let ask = |to| {
+            let asks = CallRequest { gas: Some(100_000), ..request(to, Bytes::new()) };
+            call(&rules, &block(9), &state, &asks, &StateOverrides::new(), GAS_MAX).unwrap()
+        };
+        let counted = ask(account(9));
+        assert_eq!(counted.is_success(), has_both);
+        if has_both {
+            assert_eq!(number(&counted), U256::from(255));
+        }
+        assert_eq!(ask(p256).gas_used, if has_both { 21_000 + 6_900 } else { 21_000 });
+    }
 }
