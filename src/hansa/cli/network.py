@@ -64,6 +64,12 @@ def choose_folder(given: Path | None) -> AllianceFolder:
     return AllianceFolder(here if (here / "alliance.toml").exists() else DEMO_FOLDER)
 
 
+def choose_contracts_folder(given: Path | None) -> AllianceFolder:
+    """Where contracts have their names: with the alliance; without one, say beside `hansa dev`, the current folder."""
+    folder = choose_folder(given)
+    return folder if given is not None or folder.description.exists() else AllianceFolder(Path())
+
+
 def open_network(given: Path | None) -> Network:
     """Read the alliance of a folder.
 

@@ -141,4 +141,5 @@ def _checked(function: Callable[..., Result], *arguments: Any) -> Result:
         return function(*arguments)
     except _native.NativeError as error:
         _, message, hint = error.args
-        raise InvalidCall(message, hint) from None
+        first, *rest = message.splitlines()  # the coder points at the place in lines of its own: its verdict comes last
+        raise InvalidCall(f"{first} {rest[-1]}" if rest else first, hint) from None

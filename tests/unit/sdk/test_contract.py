@@ -53,6 +53,7 @@ def test_mistakes_are_named(signature: str, words: list[str]) -> None:
     with pytest.raises(InvalidCall) as caught:
         encode_call(signature, words)
     assert caught.value.hint
+    assert "\n" not in caught.value.cause
 
 
 def test_functions_are_found_by_name_and_count() -> None:

@@ -104,7 +104,7 @@ def deploy(
     password_file: PasswordFile = None,
 ) -> None:
     """Deploy a compiled contract."""
-    from hansa.cli.network import choose_folder
+    from hansa.cli.network import choose_contracts_folder
     from hansa.cli.registry import read_artefact, register
     from hansa.cli.words import parse_address
     from hansa.sdk.contract import encode_deployment
@@ -113,26 +113,25 @@ def deploy(
     artefact, origin = read_artefact(source)
     intent = Intent(to=None, data=encode_deployment(artefact, arguments or []), gas=gas)
     receipt = _submit(context, intent, _Who(sender, folder, password_file, rpc), wait, artefact)
-    where = choose_folder(folder)
-    if receipt is not None and where.description.exists():
+    where = choose_contracts_folder(folder)
+    if receipt is not None and (name is not None or where.description.exists()):
         register(where, name or artefact.name, parse_address(receipt["contractAddress"]), origin)
 
 
 def _target(target: str, words: list[str], folder: Path | None, data: bytes) -> tuple[bytes, bytes, str]:
     """Address, call data and signature with outputs ("" for none)."""
     from hansa.cli.keys import address_in, keystores
-    from hansa.cli.network import choose_folder
+    from hansa.cli.network import choose_contracts_folder, choose_folder
     from hansa.cli.registry import find_contract, split_named_call
     from hansa.cli.words import parse_address
     from hansa.sdk.contract import encode_call, function_signature
 
-    where = choose_folder(folder)
     named = split_named_call(target)
     if named is not None:
-        address, artefact = find_contract(where, named[0])
+        address, artefact = find_contract(choose_contracts_folder(folder), named[0])
         signature = function_signature(artefact, named[1], len(words))
         return address, encode_call(signature, words), signature
-    path = keystores(where).get(target)
+    path = keystores(choose_folder(folder)).get(target)
     known = address_in(path) if path else None
     to = known if known is not None else parse_address(target)
     if not words:
