@@ -9,12 +9,12 @@ from pathlib import Path
 
 from hansa import _native
 from hansa.bench.accounts import Accounts, derive_accounts
+from hansa.bench.client.http_connection import HttpConnection, call, call_many
+from hansa.bench.client.sender import Sender, make_batches
+from hansa.bench.client.watcher import Watcher
 from hansa.bench.errors import Disagreement, Unreachable, VoidRun
-from hansa.bench.http_connection import HttpConnection, call, call_many
 from hansa.bench.own_alliance import CHAIN_ID, OwnAlliance
 from hansa.bench.report import say
-from hansa.bench.sender import Sender, make_batches
-from hansa.bench.watcher import Watcher
 from hansa.bench.workload import DEPLOY_GAS, Nonces, contract_address, fingerprint, load_contract, make_mixed
 
 SENDERS = 2_000

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from hansa.bench.accounts import Accounts, derive_accounts
 from hansa.bench.agreement import CALLS_MAX, read_faces, wait_level
+from hansa.bench.client.http_connection import HttpConnection, call, call_many
+from hansa.bench.client.sender import Batch, Sender, make_batches
+from hansa.bench.client.watcher import Watcher
 from hansa.bench.errors import Disagreement, Unreachable, VoidRun
-from hansa.bench.http_connection import HttpConnection, call, call_many
 from hansa.bench.own_alliance import CHAIN_ID, READY_S_MAX, OwnAlliance, OwnNode
 from hansa.bench.report import say
-from hansa.bench.sender import Batch, Sender, make_batches
-from hansa.bench.watcher import Watcher
 from hansa.bench.workload import Nonces, Workload, make_transfers
 
 SENDERS_PER_ROUND = 500  # every round has its own: transactions lost with a pool leave no gap to the next

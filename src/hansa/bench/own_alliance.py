@@ -21,8 +21,8 @@ from hansa.alliance.genesis import assemble_genesis
 from hansa.alliance.layout import AllianceFolder, NodeFolder
 from hansa.alliance.model import Alliance, Consensus
 from hansa.bench.accounts import Accounts, genesis_entries
+from hansa.bench.client.http_connection import Endpoint
 from hansa.bench.errors import InvalidPlan, NodeFailed
-from hansa.bench.http_connection import Endpoint
 from hansa.crypto.suite import KeyPair
 from hansa.io.key_file import sign_birth
 from hansa.io.vote_log_file import create_vote_log

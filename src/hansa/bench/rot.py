@@ -9,9 +9,9 @@ from pathlib import Path
 
 from hansa.bench.accounts import derive_accounts
 from hansa.bench.agreement import wait_level
+from hansa.bench.client.http_connection import HttpConnection
 from hansa.bench.crash import Load
 from hansa.bench.errors import Disagreement, VoidRun
-from hansa.bench.http_connection import HttpConnection
 from hansa.bench.own_alliance import CHAIN_ID, OwnAlliance, OwnNode
 from hansa.bench.report import say
 from hansa.bench.workload import Nonces, make_transfers

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hansa.bench.accounts import Accounts, derive_accounts
+from hansa.bench.client.funding import fund_senders
+from hansa.bench.client.http_connection import Endpoint, HttpConnection, call, parse_endpoint
 from hansa.bench.errors import NodeFailed, VoidRun
-from hansa.bench.funding import fund_senders
-from hansa.bench.http_connection import Endpoint, HttpConnection, call, parse_endpoint
 from hansa.bench.own_alliance import OwnAlliance
 from hansa.bench.probes import Machine, read_machine
 from hansa.bench.report import RESULT_VERSION, TransferReport, now_text, release, say, trial_line

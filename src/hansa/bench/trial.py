@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hansa.bench.http_connection import Endpoint
+from hansa.bench.client.http_connection import Endpoint
+from hansa.bench.client.sender import Batch, Sender, SendResult, make_batches
+from hansa.bench.client.watcher import SeenBlock, Watcher
 from hansa.bench.probes import Usage, device_bytes, foreign_share, ledger_bytes, read_machine_time, read_usage
-from hansa.bench.sender import Batch, Sender, SendResult, make_batches
-from hansa.bench.watcher import SeenBlock, Watcher
 from hansa.bench.workload import TRANSFER_GAS, Workload
 
 GRACE_S = 3.0  # how long after its last transaction a run waits for the rest

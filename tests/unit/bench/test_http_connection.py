@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hansa.bench.errors import InvalidPlan, Unreachable
-from hansa.bench.http_connection import (
+from hansa.bench.client.http_connection import (
     Endpoint,
     HttpConnection,
     call,
@@ -18,6 +17,7 @@ from hansa.bench.http_connection import (
     parse_endpoint,
     take_body,
 )
+from hansa.bench.errors import InvalidPlan, Unreachable
 
 
 def answer(body: bytes) -> bytes:

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from hansa.bench.http_connection import Endpoint
-from hansa.bench.sender import Sender, make_batches
+from hansa.bench.client.http_connection import Endpoint
+from hansa.bench.client.sender import Sender, make_batches
+from hansa.bench.client.watcher import Watcher
 from hansa.bench.trial import Plan, run_trial
-from hansa.bench.watcher import Watcher
 from hansa.bench.workload import Workload
 from tests.unit.bench.test_http_connection import answer, server
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import msgspec
 
+from hansa.bench.client.http_connection import Endpoint, HttpConnection, call
 from hansa.bench.errors import Unreachable
-from hansa.bench.http_connection import Endpoint, HttpConnection, call
 
 POLL_S = 0.01  # adds up to this much to every latency
 NOT_SEEN = -1.0

@@ -6,8 +6,8 @@ from collections import Counter, deque
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 
+from hansa.bench.client.http_connection import Endpoint, HttpConnection, decode_batch
 from hansa.bench.errors import Unreachable
-from hansa.bench.http_connection import Endpoint, HttpConnection, decode_batch
 
 CONNECTIONS_PER_NODE = 8
 RETRY_S = 0.2  # pause before a broken node is tried again

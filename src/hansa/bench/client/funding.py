@@ -4,8 +4,8 @@ import asyncio
 
 from hansa import _native
 from hansa.bench.accounts import Accounts
+from hansa.bench.client.http_connection import Endpoint, HttpConnection, call, call_many
 from hansa.bench.errors import InvalidPlan, VoidRun
-from hansa.bench.http_connection import Endpoint, HttpConnection, call, call_many
 from hansa.crypto.suite import key_pair
 
 CALLS_MAX = 200  # in one batch
