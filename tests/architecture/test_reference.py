@@ -23,14 +23,18 @@ def test_generated_pages_are_fresh() -> None:
 
 
 def test_a_code_means_one_thing() -> None:
-    """One code may stand for several classes only when they say the same to one reader: room by room."""
     places: dict[str, set[str]] = defaultdict(set)
     for module in modules():
         for code in CODE.findall(module.path.read_text()):
             places[code].add(module.relative)
     shared = {code: sorted(where) for code, where in places.items() if len(where) > 1}
-    allowed = {code for code, where in shared.items() if all("/api/" in place or "/sdk/" in place for place in where)}
-    assert not shared.keys() - allowed, shared
+    assert not shared
+
+
+def test_a_room_gives_a_code_once() -> None:
+    for module in modules():
+        codes = CODE.findall(module.path.read_text())
+        assert len(codes) == len(set(codes)), f"{module.relative}: {sorted(c for c in codes if codes.count(c) > 1)}"
 
 
 def test_every_code_is_documented() -> None:

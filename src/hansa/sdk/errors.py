@@ -43,7 +43,7 @@ class InvalidCall(InvalidInput):
 class RpcFailed(HansaError):
     """The node answered with an error; `code` in JSON is the node's own where it gave one."""
 
-    code = "RPC-1"
+    code = "SDK-5"
     usual_hint: ClassVar[str] = "the node's own log may say more: hansa logs"
 
     def __init__(self, cause: str, hint: str = "", **data: Any) -> None:
@@ -58,7 +58,7 @@ class RpcFailed(HansaError):
 class RpcInvalid(RpcFailed):
     """The node finds the request malformed."""
 
-    code = "RPC-2"
+    code = "SDK-6"
     exit_code = 2
     usual_hint = "check the words of the command; is this node of another release?"
 
@@ -66,7 +66,7 @@ class RpcInvalid(RpcFailed):
 class RpcRefused(RpcFailed):
     """The node refuses the transaction or the request."""
 
-    code = "RPC-3"
+    code = "SDK-7"
     exit_code = 4
     usual_hint = "mend what the node names, then send again; nothing was changed"
 
@@ -74,7 +74,7 @@ class RpcRefused(RpcFailed):
 class RpcNotFound(RpcFailed):
     """The node does not have what was asked for."""
 
-    code = "RPC-4"
+    code = "SDK-8"
     exit_code = 5
     usual_hint = "is it another alliance's, or older than what this node keeps?"
 
@@ -82,7 +82,7 @@ class RpcNotFound(RpcFailed):
 class RpcBusy(RpcFailed):
     """The node cannot answer now, or not that much at once."""
 
-    code = "RPC-5"
+    code = "SDK-9"
     exit_code = 3
     usual_hint = "try again in a moment, or ask for less at once"
 
@@ -90,7 +90,7 @@ class RpcBusy(RpcFailed):
 class Reverted(RpcFailed):
     """The contract refused; the cause is its own word where it gave one."""
 
-    code = "RPC-6"
+    code = "SDK-10"
     exit_code = 7
     usual_hint = "the contract refuses this; nothing was changed"
 
