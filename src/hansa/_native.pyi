@@ -1,8 +1,45 @@
 """The native core. Hashes, keys and addresses are raw bytes; every failure is a ``NativeError``."""
 
 from collections.abc import Callable
+from typing import Self, final
 
-RlpItem = bytes | int | list["RlpItem"] | tuple["RlpItem", ...]
+__all__ = [
+    "Chain",
+    "NativeError",
+    "Rpc",
+    "abi_decode_log",
+    "abi_decode_output",
+    "abi_encode_arguments",
+    "abi_encode_call",
+    "abi_event_topic",
+    "address_of",
+    "bundle_decode",
+    "bundle_encode",
+    "certificate_decode",
+    "certificate_encode",
+    "crc32c",
+    "decode_transaction",
+    "generate_secret",
+    "genesis_hash",
+    "genesis_order_hash",
+    "keccak256",
+    "order_decode",
+    "order_encode",
+    "order_hash",
+    "public_key",
+    "recover",
+    "repair_folder",
+    "rlp_encode",
+    "run_state_test",
+    "sign",
+    "sign_recoverable",
+    "sign_transaction",
+    "sign_transfers",
+    "verify",
+    "verify_ledger",
+]
+
+_RlpItem = bytes | int | list["_RlpItem"] | tuple["_RlpItem", ...]
 
 class NativeError(Exception):
     """A typed failure; ``args`` is ``(code, message, hint)``."""
@@ -11,7 +48,7 @@ class NativeError(Exception):
 
 def keccak256(data: bytes) -> bytes: ...
 def crc32c(data: bytes) -> int: ...
-def rlp_encode(item: RlpItem) -> bytes: ...
+def rlp_encode(item: _RlpItem) -> bytes: ...
 def generate_secret() -> bytes: ...
 def public_key(secret: bytes) -> bytes: ...
 def address_of(public: bytes) -> bytes: ...
@@ -20,12 +57,12 @@ def sign_recoverable(secret: bytes, digest: bytes) -> bytes: ...
 def verify(public: bytes, digest: bytes, signature: bytes) -> bool: ...
 def recover(digest: bytes, signature: bytes) -> bytes: ...
 
-OrderFields = tuple[int, int, int, bytes, int, int, bytes, int, int, int, bytes, int, int]
+_OrderFields = tuple[int, int, int, bytes, int, int, bytes, int, int, int, bytes, int, int]
 """Epoch, view, height, parent order hash, base height, sealed height, sealed hash, time in milliseconds, proposer,
 payload kind, payload hash, transaction count, gas."""
 
-def order_encode(fields: OrderFields) -> bytes: ...
-def order_decode(data: bytes) -> OrderFields: ...
+def order_encode(fields: _OrderFields) -> bytes: ...
+def order_decode(data: bytes) -> _OrderFields: ...
 def order_hash(data: bytes) -> bytes: ...
 def genesis_order_hash(genesis_hash: bytes) -> bytes: ...
 def certificate_encode(epoch: int, height: int, sealed_hash: bytes, signatures: list[tuple[int, bytes]]) -> bytes: ...
@@ -59,6 +96,7 @@ def abi_decode_output(signature: str, data: bytes) -> str: ...
 def abi_decode_log(signature: str, topics: list[bytes], data: bytes) -> str: ...
 def abi_event_topic(signature: str) -> bytes: ...
 
+@final
 class Chain:
     """State, block log, pool and executor of one node. Every method may be called from any thread."""
 
@@ -171,10 +209,11 @@ def repair_folder(
 
 def genesis_hash(genesis: bytes) -> bytes: ...
 
+@final
 class Rpc:
     """JSON-RPC as the core answers it alone; any thread may call."""
 
-    def __init__(self, chain: Chain, options: dict[str, object] | None = None) -> None:
+    def __new__(cls, chain: Chain, options: dict[str, object] | None = None) -> Self:
         """Options: ``client_version namespaces coinbase logs_blocks_max logs_results_max call_gas_max``."""
 
     def handle(self, body: bytes) -> bytes | None:

@@ -23,7 +23,7 @@ items = st.recursive(
 
 
 @given(items)
-def test_rlp_is_that_of_pyrlp(item: "_native.RlpItem") -> None:
+def test_rlp_is_that_of_pyrlp(item: "_native._RlpItem") -> None:
     assert _native.rlp_encode(item) == rlp.encode(item)
 
 

@@ -112,7 +112,10 @@ impl Chain {
         Ok(chain)
     }
 
-    pub(crate) fn assemble(genesis: Genesis, parts: Parts) -> Self {
+    pub(crate) fn assemble(mut genesis: Genesis, parts: Parts) -> Self {
+        if parts.folder.is_some() {
+            genesis.forget_alloc();
+        }
         let genesis_hash = parts.header.hash_slow();
         let rules = birth::chain_rules(&genesis);
         let senders = Arc::new(SenderCache::default());

@@ -92,7 +92,8 @@ pub struct Genesis {
     pub alliance_hash: B256,
     /// keccak-256 of the file.
     pub file_hash: B256,
-    alloc: Box<RawValue>,
+    /// The accounts' JSON; dropped once block 0 stands on disk, since it may be large.
+    alloc: Option<Box<RawValue>>,
 }
 
 fn nonce<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
@@ -137,7 +138,7 @@ impl Genesis {
             validators: part(&top, "validators")?,
             alliance_hash: alliance_hash(&top)?,
             file_hash: keccak256(json),
-            alloc: alloc.to_owned(),
+            alloc: Some(alloc.to_owned()),
         };
         genesis.check()?;
         Ok(genesis)
@@ -148,7 +149,13 @@ impl Genesis {
     /// # Errors
     /// `Genesis` when an entry is malformed.
     pub fn alloc(&self) -> Result<BTreeMap<Address, AllocAccount>, ChainError> {
-        serde_json::from_str(self.alloc.get()).map_err(|error| invalid(format!("alloc: {error}")))
+        let Some(alloc) = &self.alloc else { return Err(invalid("the accounts were read already")) };
+        serde_json::from_str(alloc.get()).map_err(|error| invalid(format!("alloc: {error}")))
+    }
+
+    /// Forgets the accounts, which nobody asks for once block 0 is on disk.
+    pub(crate) fn forget_alloc(&mut self) {
+        self.alloc = None;
     }
 
     fn check(&self) -> Result<(), ChainError> {

@@ -5,9 +5,12 @@ use pyo3::prelude::*;
 
 use crate::error::native;
 
+/// A failed post: name, position, what was different.
+type Failure = (String, usize, String);
+
 /// Runs the posts of one file: how many, and the ones that failed as (name, position, what was different).
 #[pyfunction]
-pub fn run_state_test(py: Python<'_>, json: &[u8]) -> PyResult<(usize, Vec<(String, usize, String)>)> {
+pub fn run_state_test(py: Python<'_>, json: &[u8]) -> PyResult<(usize, Vec<Failure>)> {
     let report = py
         .detach(|| run_state_test_file(json))
         .map_err(|what| native("STATE-TEST", what, "pass a GeneralStateTests file"))?;
