@@ -27,7 +27,7 @@ const watching = new Contract(address, artefact.abi, live);
 const heads = [];
 await live.on("block", (number) => heads.push(number));
 const heard = new Promise((resolve) => watching.on("Added", (by, amount, total) => resolve([by, String(amount), String(total)])));
-await new Promise((resolve) => setTimeout(resolve, 200)); // both subscriptions are on their way
+await live.send("eth_syncing", []); // answered after the subscriptions on the same connection
 const receipt = await (await counter.add(5)).wait();
 seen.event = await heard;
 seen.logs = (await counter.queryFilter("Added", receipt.blockNumber)).map((log) => String(log.args.amount));

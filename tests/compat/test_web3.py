@@ -181,7 +181,6 @@ async def test_subscriptions(endpoint: Endpoint, w3: Web3, sender: Sender, count
         heads = await live.eth.subscribe("newHeads")
         logs = await live.eth.subscribe("logs", {"address": counter.address})
         pending = await live.eth.subscribe("newPendingTransactions")
-        await asyncio.sleep(0.2)  # the pool is looked at every 50 ms; the subscription begins at the first look
         data = counter.encode_abi("add", [9])
         receipt = await asyncio.to_thread(sender.send, {"to": counter.address, "data": data, "value": 0})
         seen: dict[str, list[Any]] = {heads: [], logs: [], pending: []}

@@ -1,6 +1,7 @@
 //! The front: one call takes a body and returns its answer.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use alloy_primitives::{Address, Bytes};
 use hansa_chain::Chain;
@@ -13,6 +14,9 @@ use crate::methods::{METHODS, Method, find_method, nearest_method};
 use crate::pool::{raw_of, sent};
 use crate::request::Params;
 use crate::request::{Body, Element};
+
+/// Longest work on the bodies of one call; what comes after gets an error instead.
+const BODY_TIME_MAX: Duration = Duration::from_secs(10);
 
 const SEND: &str = "eth_sendRawTransaction";
 
@@ -154,14 +158,16 @@ impl Rpc {
         element.request.as_ref().map_or(true, |request| find_method(&request.method).is_some())
     }
 
-    /// Answers in order; what is sent goes to the pool in one batch before anything is read.
+    /// Answers in order until the time for one body is over; what is sent goes to the pool in one batch before anything is read.
     fn answer_all(&self, elements: &[&Element<'_>]) -> Vec<Answer> {
         let mut sends = self.send_all(elements);
+        let started = Instant::now();
         elements
             .iter()
             .enumerate()
             .map(|(index, element)| match sends.get_mut(index).and_then(Option::take) {
                 Some(answer) => answer,
+                None if started.elapsed() > BODY_TIME_MAX => Err(too_long()),
                 None => self.answer_one(element),
             })
             .collect()
@@ -223,6 +229,11 @@ impl Rpc {
         let namespace = name.split('_').next().unwrap_or_default();
         self.options.namespaces.iter().any(|served| served == namespace)
     }
+}
+
+fn too_long() -> RpcError {
+    let message = format!("the requests took more than {} s together", BODY_TIME_MAX.as_secs());
+    RpcError::limit(message, "send fewer heavy requests in one batch")
 }
 
 fn join(body: &Body<'_>, answers: &mut impl Iterator<Item = Answer>) -> Vec<u8> {

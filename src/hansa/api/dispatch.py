@@ -62,15 +62,16 @@ class Dispatcher:
         return whole if whole is not None else await self._answer_in_parts(body, sink)
 
     async def _answer_natively(self, body: bytes) -> bytes | None:
-        if _SENDS.search(body):
+        sends = _SENDS.search(body) is not None
+        if sends and not _HEAVY.search(body):  # what is heavy must not hold up the sends of others
             return await self._gate.answer(body)
-        if len(body) <= _INLINE_BYTES_MAX and not _HEAVY.search(body):
-            inline: bytes | None = self._node.rpc.handle(body)
-            return inline
-        return await self._in_thread(self._node.rpc.handle, body)
+        whole = await self._run_native(self._node.rpc.handle, body)
+        if sends and whole is not None:
+            self._node.kick()
+        return whole
 
     async def _answer_in_parts(self, body: bytes, sink: Sink | None) -> bytes:
-        parts = await self._in_thread(self._node.rpc.parts, body)
+        parts = await self._run_native(self._node.rpc.parts, body)
         if isinstance(parts, bytes):
             return parts
         if _SENDS.search(body):
@@ -106,7 +107,15 @@ class Dispatcher:
             raise MethodNotFound(f"the method {name[:64]} does not exist/is not available", hint)
         return method
 
-    async def _in_thread(self, work: Callable[[bytes], T], body: bytes) -> T:
+    async def _run_native(self, work: Callable[[bytes], T], body: bytes) -> T:
+        """Cheap work here and now, which keeps a connection's requests in order; the rest in a worker thread.
+
+        Raises
+        ------
+        Busy: too many heavy requests wait.
+        """
+        if len(body) <= _INLINE_BYTES_MAX and not _HEAVY.search(body) and not _SENDS.search(body):
+            return work(body)
         if self._reads_waiting >= READS_WAITING_MAX:
             raise Busy("too many heavy requests wait", "send it again in a moment")
         self._reads_waiting += 1

@@ -4,6 +4,7 @@ A client that does not take its messages is dropped, never waited for.
 """
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
@@ -13,6 +14,8 @@ import msgspec
 from hansa.api.errors import InvalidParams, LimitExceeded
 from hansa.api.options import SUBSCRIPTIONS_MAX, SUBSCRIPTIONS_TOTAL_MAX
 from hansa.types.ports import NodeView
+
+_LOG = logging.getLogger("hansa.api")
 
 _PENDING_POLL_SECONDS = 0.05
 _SYNCING_POLL_SECONDS = 1.0
@@ -58,11 +61,14 @@ class Hub:
             kind: {} for kind in ("newHeads", "logs", "newPendingTransactions", "syncing")
         }
         self._tasks: list[asyncio.Task[None]] = []
+        self._pool_cursor = 0
 
     def start(self) -> None:
         """Begin to watch the node. Call on the event loop."""
         jobs: tuple[Callable[[], Any], ...] = (self._watch_blocks, self._watch_pool, self._watch_syncing)
         self._tasks = [asyncio.create_task(job()) for job in jobs]
+        for task in self._tasks:
+            task.add_done_callback(_report_end)
 
     async def stop(self) -> None:
         """Stop watching."""
@@ -91,6 +97,8 @@ class Hub:
         criteria = b""
         if kind == "logs":
             criteria = msgspec.json.encode(self._check_criteria(extra))
+        if kind == "newPendingTransactions" and not group:
+            self._pool_cursor = self._node.chain.pending_hashes_since(-1)[0]
         name = hex(secrets.randbits(126) | 1 << 126)
         group[name] = Subscription(name, kind, sink, criteria, full=extra is True)
         return name
@@ -149,16 +157,11 @@ class Hub:
 
     async def _watch_pool(self) -> None:
         group = self._by_kind["newPendingTransactions"]
-        cursor = -1  # not watching
         while True:
             await asyncio.sleep(_PENDING_POLL_SECONDS)
             if not group:
-                cursor = -1
                 continue
-            if cursor < 0:
-                cursor = self._node.chain.pending_hashes_since(-1)[0]
-                continue
-            cursor, hashes = self._node.chain.pending_hashes_since(cursor)
+            self._pool_cursor, hashes = self._node.chain.pending_hashes_since(self._pool_cursor)
             for start in range(0, len(hashes), 32):
                 text = b'"0x' + hashes[start : start + 32].hex().encode() + b'"'
                 self._publish_pending(list(group.values()), text)
@@ -179,3 +182,9 @@ class Hub:
                 syncing = now
                 for one in list(self._by_kind["syncing"].values()):
                     one.send(b"true" if now else b"false")
+
+
+def _report_end(task: asyncio.Task[None]) -> None:
+    """A watcher ends with the API only; anything else is a bug that subscribers would feel as silence."""
+    if not task.cancelled() and task.exception() is not None:
+        _LOG.critical("subscriptions have stopped", exc_info=task.exception())
