@@ -8,7 +8,7 @@ import ipaddress
 from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -18,6 +18,18 @@ from hansa.alliance.errors import InvalidPublicPart
 AUTHORITY_VALID_DAYS = 3_650
 NODE_VALID_DAYS = 825
 CLOCK_SKEW = datetime.timedelta(hours=1)
+
+# Everything that the library raises for bytes from outside that are no certificate, or one that it cannot use.
+_UNUSABLE = (
+    ValueError,
+    TypeError,
+    InvalidSignature,
+    UnsupportedAlgorithm,
+    x509.ExtensionNotFound,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -101,9 +113,9 @@ def check_authority_certificate(organisation: str, pem: str) -> x509.Certificate
         certificate = x509.load_pem_x509_certificate(pem.encode())
         limits = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
         certificate.verify_directly_issued_by(certificate)
-    except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound) as error:
+        key = certificate.public_key()
+    except _UNUSABLE as error:
         raise InvalidPublicPart(f"the CA certificate of {organisation} does not hold: {error!r}") from None
-    key = certificate.public_key()
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise InvalidPublicPart(f"the CA key of {organisation} is not EC P-256")
     if not limits.ca or limits.path_length != 0:

@@ -24,10 +24,9 @@ from hansa.alliance.genesis import assemble_genesis
 from hansa.alliance.layout import AllianceFolder, NodeFolder
 from hansa.alliance.model import Alliance, Organisation, parse_alliance
 from hansa.alliance.public_part import PublicPart, decode_public_part, encode_public_part
-from hansa.crypto.suite import key_pair
-from hansa.io.key_file import sign_birth
-from hansa.io.private_files import read_private
+from hansa.io.key_file import load_consensus_key, sign_birth
 from hansa.io.vote_log_file import create_vote_log
+from hansa.node.genesis import decode_genesis
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +126,7 @@ def install(folder: AllianceFolder, alliance: Alliance, genesis: bytes, organisa
     Raises
     ------
     FolderTaken: a node was born for another genesis; nothing was changed.
+    UnusableKeyFile: a consensus key is not the one that genesis knows, or others can read it.
     """
     unborn: list[tuple[int, NodeFolder]] = []
     for index, (owner, node) in enumerate(alliance.nodes()):
@@ -137,11 +137,12 @@ def install(folder: AllianceFolder, alliance: Alliance, genesis: bytes, organisa
             unborn.append((index, where))
         elif not where.genesis.exists() or read_public(where.genesis) != genesis:
             raise FolderTaken(f"{where.root} was set up for another genesis", "found a new alliance, with new keys")
-    install_nodes(folder, alliance, genesis, organisation)
     genesis_hash = genesis_hash_of(genesis)
+    public_keys = decode_genesis(genesis).public_keys()
+    install_nodes(folder, alliance, genesis, organisation)
     for index, where in unborn:
-        secret = bytes.fromhex(read_private(where.consensus_key).decode().strip().removeprefix("0x"))
-        create_vote_log(where.votes, sign_birth(key_pair(secret), genesis_hash, index))
+        pair = load_consensus_key(where.consensus_key, public_keys[index])
+        create_vote_log(where.votes, sign_birth(pair, genesis_hash, index))
 
 
 def genesis_hash_of(genesis: bytes) -> bytes:

@@ -1,5 +1,6 @@
 """Genesis comes from public parts alone, the same everywhere; parts that do not hold, or disagree, are refused."""
 
+import base64
 import json
 import random
 from itertools import permutations
@@ -118,6 +119,22 @@ def test_any_altered_byte_is_found(founded: Founded, seed: int) -> None:
     except InvalidPublicPart:
         return
     assert part == parts_of(founded)[0]  # a change of white space says nothing else
+
+
+@settings(max_examples=100, deadline=None)
+@given(changes=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=4))
+def test_a_certificate_that_is_none_is_refused(founded: Founded, changes: list[tuple[int, int]]) -> None:
+    part = parts_of(founded)[0]
+    encoded = "".join(part.ca_certificate_pem.splitlines()[1:-1])
+    der = bytearray(base64.b64decode(encoded))
+    for position, value in changes:
+        der[position % len(der)] = value
+    if bytes(der) == base64.b64decode(encoded):
+        return
+    body = base64.encodebytes(bytes(der)).decode()
+    pem = f"-----BEGIN CERTIFICATE-----\n{body}-----END CERTIFICATE-----\n"
+    with pytest.raises(InvalidPublicPart):
+        decode_public_part(encode_public_part(msgspec.structs.replace(part, ca_certificate_pem=pem)), "x")
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"\xff", b"null", b'{"version": 1}'])
