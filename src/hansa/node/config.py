@@ -18,6 +18,7 @@ from hansa.node.errors import InvalidNodeConfig, NotLoopback
 
 PEERS_MAX = 100
 WORKERS_MAX = 64
+NAMES_MAX = 64
 
 HostPort = Annotated[str, Meta(max_length=260)]
 
@@ -29,6 +30,17 @@ class PeerEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     organisation: str
     index: Annotated[int, Meta(ge=0, le=PEERS_MAX)]
     address: HostPort
+
+
+class RpcConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The table `[rpc]` of node.toml: who may speak JSON-RPC to this node. Paths are relative to its folder."""
+
+    hosts: Annotated[tuple[HostPort, ...], Meta(max_length=NAMES_MAX)] = ()  # further names in the Host header
+    origins: Annotated[tuple[HostPort, ...], Meta(max_length=NAMES_MAX)] = ()  # web pages besides those of loopback
+    token_file: str | None = None  # mode 0600; every request must carry the token
+    certificate: str | None = None  # PEM; serve by TLS
+    key: str | None = None
+    clients_ca: str | None = None  # PEM; serve only clients with a certificate of this authority
 
 
 class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,6 +55,7 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ws_listen: HostPort | None = None  # JSON-RPC over WebSocket alone
     data: str = "data"  # relative to the node's folder
     peers: Annotated[tuple[PeerEntry, ...], Meta(max_length=PEERS_MAX)] = ()
+    rpc: RpcConfig = RpcConfig()
     dev: bool = False  # keys that others may know: loopback only
     workers: Annotated[int, Meta(ge=0, le=WORKERS_MAX)] = 0  # threads of the native core; 0 = by cores
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -102,6 +115,10 @@ def check_node_config(config: NodeConfig) -> None:
     indexes = [config.index, *(peer.index for peer in config.peers)]
     if len(set(indexes)) != len(indexes):
         raise InvalidNodeConfig("node.toml: two nodes have the same index", "each validator has its own, from genesis")
+    if (config.rpc.certificate is None) != (config.rpc.key is None):
+        raise InvalidNodeConfig("node.toml: [rpc] names a certificate or a key alone", "name both, or neither")
+    if config.rpc.clients_ca is not None and config.rpc.key is None:
+        raise InvalidNodeConfig("node.toml: [rpc] clients_ca needs TLS", "name certificate and key as well")
     for text in config.addresses():
         address = parse_address(text)
         if config.dev and not is_loopback(address.host):

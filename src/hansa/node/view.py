@@ -6,14 +6,16 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import msgspec
 
 import hansa
 from hansa._native import Chain, Rpc
 from hansa.alliance.layout import NodeFolder
-from hansa.api.options import ApiOptions
+from hansa.api.options import ApiOptions, TlsFiles
 from hansa.api.server import ApiServer
+from hansa.io.private_files import check_private, read_private
 from hansa.io.ready_file import Ready, remove_ready, write_ready
 from hansa.io.transport import Address, Transport
 from hansa.node.config import NodeConfig, parse_address
@@ -67,11 +69,15 @@ class RunningNode:
         if self._transport is not None:
             await self._transport.start()
         self._runtime.start(self._transport)
-        self._api = ApiServer(self, api_options(self._parts.config))
+        self._api = ApiServer(self, api_options(self._parts.config, self._root()))
         await self._api.start()
         gc.collect()
         gc.freeze()
         self._say_ready()
+
+    def _root(self) -> Path:
+        folder = self._parts.folder
+        return Path() if folder is None else folder.root
 
     def _say_ready(self) -> None:
         ready = self.ready()
@@ -188,17 +194,25 @@ class RunningNode:
         return self._runtime.feed.heights()
 
 
-def api_options(config: NodeConfig) -> ApiOptions:
-    """Where the API listens, from node.toml.
+def api_options(config: NodeConfig, root: Path) -> ApiOptions:
+    """Where the API listens and whom it serves, from node.toml; `root` is the node's folder.
 
     Raises
     ------
-    InvalidNodeConfig: the two addresses are of different hosts.
+    InvalidNodeConfig: the two addresses are of different hosts, or the token is empty.
+    UnusableKeyFile: the token file is missing, or others may read it.
     """
-    rpc = parse_address(config.rpc_listen)
-    if config.ws_listen is None:
-        return ApiOptions(host=rpc.host, port=rpc.port)
-    ws = parse_address(config.ws_listen)
-    if ws.host != rpc.host:
+    listen, rpc = parse_address(config.rpc_listen), config.rpc
+    ws = None if config.ws_listen is None else parse_address(config.ws_listen)
+    if ws is not None and ws.host != listen.host:
         raise InvalidNodeConfig("node.toml: rpc_listen and ws_listen name different hosts", "give both the same host")
-    return ApiOptions(host=rpc.host, port=rpc.port, ws_port=ws.port)
+    token = None if rpc.token_file is None else read_private(root / rpc.token_file).decode().strip()
+    if token == "":
+        raise InvalidNodeConfig(f"{rpc.token_file} is empty", "write a random token into it: openssl rand -hex 32")
+    tls = None
+    if rpc.certificate is not None and rpc.key is not None:
+        check_private(root / rpc.key)
+        authority = None if rpc.clients_ca is None else str(root / rpc.clients_ca)
+        tls = TlsFiles(str(root / rpc.certificate), str(root / rpc.key), authority)
+    port = None if ws is None else ws.port
+    return ApiOptions(listen.host, listen.port, port, rpc.hosts, rpc.origins, token, tls)
