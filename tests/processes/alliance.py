@@ -27,6 +27,7 @@ from tests.waiting import wait_until
 ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 60.0
 RPC_TIMEOUT_S = 20.0
+RECEIPTS_AT_ONCE = 250
 GWEI = 10**9
 
 
@@ -174,11 +175,28 @@ class RunningAlliance:
         waiting = list(hashes)
 
         def done() -> bool:
-            while waiting and node.rpc("eth_getTransactionReceipt", waiting[-1]) is not None:
-                waiting.pop()
-            return not waiting
+            while waiting:
+                portion = waiting[-RECEIPTS_AT_ONCE:]
+                found = self.final_ones(node, portion)
+                if len(found) < len(portion):
+                    return False
+                del waiting[-RECEIPTS_AT_ONCE:]
+            return True
 
         wait_until(done, deadline_s, f"receipts at {node.name}")
+
+    def final_ones(self, node: Node, hashes: list[str]) -> list[str]:
+        """Those of `hashes` that have a receipt at `node`."""
+        found: list[str] = []
+        for start in range(0, len(hashes), RECEIPTS_AT_ONCE):
+            portion = hashes[start : start + RECEIPTS_AT_ONCE]
+            calls = [
+                {"jsonrpc": "2.0", "id": i, "method": "eth_getTransactionReceipt", "params": [transaction]}
+                for i, transaction in enumerate(portion)
+            ]
+            answers = node.post(json.dumps(calls).encode())
+            found += [portion[answer["id"]] for answer in answers if answer.get("result") is not None]
+        return found
 
     def wait_height(self, node: Node, height: int) -> None:
         """Wait until a node sealed `height`."""

@@ -16,12 +16,6 @@ def alliance(tmp_path: Path) -> Iterator[RunningAlliance]:
     founded.close()
 
 
-def final_at(alliance: RunningAlliance, hashes: list[str]) -> list[str]:
-    """Those of `hashes` that some running node showed a receipt for."""
-    node = next(node for node in alliance.nodes if node.is_running)
-    return [h for h in hashes if node.rpc("eth_getTransactionReceipt", h) is not None]
-
-
 def test_transfers_through_every_port_are_final_everywhere(alliance: RunningAlliance) -> None:
     for node in alliance.nodes:
         hashes = alliance.send(node, 30)
@@ -66,7 +60,7 @@ def test_nothing_final_is_lost_when_all_are_killed_at_once(alliance: RunningAlli
     load = Load(alliance)
     for round_ in range(3):
         load.burst(alliance.nodes[round_], 1.0)
-        final = final_at(alliance, load.sent)
+        final = alliance.final_ones(alliance.nodes[round_], load.sent)
         for node in alliance.nodes:
             node.kill()
         alliance.start()

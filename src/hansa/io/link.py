@@ -75,8 +75,10 @@ class Link(asyncio.Protocol):
         self.lane: Lane | None = None
         self.error: HansaError | None = None
         self.is_open = False
+        self.is_settled = False  # was open once
         self.can_write = True
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.is_dialled = dialled is not None
         self._owner = owner
         self._dialled = dialled
         self._session: Session | None = None
@@ -179,7 +181,7 @@ class Link(asyncio.Protocol):
                 self.write(data)
             case Opened(_, lane):
                 self.lane = lane
-                self.is_open = True
+                self.is_open = self.is_settled = True
                 self._owner.on_link_open(self)
             case Measured(rtt_us):
                 self._owner.on_link_rtt(self, rtt_us)

@@ -1,10 +1,12 @@
 """Links to all other validators over TLS 1.3: accepting, dialling, sending by lane, backpressure.
 
-The validator with the higher index dials the one with the lower, one connection per lane. A peer counts as up while all
-four lanes are open. Everything runs on one event loop; no method blocks.
+The validator with the higher index dials the one with the lower, one connection per lane. One that starts knocks at
+those above it, so that they dial now instead of waiting out their delay. A peer counts as up while all four lanes are
+open. Everything runs on one event loop; no method blocks.
 """
 
 import asyncio
+import contextlib
 import errno
 import logging
 import random
@@ -86,6 +88,7 @@ class Transport:
         self._events = events
         self._outlets = {(peer, lane): _Outlet(lane) for peer in facts.peers for lane in Lane}
         self._up: set[int] = set()
+        self._wake = {peer: asyncio.Event() for peer in facts.peers}  # dial now
         self._rtt_us: dict[int, int] = {}
         self._links: set[Link] = set()
         self._handshakes: set[asyncio.Task[None]] = set()
@@ -113,6 +116,8 @@ class Transport:
         for peer, lane in self._outlets:
             if peer < self.own:
                 self._tasks.append(asyncio.create_task(self._keep_dialled(peer, lane)))
+            elif lane is Lane.VOTES:
+                self._tasks.append(asyncio.create_task(self._knock(peer)))
 
     @property
     def bound(self) -> Address:
@@ -161,7 +166,7 @@ class Transport:
 
     def _push(self, peer: int, lane: Lane, frame: bytes) -> None:
         outlet = self._outlets[peer, lane]
-        if outlet.link is None and not outlet.queue.policy.keep_while_down:
+        if outlet.link is None and not outlet.queue.policy.keep_while_down and not self._is_coming(peer):
             outlet.queue.dropped += 1
             return
         if not outlet.queue.push(frame):
@@ -170,6 +175,10 @@ class Transport:
                 outlet.link.abort(LaneOverflow(f"the {lane.name.lower()} lane to validator {peer} is full"))
             return
         self._flush(outlet)
+
+    def _is_coming(self, peer: int) -> bool:
+        """Whether some lanes are open already: what is meant for the others waits for them."""
+        return any(self._outlets[peer, lane].link is not None for lane in Lane)
 
     @staticmethod
     def _flush(outlet: _Outlet) -> None:
@@ -226,6 +235,10 @@ class Transport:
     def on_link_open(self, link: Link) -> None:
         """Put a link into its place; an older one of the same place is stale."""
         assert link.lane is not None
+        if link.is_dialled == (link.peer > self.own):  # a knock
+            self._wake[link.peer].set()
+            link.close()
+            return
         outlet = self._outlets[link.peer, link.lane]
         older, outlet.link = outlet.link, link
         if older is not None:
@@ -268,13 +281,19 @@ class Transport:
             return
         outlet = self._outlets[link.peer, link.lane]
         outlet.link = None
-        if not outlet.queue.policy.keep_while_down:
-            outlet.queue.clear()
+        if not self._is_coming(link.peer):
+            self._forget_queues(link.peer)
         if link.peer in self._up:
             self._up.discard(link.peer)
             if not self._stopping:
                 log.info("peer down", extra={"peer": link.peer})
                 self._events.on_peer_down(link.peer)
+
+    def _forget_queues(self, peer: int) -> None:
+        for lane in Lane:
+            queue = self._outlets[peer, lane].queue
+            if not queue.policy.keep_while_down:
+                queue.clear()
 
     # --- tasks
 
@@ -321,27 +340,39 @@ class Transport:
             )
 
     async def _keep_dialled(self, peer: int, lane: Lane) -> None:
-        """Keep one connection open for ever; between failures wait longer and longer."""
-        address = self._facts.peers[peer]
-        loop = asyncio.get_running_loop()
+        """Keep one connection open for ever; between failures wait longer and longer, or until the peer knocks."""
         attempt = 0
+        wake = self._wake[peer]
         while True:
-            link = Link(self, Dialled(peer, lane))
-            try:
-                await loop.create_connection(
-                    lambda link=link: link,  # type: ignore[misc]
-                    address.host,
-                    address.port,
-                    ssl=self._tls.client,
-                    server_hostname="",
-                    ssl_handshake_timeout=TLS_TIMEOUT_S,
-                    ssl_shutdown_timeout=TLS_SHUTDOWN_S,
-                )
-                await link.closed
-            except OSError as error:
-                log.debug("cannot reach validator %s at %s: %s", peer, address, error, extra={"peer": peer})
-            attempt = 0 if link.lane is not None else attempt + 1
-            await asyncio.sleep(compute_reconnect_delay_us(attempt, self._random.random()) / 1_000_000)
+            attempt = 0 if await self._dial(peer, lane) else attempt + 1
+            wake.clear()
+            delay_us = compute_reconnect_delay_us(attempt, self._random.random())
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(wake.wait(), delay_us / 1_000_000)
+
+    async def _knock(self, peer: int) -> None:
+        """Tell a peer that this node has come; whether it hears does not matter, since it dials anyway."""
+        await self._dial(peer, Lane.VOTES)
+
+    async def _dial(self, peer: int, lane: Lane) -> bool:
+        """Open one connection and wait for its end; returns whether it ever was a link."""
+        address = self._facts.peers[peer]
+        link = Link(self, Dialled(peer, lane))
+        try:
+            await asyncio.get_running_loop().create_connection(
+                lambda: link,
+                address.host,
+                address.port,
+                ssl=self._tls.client,
+                server_hostname="",
+                ssl_handshake_timeout=TLS_TIMEOUT_S,
+                ssl_shutdown_timeout=TLS_SHUTDOWN_S,
+            )
+        except OSError as error:
+            log.debug("cannot reach validator %s at %s: %s", peer, address, error, extra={"peer": peer})
+            return False
+        await link.closed
+        return link.is_settled
 
 
 def open_listener(address: Address) -> socket.socket:

@@ -22,7 +22,7 @@ EXIT_BUG = 70  # sysexits.h: internal software error
 
 
 def run_node(directory: str | Path) -> int:
-    """Run the node of a folder until SIGTERM, SIGINT or its own end. Returns the exit code (docs/reference/errors.md)."""
+    """Run the node of a folder until SIGTERM, SIGINT or its own end; the exit code is of docs/reference/errors.md."""
     try:
         return uvloop.run(_run(Path(directory)))
     except HansaError as error:

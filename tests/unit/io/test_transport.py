@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hansa.io.errors import AddressInUse
+from hansa.io.link import Link
 from hansa.io.tls import Member, Roster, TlsContexts, open_tls
 from hansa.io.transport import Address, Transport, TransportEvents, TransportFacts, open_listener
 from hansa.network.frames import HEADER, MAGIC, PAYLOAD_BYTES_MAX, Frame, FrameKind, encode_frame
@@ -139,6 +140,48 @@ async def test_a_peer_that_goes_and_returns_is_reported_and_dialled_again(tmp_pa
         again = alliance.transport(0, heard[0])
         async with running(again):
             await eventually(lambda: heard[1].up == [0, 0], DEADLINE_S, "up again")
+
+
+async def test_a_peer_that_comes_late_is_dialled_at_once_because_it_knocks(tmp_path: Path) -> None:
+    alliance = Alliance(tmp_path, 2)
+    heard = [Heard(), Heard()]
+    second = alliance.transport(1, heard[1])
+    second._random = NeverAgain()  # type: ignore[assignment]
+    async with running(second):
+        await eventually(lambda: second._random.drawn >= 4, DEADLINE_S, "four vain dials")  # type: ignore[attr-defined]
+        async with running(alliance.transport(0, heard[0])):
+            await eventually(lambda: heard[1].up == [0], DEADLINE_S, "up")
+
+
+class NeverAgain:
+    """Draws numbers so large that no second dial comes within a test's deadline."""
+
+    def __init__(self) -> None:
+        self.drawn = 0
+
+    def random(self) -> float:
+        self.drawn += 1
+        return 10_000.0
+
+
+async def test_what_is_meant_for_a_lane_that_opens_later_waits_for_it(tmp_path: Path) -> None:
+    alliance = Alliance(tmp_path, 2)
+    heard = [Heard(), Heard()]
+    first, second = (alliance.transport(i, heard[i]) for i in range(2))
+    async with running(first):
+        first.send(1, Lane.SYNC, FrameKind.MESSAGE, b"to nobody")
+        assert first.dropped() == 1
+        opened = first.on_link_open
+
+        def answer_at_once(link: Link) -> None:
+            opened(link)
+            if not first.is_up(1):
+                first.send(1, Lane.SYNC, FrameKind.MESSAGE, b"early")
+
+        first.on_link_open = answer_at_once  # type: ignore[method-assign]
+        async with running(second):
+            await eventually(lambda: len(heard[1].messages) >= 3, DEADLINE_S, "three early messages")
+    assert first.dropped() == 1
 
 
 async def test_another_alliance_is_refused(tmp_path: Path) -> None:

@@ -1,9 +1,13 @@
 """Four loops in one process over real TLS links and real vote logs, on chains without an EVM."""
 
+import asyncio
 import contextlib
+import errno
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
+
+import pytest
 
 from hansa.consensus.config import EngineConfig
 from hansa.consensus.inputs import HeldBody, Restored
@@ -11,6 +15,7 @@ from hansa.consensus.signer import VoteDomain
 from hansa.consensus.validators import ValidatorSet
 from hansa.consensus.values import SealedHead
 from hansa.crypto.suite import KeyPair, Suite, generate_key_pair, keccak256
+from hansa.io.errors import DiskFailed
 from hansa.io.key_file import is_birth_signed, open_signer, sign_birth
 from hansa.io.transport import Transport, TransportEvents, TransportFacts
 from hansa.io.vote_log_file import create_vote_log, open_vote_log
@@ -175,6 +180,42 @@ async def test_a_stopped_leader_is_replaced_and_catches_up(tmp_path: Path) -> No
         leader.submit(b"after")
         await eventually(lambda: all(len(world.sealed_raws(m)) == 22 for m in world.members), DEADLINE_S, "after")
         world.check_agreement()
+
+
+def break_disk(member: Member, number: int) -> None:
+    """From now on the member's vote log refuses every record."""
+    assert member.runtime is not None
+
+    def append(records: object) -> None:
+        raise OSError(number, "the disk says no", "votes")
+
+    member.runtime._parts.votes.append = append  # type: ignore[method-assign]
+
+
+async def test_a_full_disk_stops_the_votes_of_one_and_nothing_else(tmp_path: Path) -> None:
+    async with running(tmp_path) as world:
+        world.members[0].submit(b"before")
+        await eventually(lambda: all(member.height >= 1 for member in world.members), DEADLINE_S, "first block")
+        full = world.members[world.members[0].leader]
+        break_disk(full, errno.ENOSPC)
+        full.submit(b"on a full disk")
+        await eventually(
+            lambda: all(len(world.sealed_raws(member)) == 2 for member in world.members), DEADLINE_S, "sealed by all"
+        )
+        assert full.runtime is not None
+        assert "DISK-1" in str(full.runtime.halted)
+        assert not full.runtime.replica.status().voting
+        world.check_agreement()
+
+
+async def test_a_failing_disk_ends_the_node_at_once(tmp_path: Path) -> None:
+    async with running(tmp_path) as world:
+        broken = world.members[1]
+        break_disk(broken, errno.EIO)
+        world.members[0].submit(b"one")
+        assert broken.runtime is not None
+        with pytest.raises(DiskFailed):
+            await asyncio.wait_for(broken.runtime.wait_ended(), DEADLINE_S)
 
 
 async def test_all_stop_and_go_on(tmp_path: Path) -> None:
