@@ -14,7 +14,7 @@ class Call(msgspec.Struct, frozen=True):
     """A request as the native parser accepted it."""
 
     method: str
-    params: list[Any] | dict[str, Any] | None = None
+    params: Any = None
     id: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -23,11 +23,11 @@ _ENCODER = msgspec.json.Encoder()
 
 
 def decode_call(text: bytes) -> Call:
-    """Read one request.
+    """Read one request, which the native parser has found to be one.
 
     Raises
     ------
-    InvalidParams: the parameters are neither an array nor an object.
+    InvalidParams: it is none after all.
     """
     try:
         return _DECODER.decode(text)
@@ -45,7 +45,7 @@ def order_params(call: Call, names: tuple[str, ...]) -> Params:
 
     Raises
     ------
-    InvalidParams: too many, or an unknown name.
+    InvalidParams: neither an array nor an object, too many, or an unknown name.
     """
     given = call.params
     if given is None:
@@ -54,6 +54,8 @@ def order_params(call: Call, names: tuple[str, ...]) -> Params:
         if len(given) > len(names):
             raise InvalidParams(f"too many arguments, want at most {len(names)}")
         return given
+    if not isinstance(given, dict):
+        raise InvalidParams("params is neither an array nor an object")
     places = {name.lower(): index for index, name in enumerate(names)}
     ordered: Params = [None] * len(names)
     for key, value in given.items():

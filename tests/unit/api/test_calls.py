@@ -37,7 +37,7 @@ def test_parameters_by_place_and_name() -> None:
         with pytest.raises(InvalidParams):
             order_params(decode_call(b'{"id":1,"method":"m","params":' + params + b"}"), names)
     with pytest.raises(InvalidParams):
-        decode_call(b'{"id":1,"method":"m","params":7}')
+        order_params(decode_call(b'{"id":1,"method":"m","params":7}'), names)
 
 
 def test_quantities_are_hex_or_plain() -> None:
