@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
+
+import msgspec
 
 from hansa import _native
 from hansa.sdk.errors import InvalidCall
@@ -14,13 +15,45 @@ _ERROR_SELECTOR = bytes.fromhex("08c379a0")  # Error(string), what a plain rever
 _PANIC_SELECTOR = bytes.fromhex("4e487b71")  # Panic(uint256)
 
 
-@dataclass(frozen=True, slots=True)
-class Artefact:
+class AbiParameter(msgspec.Struct, frozen=True):
+    """An argument, an output, or a component of a tuple; what else compilers write is not read."""
+
+    type: str
+    name: str = ""
+    indexed: bool = False
+    components: "tuple[AbiParameter, ...]" = ()
+
+
+class AbiEntry(msgspec.Struct, frozen=True):
+    """A function, an event, a constructor."""
+
+    type: str
+    name: str = ""
+    inputs: tuple[AbiParameter, ...] = ()
+    outputs: tuple[AbiParameter, ...] = ()
+
+
+class Artefact(msgspec.Struct, frozen=True):
     """A compiled contract: what it can be asked, and the code that makes it."""
 
     name: str
-    abi: list[dict[str, Any]]
+    abi: tuple[AbiEntry, ...]
     bytecode: bytes
+
+
+class _Linked(msgspec.Struct, frozen=True):
+    """Foundry's form of the code."""
+
+    object: str
+
+
+class _File(msgspec.Struct, frozen=True):
+    """What our own, Foundry's and Hardhat's files have in common."""
+
+    abi: tuple[AbiEntry, ...]
+    bytecode: str | _Linked
+    name: str = ""
+    contractName: str = ""  # noqa: N815 - Hardhat's spelling
 
 
 def encode_call(signature: str, arguments: list[str]) -> bytes:
@@ -42,8 +75,8 @@ def encode_deployment(artefact: Artefact, arguments: list[str]) -> bytes:
     """
     if not artefact.bytecode:
         raise InvalidCall(f"{artefact.name} has no creation code", "an interface cannot be deployed")
-    constructor = next((entry for entry in artefact.abi if entry.get("type") == "constructor"), {})
-    types = _types(constructor.get("inputs", []))
+    inputs = next((entry.inputs for entry in artefact.abi if entry.type == "constructor"), ())
+    types = _types(inputs)
     return artefact.bytecode + _checked(_native.abi_encode_arguments, types, arguments)
 
 
@@ -64,23 +97,28 @@ def function_signature(artefact: Artefact, name: str, count: int) -> str:
     ------
     InvalidCall: there is none; the hint lists what there is.
     """
-    functions = [entry for entry in artefact.abi if entry.get("type") == "function"]
+    functions = [entry for entry in artefact.abi if entry.type == "function"]
     for entry in functions:
-        if entry["name"] == name and len(entry["inputs"]) == count:
-            return f"{name}{_types(entry['inputs'])}{_types(entry.get('outputs', []))}"
-    same_name = [f"{name}{_types(entry['inputs'])}" for entry in functions if entry["name"] == name]
-    hint = ", ".join(same_name or sorted({entry["name"] for entry in functions}))
+        if entry.name == name and len(entry.inputs) == count:
+            return f"{name}{_types(entry.inputs)}{_types(entry.outputs)}"
+    same_name = [f"{name}{_types(entry.inputs)}" for entry in functions if entry.name == name]
+    hint = ", ".join(same_name or sorted({entry.name for entry in functions}))
     raise InvalidCall(f"{artefact.name} has no function {name} with {count} arguments", f"it has: {hint}")
 
 
 def event_signatures(artefact: Artefact) -> dict[bytes, tuple[str, str]]:
-    """Name and signature of every event by its 32-byte first topic."""
+    """Name and signature of every event by its 32-byte first topic.
+
+    Raises
+    ------
+    InvalidCall: an event of the ABI has a type that is none.
+    """
     events: dict[bytes, tuple[str, str]] = {}
     for entry in artefact.abi:
-        if entry.get("type") == "event":
-            inputs = [_type(i) + (" indexed " if i.get("indexed") else " ") + i["name"] for i in entry["inputs"]]
-            signature = f"{entry['name']}({', '.join(inputs)})"
-            events[_native.abi_event_topic(signature)] = (entry["name"], signature)
+        if entry.type == "event":
+            inputs = [_type(i) + (" indexed " if i.indexed else " ") + i.name for i in entry.inputs]
+            signature = f"{entry.name}({', '.join(inputs)})"
+            events[_checked(_native.abi_event_topic, signature)] = (entry.name, signature)
     return events
 
 
@@ -114,26 +152,24 @@ def parse_artefact(data: bytes, file: str) -> Artefact:
     InvalidCall: it is none.
     """
     try:
-        tree = json.loads(data)
-        code = tree["bytecode"]
-        text = code["object"] if isinstance(code, dict) else code
-        name = tree.get("name") or tree.get("contractName") or file.rsplit("/", 1)[-1].removesuffix(".json")
-        return Artefact(str(name), list(tree["abi"]), bytes.fromhex(text.removeprefix("0x")))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        cause = f"{file} is no compiled contract: {error!r}"
+        parsed = msgspec.json.decode(data, type=_File)
+        code = parsed.bytecode.object if isinstance(parsed.bytecode, _Linked) else parsed.bytecode
+        name = parsed.name or parsed.contractName or file.rsplit("/", 1)[-1].removesuffix(".json")
+        return Artefact(name, parsed.abi, bytes.fromhex(code.removeprefix("0x")))
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        cause = f"{file} is no compiled contract: {error}"
         raise InvalidCall(cause, 'it needs "abi" and "bytecode", libraries linked') from None
 
 
-def _types(parameters: list[dict[str, Any]]) -> str:
+def _types(parameters: tuple[AbiParameter, ...]) -> str:
     return "(" + ",".join(_type(parameter) for parameter in parameters) + ")"
 
 
-def _type(parameter: dict[str, Any]) -> str:
+def _type(parameter: AbiParameter) -> str:
     """The canonical type; a tuple's components in its place."""
-    kind = str(parameter["type"])
-    if kind.startswith("tuple"):
-        return _types(parameter["components"]) + kind.removeprefix("tuple")
-    return kind
+    if parameter.type.startswith("tuple"):
+        return _types(parameter.components) + parameter.type.removeprefix("tuple")
+    return parameter.type
 
 
 def _checked(function: Callable[..., Result], *arguments: Any) -> Result:

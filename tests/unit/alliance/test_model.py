@@ -1,6 +1,8 @@
 """alliance.toml: what it says comes back, and mistakes are named with their place and the nearest key."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hansa.alliance.draft import draft_alliance, encode_alliance
 from hansa.alliance.errors import InvalidAllianceFile, NoSuchMember, NotLoopback
@@ -106,3 +108,16 @@ def test_an_unknown_organisation_names_those_that_there_are() -> None:
         DEV.organisation("bnak")
     assert "bank" in caught.value.hint
     assert isinstance(DEV, Alliance)
+
+
+@settings(max_examples=150, deadline=None)
+@given(position=st.integers(0, len(TEXT) - 1), length=st.integers(0, 12), inserted=st.text(max_size=8))
+def test_any_text_is_read_or_refused_with_a_cause(position: int, length: int, inserted: str) -> None:
+    text = TEXT[:position] + inserted + TEXT[position + length :]
+    try:
+        alliance = parse_alliance(text)
+    except (InvalidAllianceFile, NotLoopback) as error:
+        assert error.cause
+        assert error.hint
+    else:
+        assert parse_alliance(encode_alliance(alliance)) == alliance

@@ -6,6 +6,8 @@ from pathlib import Path
 import eth_abi
 import pytest
 from eth_utils.abi import function_signature_to_4byte_selector
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hansa.sdk.contract import (
     decode_log,
@@ -93,3 +95,24 @@ def test_reasons_of_reverts() -> None:
     assert revert_reason(b"\x01\x02\x03\x04") == "custom error 0x01020304"
     assert revert_reason(b"") == "no reason given"
     assert revert_reason(bytes.fromhex("08c379a0") + b"\xff") == "custom error 0x08c379a0"
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    signature=st.text(alphabet="fx(),[]0123456789uintaddressboltupl ", max_size=40), words=st.lists(st.text(max_size=8))
+)
+def test_any_signature_is_encoded_or_refused(signature: str, words: list[str]) -> None:
+    try:
+        encode_call(signature, words)
+    except InvalidCall as error:
+        assert error.cause
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.binary(max_size=300))
+def test_any_bytes_are_decoded_or_refused(data: bytes) -> None:
+    assert revert_reason(data)
+    try:
+        decode_output("f()(uint256,string,(bytes,uint8[])[])", data)
+    except InvalidCall as error:
+        assert error.cause
