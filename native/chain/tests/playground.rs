@@ -41,7 +41,11 @@ fn accounts_change_and_anybody_may_send() {
         .unwrap();
     chain.dev_set_storage(target, U256::from(1), U256::from(99)).unwrap();
     assert_eq!(chain.head().state.storage(&target, U256::from(1)), U256::from(99));
-    let one = send_as(&chain, rich, r#"{"to":"0x00000000000000000000000000000000000000cc","value":"0x5","gas":"0x5208"}"#);
+    let one = send_as(
+        &chain,
+        rich,
+        r#"{"to":"0x00000000000000000000000000000000000000cc","value":"0x5","gas":"0x5208"}"#,
+    );
     let two = send_as(
         &chain,
         target,
