@@ -37,4 +37,5 @@ class EngineConfig(msgspec.Struct, frozen=True):
     term: int = 10_000  # heights that one leader proposes in one view at most
     block_interval_ms: int = 0  # a leader waits this long after its last proposal unless a block is full
     view_timeout_ms: int = 1_000  # T before anything was measured
+    prune_every_heights: int = PRUNE_EVERY_HEIGHTS
     verify_own_votes: bool = True  # ask peers at start whether they saw votes beyond our log

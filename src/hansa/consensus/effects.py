@@ -124,7 +124,7 @@ class ImportBlocks(msgspec.Struct, frozen=True):
 
 
 class PruneVotes(msgspec.Struct, frozen=True):
-    """Begin a new vote-log segment that keeps what `retained_records(records, below_height)` keeps."""
+    """Sync the block log, then begin a vote-log segment with what `retained_records(records, below_height)` keeps."""
 
     below_height: int
 

@@ -217,7 +217,11 @@ class Runtime:
         self.push(ins.StopVoting(str(error)))
 
     def _prune_votes(self, effect: fx.PruneVotes) -> None:
-        self._commit.submit(lambda: self._parts.votes.prune(effect.below_height))
+        def prune_now() -> None:
+            self._ledger.sync_blocks()  # the results that make the old votes needless come first
+            self._parts.votes.prune(effect.below_height)
+
+        self._commit.submit(prune_now)
 
     # --- messages
 

@@ -29,11 +29,10 @@ class SimDisk:
         self.votes_synced = max(self.votes_synced, count)
 
     def prune_votes(self, below_height: int) -> None:
-        """Begin a new segment; it is synced before the old one goes."""
-        unsynced = self.votes[self.votes_synced :]
-        kept = retained_records(self.votes[: self.votes_synced], below_height)
-        self.votes = kept + unsynced
-        self.votes_synced = len(kept)
+        """Begin a new segment; the block log, then the segment are synced before the old one goes."""
+        self.blocks_synced = len(self.blocks)
+        self.votes = retained_records(self.votes, below_height)
+        self.votes_synced = len(self.votes)
 
     def cut_power(self, rng: Random) -> None:
         """Lose what was not synced, apart from a beginning of random length in each log."""

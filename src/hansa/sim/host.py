@@ -43,6 +43,7 @@ from hansa.consensus.values import SealedHead, SignedVote, VoteRecord
 from hansa.node.replica import Replica, ReplicaConfig
 from hansa.sim.disk import SimDisk
 from hansa.sim.ledger import SimLedger, compute_digest, split_hashes
+from hansa.sim.traitors import make_betrayal
 
 if TYPE_CHECKING:
     from hansa.sim.world import World
@@ -59,6 +60,7 @@ class Host:
         self.index = index
         self.is_honest = is_honest
         self.name = f"n{index}" if is_honest else f"t{index}{'ab'[instance >= world.scenario.size]}"
+        self.betray = make_betrayal(world.scenario, index, world.rng)
         self.disk = SimDisk()
         self.rng: Random = world.rng
         self.life = 0  # counts up with every crash; answers to earlier lives are dropped
@@ -155,6 +157,11 @@ class Host:
         world = self.world
         if self.is_honest:
             world.checkers.on_sent(self, message)
+        if self.betray is not None:
+            betrayed = self.betray(message)
+            if betrayed is None:
+                return
+            message = betrayed
         world.network.send(world.now_us, self.instance, self.index, peer, message)
 
     def _set_timer(self, effect: SetTimer) -> None:
@@ -196,7 +203,7 @@ class Host:
         self._answer(self.world.scenario.check_us, BodyChecked(effect.order_hash, is_held, missing, reason))
 
     def _serve_payload(self, effect: ServePayload) -> None:
-        held = (tx for tx in split_hashes(effect.hashes) if tx in self.ledger.pool or tx in self.ledger.done)
+        held = (tx for tx in split_hashes(effect.hashes) if self.ledger.holds(tx))
         self._put(effect.peer, PayloadResponse(effect.order_hash, b"".join(held)))
 
     def _add_payload(self, effect: AddPayload) -> None:
@@ -269,7 +276,8 @@ class Host:
             window=scenario.window,
             term=scenario.term,
             block_interval_ms=scenario.block_interval_ms,
-            verify_own_votes=self.is_honest and self.world.keeps_votes,
+            prune_every_heights=scenario.prune_every_heights,
+            verify_own_votes=self.index not in scenario.twins and self.world.keeps_votes,
         )
 
     def _queue(self, cost_us: int, perform: Callable[[Any], None], effect: Effect) -> None:

@@ -57,12 +57,14 @@ class SimLedger:
         self.results: dict[bytes, bytes] = {}  # order hash -> sealed hash of what was executed in this life
         self.pool: dict[bytes, None] = {}  # transaction hashes, oldest first
         self.done: set[bytes] = set()  # transactions of sealed blocks
+        self.ordered: set[bytes] = set()  # transactions of unsealed bodies; those replaced stay, they were held once
         for record in log:
             if isinstance(record, SealedBlock):
                 self._append(record)
             else:
                 self.bodies[record.order_hash] = record
         self.bodies = {h: b for h, b in self.bodies.items() if b.block.height > self.head.height}
+        self.ordered = {tx for body in self.bodies.values() for tx in split_hashes(body.refs)}
 
     @property
     def head(self) -> SealedHead:
@@ -80,6 +82,10 @@ class SimLedger:
             if tx not in self.done:
                 self.pool[tx] = None
         return len(self.pool) > size
+
+    def holds(self, tx: bytes) -> bool:
+        """Whether a transaction can be served: from the pool, an unsealed body or a sealed block."""
+        return tx in self.pool or tx in self.ordered or tx in self.done
 
     def choose(self, ancestors: Iterable[bytes], count: int) -> bytes:
         """Return references to the oldest transactions that no unsealed ancestor holds."""
@@ -103,13 +109,14 @@ class SimLedger:
         if block.height <= self.head.height:
             return b"", "that height is sealed already"
         hashes = split_hashes(refs)
-        missing = b"".join(tx for tx in hashes if tx not in self.pool and tx not in self.done)
+        missing = b"".join(tx for tx in hashes if not self.holds(tx))
         if missing:
             return missing, ""
         taken = self._taken(self._ancestors(block))
         if len(set(hashes)) != len(hashes) or any(tx in taken for tx in hashes):
             return b"", "a transaction stands in an unsealed ancestor"
         self.bodies[order_hash] = HeldBody(order_hash, block, refs)
+        self.ordered.update(hashes)
         return b"", ""
 
     def execute(self, height: int, order_hash: bytes) -> bytes:

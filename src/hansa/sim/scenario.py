@@ -27,7 +27,10 @@ class Scenario(msgspec.Struct, frozen=True):
     window: int
     term: int
     twins: tuple[int, ...]  # validators that run as two instances with one key
+    mutes: tuple[int, ...]  # validators that withhold some kinds of messages
+    liars: tuple[int, ...]  # validators that claim heights and ask for views that do not exist, and send no payloads
     block_interval_ms: int
+    prune_every_heights: int
     delay_us: tuple[int, int]  # of a message, lowest and highest
     slow_share: float  # share of messages that take up to ten times longer
     loss: float
@@ -45,6 +48,11 @@ class Scenario(msgspec.Struct, frozen=True):
     demand_heights: int  # progress demanded after calm
     deadline_us: int  # by when
 
+    @property
+    def traitors(self) -> frozenset[int]:
+        """Validators that do not follow the protocol; their weight is at most t."""
+        return frozenset(self.twins + self.mutes + self.liars)
+
 
 def make_scenario(seed: int, size: int | None = None) -> Scenario:
     """Return the scenario of a seed.
@@ -56,7 +64,7 @@ def make_scenario(seed: int, size: int | None = None) -> Scenario:
     rng = Random(seed)
     count = size or rng.choice((4, 4, 5, 7))
     tolerated = (count - 1) // 3
-    kinds = {kind for kind in ("crash", "cut", "jump", "loss", "twins", "blackout", "slow") if rng.random() < 0.6}
+    kinds = {kind for kind in ("crash", "cut", "jump", "loss", "traitors", "blackout", "slow") if rng.random() < 0.6}
     calm_us = rng.randint(3, 8) * SECOND_US
     faults: list[Fault] = []
     if "crash" in kinds:
@@ -69,6 +77,8 @@ def make_scenario(seed: int, size: int | None = None) -> Scenario:
         who = rng.randrange(count)
         amount_ms = rng.choice((-600_000, -2_000, 2_000, 600_000))
         faults.append(Fault("jump", rng.randrange(calm_us), calm_us, (who,), amount_ms=amount_ms))
+    traitors = rng.sample(range(count), rng.randint(1, tolerated)) if "traitors" in kinds and tolerated else []
+    roles = {node: rng.choice(("twins", "twins", "twins", "mutes", "liars")) for node in traitors}
     low = rng.choice((200, 1_000, 5_000, 20_000))
     pause_at = rng.randrange(calm_us)
     return Scenario(
@@ -76,8 +86,11 @@ def make_scenario(seed: int, size: int | None = None) -> Scenario:
         size=count,
         window=rng.choice((1, 2, 4, 8)),
         term=rng.choice((1, 3, 10, 1_000)),
-        twins=tuple(sorted(rng.sample(range(count), rng.randint(1, tolerated)))) if "twins" in kinds else (),
+        twins=tuple(sorted(node for node in traitors if roles[node] == "twins")),
+        mutes=tuple(sorted(node for node in traitors if roles[node] == "mutes")),
+        liars=tuple(sorted(node for node in traitors if roles[node] == "liars")),
         block_interval_ms=rng.choice((0, 0, 50)),
+        prune_every_heights=rng.choice((2, 5, 64)),
         delay_us=(low, low * rng.choice((1, 2, 5))),
         slow_share=0.05 if "slow" in kinds else 0.0,
         loss=rng.choice((0.02, 0.1, 0.25)) if "loss" in kinds else 0.0,

@@ -70,7 +70,7 @@ class World:
         self._count = 0
         self._order_hashes: dict[int, tuple[OrderBlock, bytes]] = {}
         self.network = SimNetwork(scenario, self.rng, self._deliver)
-        self.hosts = [Host(self, i, i, i not in scenario.twins) for i in range(scenario.size)]
+        self.hosts = [Host(self, i, i, i not in scenario.traitors) for i in range(scenario.size)]
         for twin in scenario.twins:
             self.hosts.append(Host(self, len(self.hosts), twin, False))
         self.checkers = Checkers(self)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hansa.consensus.config import PRUNE_EVERY_HEIGHTS, RECENT_HEIGHTS
+from hansa.consensus.config import RECENT_HEIGHTS
 from hansa.consensus.effects import Execute, PruneVotes, Seal, SignVote
 from hansa.consensus.inputs import Executed, Synced
 from hansa.consensus.pbft.blocks import (
@@ -178,9 +178,10 @@ def _move_root(state: PbftState, head: SealedHead) -> None:
     if state.commit_target is not None and state.commit_target[0] <= height:
         state.commit_target = None
     drop_blocks_up_to_root(state)
-    if height % PRUNE_EVERY_HEIGHTS == 0 and height > PRUNE_EVERY_HEIGHTS:
-        # Results of the last heights may not be synced yet; the votes that would bring them back stay.
-        state.emit(PruneVotes(height - PRUNE_EVERY_HEIGHTS))
+    period = state.config.prune_every_heights
+    if height % period == 0 and height > period:
+        # Results of the last heights may still be on their way to the log; the votes that would bring them back stay.
+        state.emit(PruneVotes(height - period))
 
 
 def _forget_up_to(state: PbftState, height: int) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from hansa.consensus.config import PRUNE_EVERY_HEIGHTS, RECENT_HEIGHTS, EngineConfig
+from hansa.consensus.config import EngineConfig
 from hansa.consensus.effects import (
     AskProposal,
     AskWork,
@@ -157,8 +157,9 @@ class Solo:
         self._out.append(Seal(QuorumCertificate(VoteType.SEAL, 0, 0, vote.height, vote.hash, signatures)))
         self.root = SealedHead(vote.height, vote.hash, order_hash, block)
         self._out.append(AskWork(()))
-        if vote.height % PRUNE_EVERY_HEIGHTS == 0 and vote.height > RECENT_HEIGHTS:
-            self._out.append(PruneVotes(vote.height - PRUNE_EVERY_HEIGHTS))
+        period = self.config.prune_every_heights
+        if vote.height % period == 0 and vote.height > period:
+            self._out.append(PruneVotes(vote.height - period))
 
     def _halt(self, code: str, reason: str, hint: str) -> None:
         self.halted = f"{code}: {reason}"

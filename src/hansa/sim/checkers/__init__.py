@@ -28,7 +28,7 @@ class Checkers:
         self.agreement = Agreement()
         self.bounded = Bounded()
         self.durability = Durability()
-        self.equivocation = NoHonestEquivocation(frozenset(world.scenario.twins))
+        self.equivocation = NoHonestEquivocation(world.scenario.traitors)
         self.hash_chain = HashChain()
         self.liveness = Liveness(world.scenario.demand_heights)
         self.once = EachTransactionOnce()

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class NoHonestEquivocation:
     """Watches the wire, so that crashes between signing and sending do not hide anything."""
 
-    def __init__(self, twins: frozenset[int]) -> None:
-        self._twins = twins
+    def __init__(self, traitors: frozenset[int]) -> None:
+        self._traitors = traitors
         self._sent: dict[tuple[int, int, tuple[int, int]], Vote] = {}
 
     def on_sent(self, host: "Host", message: Message) -> None:
@@ -40,5 +40,5 @@ class NoHonestEquivocation:
         ------
         Violation: it does not hold.
         """
-        if proof.first.signer not in self._twins:
+        if proof.first.signer not in self._traitors:
             raise Violation("equivocation", f"{host.name} holds evidence against honest validator {proof.first.signer}")
