@@ -17,6 +17,7 @@ __all__ = [
     "bundle_encode",
     "certificate_decode",
     "certificate_encode",
+    "configure_workers",
     "crc32c",
     "decode_transaction",
     "generate_secret",
@@ -56,6 +57,9 @@ def sign(secret: bytes, digest: bytes) -> bytes: ...
 def sign_recoverable(secret: bytes, digest: bytes) -> bytes: ...
 def verify(public: bytes, digest: bytes, signature: bytes) -> bool: ...
 def recover(digest: bytes, signature: bytes) -> bytes: ...
+def configure_workers(threads: int, nodes_on_host: int = 1) -> int:
+    """Set the threads for batches, once per process and before the first one; 0 = this node's share of the cores.
+    The number in force."""
 
 _OrderFields = tuple[int, int, int, bytes, int, int, bytes, int, int, int, bytes, int, int]
 """Epoch, view, height, parent order hash, base height, sealed height, sealed hash, time in milliseconds, proposer,

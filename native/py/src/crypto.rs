@@ -71,3 +71,10 @@ pub fn recover<'py>(py: Python<'py>, digest: &[u8], signature: &[u8]) -> Out<'py
     let address = py.detach(|| native::recover(&digest, &signature)).map_err(error::crypto)?;
     Ok(PyBytes::new(py, address.as_slice()))
 }
+
+#[pyfunction]
+#[pyo3(signature = (threads, nodes_on_host=1))]
+pub fn configure_workers(py: Python<'_>, threads: usize, nodes_on_host: usize) -> PyResult<usize> {
+    let wanted = if threads == 0 { native::workers::threads_for(nodes_on_host) } else { threads };
+    py.detach(|| native::workers::configure(wanted)).map_err(error::crypto)
+}

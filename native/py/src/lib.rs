@@ -31,7 +31,8 @@ mod _native {
     };
     #[pymodule_export]
     use super::crypto::{
-        address_of, crc32c, generate_secret, keccak256, public_key, recover, sign, sign_recoverable, verify,
+        address_of, configure_workers, crc32c, generate_secret, keccak256, public_key, recover, sign,
+        sign_recoverable, verify,
     };
     #[pymodule_export]
     use super::error::NativeError;

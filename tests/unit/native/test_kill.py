@@ -6,7 +6,6 @@ from pathlib import Path
 
 from hansa import _native
 from hansa._native import Chain
-
 from tests.unit.native.alliance_fixture import genesis
 
 ROUNDS = 6
