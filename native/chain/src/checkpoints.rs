@@ -229,3 +229,25 @@ impl Chain {
         Ok(self.log.close()?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_prefers_the_newest_checkpoint_that_leaves_the_history_whole() {
+        assert_eq!(preference(vec![0, 100, 900, 1_000], 1_000), [100, 0, 900, 1_000]);
+        assert_eq!(preference(vec![0, 50, 60], 55), [0, 50]);
+        assert_eq!(preference(vec![], 5), [] as [u64; 0]);
+    }
+
+    #[test]
+    fn names_are_canonical() {
+        assert_eq!(checkpoint_name(7), "000000000007.ckpt");
+        assert_eq!(checkpoint_height("000000000007.ckpt"), Some(7));
+        assert_eq!(
+            (checkpoint_height("7.ckpt"), checkpoint_height("x.ckpt"), checkpoint_height("7")),
+            (None, None, None)
+        );
+    }
+}

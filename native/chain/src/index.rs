@@ -172,3 +172,45 @@ impl BlockIndex {
         self.entries.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefixes_may_collide_and_blocks_may_go() {
+        let mut index = TransactionIndex::default();
+        index.add_block(1, &[7, 8, 7]);
+        index.add_block(2, &[7, 9]);
+        assert_eq!(index.places(7), [(1, 0), (1, 2), (2, 0)]);
+        assert_eq!((index.places(9), index.places(10), index.len()), (vec![(2, 1)], vec![], 5));
+        index.truncate(1);
+        assert_eq!((index.places(7), index.places(9), index.len()), (vec![(1, 0), (1, 2)], vec![], 3));
+        index.truncate(0);
+        assert!(index.is_empty() && index.places(7).is_empty());
+    }
+
+    #[test]
+    fn blocks_are_found_by_either_hash_until_they_go() {
+        let entry = |seed: u8| BlockEntry {
+            hash: B256::repeat_byte(seed),
+            order_hash: B256::repeat_byte(seed + 100),
+            body: None,
+            result: None,
+            diff: None,
+            bloom: None,
+        };
+        let mut index = BlockIndex::default();
+        for seed in 0..3 {
+            index.push(entry(seed), &[u64::from(seed)]);
+        }
+        assert_eq!(index.height_of(&B256::repeat_byte(2)), Some(2));
+        assert_eq!(
+            index.by_order(&B256::repeat_byte(101)).map(|found| found.hash),
+            Some(B256::repeat_byte(1))
+        );
+        index.truncate(0);
+        assert_eq!((index.len(), index.height_of(&B256::repeat_byte(2))), (1, None));
+        assert!(index.by_order(&B256::repeat_byte(101)).is_none());
+    }
+}

@@ -54,3 +54,35 @@ impl Payloads {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::Arc;
+
+    use alloy_consensus::{EthereumTypedTransaction, TxLegacy};
+    use alloy_primitives::Bytes;
+
+    use super::*;
+
+    fn sized(nonce: u64, bytes: usize) -> Recovered {
+        let fields =
+            TxLegacy { chain_id: Some(1), nonce, input: Bytes::from(vec![1; bytes]), ..TxLegacy::default() };
+        let tx = hansa_codec::sign_transaction(EthereumTypedTransaction::Legacy(fields), &[1; 32]).unwrap();
+        Recovered { tx: Arc::new(tx), sender: Default::default() }
+    }
+
+    #[test]
+    fn the_oldest_give_way_when_the_bytes_run_out() {
+        let mut payloads = Payloads::default();
+        let all: Vec<Recovered> = (0..5).map(|nonce| sized(nonce, PAYLOAD_BYTES_MAX / 4)).collect();
+        for tx in &all {
+            payloads.insert(tx.clone());
+            payloads.insert(tx.clone());
+        }
+        let kept: Vec<bool> = all.iter().map(|tx| payloads.get(&tx.tx.hash).is_some()).collect();
+        assert_eq!(kept, [false, false, true, true, true]);
+        payloads.remove(&all[3].tx.hash);
+        assert!(payloads.get(&all[3].tx.hash).is_none() && payloads.bytes < PAYLOAD_BYTES_MAX);
+    }
+}
