@@ -7,7 +7,7 @@ set -euo pipefail
 folder=$1 lock=$2 sources=${3:-}
 python=${PYTHON:-python3}
 stamp=.stamps/$(basename "$folder" | tr -d .)
-wanted="$("$python" -c 'import sys; print(sys.version, sys.base_prefix)' | tr '\n' ' ')$(sha256sum "$lock")"
+wanted="$PWD $("$python" -c 'import sys; print(sys.version, sys.base_prefix)' | tr '\n' ' ')$(sha256sum "$lock")"
 
 put_on_path() {
     if [ -n "$sources" ]; then
