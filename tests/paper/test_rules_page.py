@@ -15,7 +15,7 @@ from hansa.consensus.messages import (
 from hansa.consensus.pbft.rules import window_end
 from hansa.consensus.validators import ValidatorSet
 from hansa.consensus.values import Vote, VoteType, decode_context
-from hansa.sim.ledger import GENESIS_HASH, compute_order_hash, execute
+from hansa.sim.ledger import GENESIS_HASH, compute_digest, compute_order_hash, execute
 from tests.paper.plays import GENESIS, give_up, lead_first, lead_next, say, share
 from tests.paper.stage import GENESIS_QC, WALL_MS, Stage, votes_only
 
@@ -252,6 +252,13 @@ def test_1_10_no_other_empty_block() -> None:
     leader.feed(WorkPending(True))
     leader.propose_nothing()
     assert not leader.state.own_proposals
+
+
+def test_1_10_an_empty_block_where_none_is_due_is_not_voted_for() -> None:
+    stage = Stage(traitors=(0,))
+    empty = stage.block(0, GENESIS, 0, payload_hash=compute_digest(b""), tx_count=0, gas=0)
+    stage.tell(0, (2,), PrePrepare(empty, b"", stage.vote(0, VoteType.PROPOSE, empty)))
+    assert not stage.actors[2].voted(PREPARE)
 
 
 def test_1_11_the_sealed_block_a_proposal_names_must_be_ours() -> None:

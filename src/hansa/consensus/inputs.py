@@ -93,6 +93,7 @@ class Imported(msgspec.Struct, frozen=True):
     request: int
     heads: tuple[SealedHead, ...]
     error: str = ""
+    is_split: bool = False  # its certificate holds, our own result differs: this node must stop
 
 
 class WorkPending(msgspec.Struct, frozen=True):
@@ -132,6 +133,7 @@ class Synced(msgspec.Struct, frozen=True):
     """From the sync machine, inside the replica: certified blocks were sealed here, ascending."""
 
     heads: tuple[SealedHead, ...]
+    split: str = ""  # why the certified block after them contradicts our own execution; empty = it does not
 
 
 class SyncState(msgspec.Struct, frozen=True):

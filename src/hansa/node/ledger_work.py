@@ -277,7 +277,10 @@ class LedgerWork:
                 except NativeError as error:
                     if not native_code(error).startswith(("BLOCK-", "BODY-", "WIRE-", "TX-")):
                         raise
-                    return ins.Imported(effect.request, tuple(heads), f"{native_code(error)}: {error.args[1]}")
+                    is_split = native_code(error) == "BLOCK-RESULT"
+                    return ins.Imported(
+                        effect.request, tuple(heads), f"{native_code(error)}: {error.args[1]}", is_split
+                    )
                 heads.append(read_head(self._chain))
             return ins.Imported(effect.request, tuple(heads))
 

@@ -200,6 +200,12 @@ def test_a_synced_block_that_contradicts_a_commit_stops_the_node() -> None:
     assert stage.actors[2].halted == "CONSENSUS-10"
 
 
+def test_a_certified_result_that_differs_from_ours_stops_the_node() -> None:
+    stage = Stage()
+    stage.actors[2].feed(Synced((), "BLOCK-RESULT: another stateRoot"))
+    assert stage.actors[2].halted == "CONSENSUS-11"
+
+
 def test_after_stop_voting_nothing_is_signed() -> None:
     stage = Stage(traitors=(0,))
     actor = stage.actors[2]

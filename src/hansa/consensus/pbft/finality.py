@@ -55,6 +55,9 @@ def on_synced(state: PbftState, event: Synced) -> None:
             _halt_split(state, head.height)
             return
         _move_root(state, head)
+    if event.split:
+        _halt_split(state, state.root.height + 1)
+        return
     check_children_of_root(state)
 
 

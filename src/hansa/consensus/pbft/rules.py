@@ -89,6 +89,8 @@ def is_well_formed(block: OrderBlock, refs: bytes, config: EngineConfig) -> bool
         and block.sealed_height < block.height
         and block.height <= block.base_height + config.term
         and block.height <= window_end(block.sealed_height, block.base_height, config)
+        # Rules 1.10: only the first block of a later view may be empty.
+        and (block.tx_count > 0 or (block.view > 0 and block.height == block.base_height + 1))
         and block.proposer == config.validators.leader(block.view)
         and len(refs) == 32 * block.tx_count
         and config.payload_hash(refs) == block.payload_hash
