@@ -22,7 +22,7 @@ from hansa.alliance.artefact import predeployed_contracts
 from hansa.alliance.chain_id import DEV_CHAIN_ID
 from hansa.api import ApiOptions, ApiServer
 from hansa.crypto.derivation import derive_key_pairs
-from hansa.crypto.suite import KeyPair, keccak256, key_pair
+from hansa.crypto.suite import KeyPair, keccak256, key_pair, to_checksum_address
 from hansa.errors import InvalidInput
 from hansa.node.sealed_feed import SealedFeed
 from hansa.types.ports import NodeStatus, ValidatorInfo
@@ -65,6 +65,7 @@ class DevNode:
     """The node. Lives on the event loop."""
 
     def __init__(self, options: DevOptions) -> None:
+        self.options = options
         self.keys = derive_key_pairs(options.mnemonic, options.accounts)
         self._by_address = {pair.address: pair for pair in self.keys}
         self._validator = key_pair(keccak256(b"hansa/dev-validator"))
@@ -403,6 +404,9 @@ def print_banner(node: DevNode, port: int) -> None:
     lines = ["", "Hansa development node: one validator, Ethereum fees, blocks sealed at once", ""]
     lines += ["Accounts (public test keys: never use them for anything of value)"]
     for index, pair in enumerate(node.keys):
-        lines.append(f"  ({index}) 0x{pair.address.hex()}  key 0x{pair.secret.hex()}")
-    lines += ["", f"Chain id  {node.chain.chain_id}", f"RPC       http://127.0.0.1:{port}  (and ws://)", ""]
+        lines.append(f"  ({index}) {to_checksum_address(pair.address)}  key 0x{pair.secret.hex()}")
+    options = node.options
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    lines += ["", f"Mnemonic  {options.mnemonic}", f"Coins     {options.balance} each"]
+    lines += [f"Chain id  {options.chain_id}", f"RPC       http://{host}:{port}  ws://{host}:{port}", ""]
     print("\n".join(lines), file=sys.stdout, flush=True)
