@@ -24,6 +24,7 @@ _BACKLOG = 512
 _HEADER_SECONDS_MAX = 10.0
 _KEEP_ALIVE_SECONDS = 75
 _STOP_SECONDS = 2
+_LINGER_SECONDS_MAX = 5.0
 
 
 class BoundedHttp(HttpToolsProtocol):
@@ -71,6 +72,15 @@ class BoundedHttp(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+class BoundedWebSocket(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket protocol; once the application is done, a client that reads nothing more is cut off."""
+
+    async def run_asgi(self) -> None:
+        """Serve, then wait for the last bytes to leave, but not for ever."""
+        await super().run_asgi()
+        self.loop.call_later(_LINGER_SECONDS_MAX, self.transport.abort)
 
 
 class _Server(uvicorn.Server):
@@ -160,7 +170,7 @@ def _config(application: Application, options: ApiOptions) -> uvicorn.Config:
     return uvicorn.Config(
         application,
         http=BoundedHttp,
-        ws=WebSocketsSansIOProtocol,
+        ws=BoundedWebSocket,
         ws_max_size=BODY_BYTES_MAX,
         ws_per_message_deflate=False,
         lifespan="off",

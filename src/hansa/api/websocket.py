@@ -14,8 +14,6 @@ from hansa.api.options import QUEUE_BYTES_MAX, QUEUE_MESSAGES_MAX, REQUESTS_IN_F
 
 _LOG = logging.getLogger("hansa.api")
 
-_GOING_AWAY = 1013  # try again later
-
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -30,33 +28,32 @@ class Client:
         self._queue: deque[bytes] = deque()
         self._bytes = 0
         self._wake = asyncio.Event()
-        self.overflowed = False
+        self.overflowed = asyncio.Event()
 
     def push(self, message: bytes) -> None:
         """Queue a message; a full queue ends the client."""
         global dropped_clients
-        if self.overflowed:
+        if self.overflowed.is_set():
             return
         if len(self._queue) >= QUEUE_MESSAGES_MAX or self._bytes + len(message) > QUEUE_BYTES_MAX:
             dropped_clients += 1
-            self.overflowed = True
+            self.overflowed.set()
             _LOG.warning("dropped a WebSocket client that does not read: %d messages wait", len(self._queue))
             self._queue.clear()
-        else:
-            self._queue.append(message)
-            self._bytes += len(message)
+            return
+        self._queue.append(message)
+        self._bytes += len(message)
         self._wake.set()
 
     async def write(self, send: Send) -> None:
-        """Send what is queued until the queue overflows."""
-        while not self.overflowed:
+        """Send what is queued, for as long as the client takes it."""
+        while True:
             while self._queue:
                 message = self._queue.popleft()
                 self._bytes -= len(message)
                 await send({"type": "websocket.send", "text": message.decode()})
             self._wake.clear()
             await self._wake.wait()
-        await send({"type": "websocket.close", "code": _GOING_AWAY, "reason": "you do not read fast enough"})
 
 
 async def serve_websocket(dispatcher: Dispatcher, receive: Receive, send: Send) -> None:
@@ -65,13 +62,14 @@ async def serve_websocket(dispatcher: Dispatcher, receive: Receive, send: Send) 
     client = Client()
     reader = asyncio.create_task(_read(dispatcher, client, receive))
     writer = asyncio.create_task(client.write(send))
+    dropped = asyncio.create_task(client.overflowed.wait())
     try:
-        await asyncio.wait((reader, writer), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((reader, writer, dropped), return_when=asyncio.FIRST_COMPLETED)
     finally:
         dispatcher.hub.remove_all(client)
-        for task in (reader, writer):
+        for task in (reader, writer, dropped):
             task.cancel()
-        await asyncio.gather(reader, writer, return_exceptions=True)
+        await asyncio.gather(reader, writer, dropped, return_exceptions=True)
 
 
 async def _read(dispatcher: Dispatcher, client: Client, receive: Receive) -> None:

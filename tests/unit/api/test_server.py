@@ -16,7 +16,7 @@ from hansa.api import websocket as websocket_room
 from hansa.api.errors import PortTaken
 from hansa.api.options import BODY_BYTES_MAX, HEADER_BYTES_MAX
 
-from .fake_node import FakeNode
+from .fake_node import FakeNode, FakeRpc
 
 
 class Served:
@@ -181,18 +181,21 @@ async def test_oversized_websocket_messages_end_the_connection(served: Served) -
             await client.recv()
 
 
-async def test_a_client_that_does_not_read_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_does_not_read_is_dropped_and_the_others_go_on(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(websocket_room, "QUEUE_MESSAGES_MAX", 10)
-    client = websocket_room.Client()
+    monkeypatch.setattr(FakeRpc, "head_event", lambda self, number: b'"' + b"x" * 1_000_000 + b'"')
     before = websocket_room.dropped_clients
-    for _ in range(11):
-        client.push(b"{}")
-    assert client.overflowed
+    async with served.open(max_queue=1, max_size=None) as deaf, served.open(max_size=None) as listening:
+        await ask(deaf, "eth_subscribe", "newHeads")
+        await ask(listening, "eth_subscribe", "newHeads")
+        height = served.node.chain.height
+        while websocket_room.dropped_clients == before:
+            height += 1
+            served.node.seal(height)
+            await listening.recv()
+        with pytest.raises(ConnectionClosed):
+            while True:
+                await deaf.recv()
     assert websocket_room.dropped_clients == before + 1
-    sent: list[Any] = []
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    await client.write(send)
-    assert [one["type"] for one in sent] == ["websocket.close"]
