@@ -83,8 +83,8 @@ async def run_trial(endpoints: Sequence[Endpoint], plan: Plan, probes: Sequence[
     try:
         await sender.open()
         await watcher.begin()
-        begin = time.monotonic() + START_DELAY_S
         meter.begin()
+        begin = time.monotonic() + START_DELAY_S
         end = begin + len(plan.workload) / plan.rate
         following = asyncio.create_task(watcher.follow(end + GRACE_S))
         sending = asyncio.create_task(sender.send_all(batches, begin))

@@ -78,7 +78,6 @@ class Sender:
         ----------
         start: time of the monotonic clock to which `due_s` is added.
         """
-        requests = [self._endpoints[i % len(self._endpoints)].encode(batch.body) for i, batch in enumerate(batches)]
         for index, batch in enumerate(batches):
             wait = start + batch.due_s - time.monotonic()
             if wait > 0:
@@ -86,7 +85,8 @@ class Sender:
             else:
                 self.result.late_s_max = max(self.result.late_s_max, -wait)
             self._under_way += 1
-            self._place(index % len(self._endpoints), batch, requests[index])
+            node = index % len(self._endpoints)
+            self._place(node, batch, self._endpoints[node].encode(batch.body))
         while self._under_way:
             self._done.clear()
             await self._done.wait()
