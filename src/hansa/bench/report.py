@@ -9,7 +9,7 @@ import msgspec
 
 from hansa import __version__
 from hansa.bench.probes import Machine
-from hansa.bench.trial import TrialResult
+from hansa.bench.trial import FOREIGN_SHARE_MAX, TrialResult
 
 RESULT_VERSION = 1
 
@@ -69,6 +69,8 @@ def now_text() -> str:
 def trial_line(trial: TrialResult) -> str:
     """One run in one line."""
     verdict = "sustained" if trial.is_sustained else "; ".join(trial.reasons)
+    if trial.foreign_cpu_share > FOREIGN_SHARE_MAX:
+        verdict += f" (others used {trial.foreign_cpu_share:.0%} of the machine)"
     return (
         f"  {trial.rate:>8,.0f} tx/s offered  {trial.tps:>8,.0f} final  p50 {trial.latency_ms_p50:>6.0f} ms"
         f"  p99 {trial.latency_ms_p99:>6.0f} ms  {verdict}"
