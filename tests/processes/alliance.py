@@ -21,7 +21,7 @@ from hansa.alliance.layout import AllianceFolder, NodeFolder
 from hansa.alliance.model import Alliance
 from hansa.cli.setup import describe_alliance, found_alliance
 from hansa.crypto.derivation import derive_key_pairs
-from hansa.crypto.suite import KeyPair
+from hansa.crypto.suite import KeyPair, generate_key_pair
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -146,7 +146,11 @@ class RunningAlliance:
             if node.is_running:
                 node.kill()
 
-    def sign_transfer(self, sender: int, recipient: bytes, value: int = 1) -> tuple[str, str]:
+    def take_fresh_accounts(self) -> None:
+        """Send from accounts that nobody used before; they own nothing and need nothing."""
+        self.accounts = [generate_key_pair() for _ in self.accounts]
+
+    def sign_transfer(self, sender: int, recipient: bytes, value: int = 0) -> tuple[str, str]:
         """A signed transfer with the account's next nonce: (raw, hash), both 0x hex."""
         pair = self.accounts[sender]
         nonce = self.nonces.get(pair.address, 0)

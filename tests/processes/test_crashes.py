@@ -66,9 +66,7 @@ def test_nothing_final_is_lost_when_all_are_killed_at_once(alliance: RunningAlli
         alliance.start()
         for node in alliance.nodes:
             alliance.wait_final(node, final)
-        for pair in alliance.accounts:  # what was not final may be gone; go on from what the chain knows
-            nonce = alliance.nodes[0].rpc("eth_getTransactionCount", "0x" + pair.address.hex(), "pending")
-            alliance.nonces[pair.address] = int(nonce, 16)
+        alliance.take_fresh_accounts()  # what was not final may be gone or not, so the old nonces are unknown
         alliance.wait_final(alliance.nodes[3], alliance.send(alliance.nodes[0], 10))
         load.sent = []
     alliance.check_agreement()

@@ -56,7 +56,12 @@ async def open_node(directory: Path) -> RunningNode:
     runtime = build_runtime(config, genesis, chain, pair, votes, votes.records)
     transport = open_transport(folder, config, genesis, runtime)
     open_logs(config.log_level, LogContext(config.organisation, config.name, runtime.position))
-    return RunningNode(NodeParts(folder, config, genesis, runtime, transport, Rpc(chain, {})))
+    return RunningNode(NodeParts(folder, config, genesis, runtime, transport, open_rpc(chain, config, genesis)))
+
+
+def open_rpc(chain: Chain, config: NodeConfig, genesis: Genesis) -> Rpc:
+    """The native JSON-RPC front of one validator."""
+    return Rpc(chain, {"coinbase": genesis.validators[config.index].account})
 
 
 def read_genesis(folder: NodeFolder) -> bytes:
@@ -147,7 +152,11 @@ def build_runtime(
 
 
 def read_restored(chain: Chain, genesis: Genesis, records: tuple[VoteRecord, ...]) -> ins.Restored:
-    """What the ledger and the vote log hold, as the replica's first input."""
+    """What the ledger and the vote log hold, as the replica's first input.
+
+    Transactions of unsealed bodies enter the pool again: until they are sealed, pending nonces count them, and if
+    another block takes the place of theirs they must not be forgotten.
+    """
     height, sealed_hash, order_hash = chain.head()
     if height:
         head = read_head(chain)
@@ -160,7 +169,9 @@ def read_restored(chain: Chain, genesis: Genesis, records: tuple[VoteRecord, ...
     for body_hash, order in chain.unsealed_bodies():
         found = chain.order_block(body_hash)
         if found is not None:
-            bodies.append(ins.HeldBody(body_hash, decode_order(order), found[1]))
+            block = decode_order(order)
+            chain.add_bundle(block.proposer, chain.payload(found[1]))
+            bodies.append(ins.HeldBody(body_hash, block, found[1]))
     return ins.Restored(head, recent, records, tuple(bodies))
 
 
@@ -198,4 +209,4 @@ def open_memory_node(config: NodeConfig, genesis_bytes: bytes, pair: KeyPair) ->
     except NativeError as error:
         raise explain_native(error) from error
     runtime = build_runtime(config, genesis, chain, pair, VoteLogNowhere(), ())
-    return RunningNode(NodeParts(None, config, genesis, runtime, None, Rpc(chain, {})))
+    return RunningNode(NodeParts(None, config, genesis, runtime, None, open_rpc(chain, config, genesis)))
