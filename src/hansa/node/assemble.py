@@ -14,6 +14,7 @@ from hansa.consensus.validators import ValidatorSet
 from hansa.consensus.values import SealedHead, VoteRecord
 from hansa.crypto.suite import KeyPair, Suite, keccak256
 from hansa.io.key_file import is_birth_signed, load_consensus_key, open_signer
+from hansa.io.logs import LogContext, open_logs
 from hansa.io.ready_file import remove_ready
 from hansa.io.tls import Roster, open_tls
 from hansa.io.transport import Transport, TransportEvents, TransportFacts
@@ -23,7 +24,6 @@ from hansa.node.errors import InvalidNodeConfig, explain_native
 from hansa.node.genesis import Genesis, decode_genesis
 from hansa.node.inbox import Verifier
 from hansa.node.ledger_work import read_head
-from hansa.node.logs import LogContext, open_logs
 from hansa.node.replica import EngineKind, Replica, ReplicaConfig
 from hansa.node.runtime import Runtime, RuntimeParts
 from hansa.node.view import NodeParts, RunningNode
