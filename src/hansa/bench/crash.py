@@ -85,7 +85,7 @@ class CrashTest:
         leader.kill()
         say(f"  killed the leader {leader.name} at height {before}")
         await load.wait_height(before + BLOCKS_AFTER_KILL)
-        self._start([leader])
+        await asyncio.to_thread(self._start, [leader])
         await load.finish()
         self._remember(load, workload)
         await self._prove_progress(1)
@@ -108,7 +108,7 @@ class CrashTest:
             node.kill()
         await load.abandon()
         self._remember(load, workload)
-        self._start(self.alliance.nodes)
+        await asyncio.to_thread(self._start, self.alliance.nodes)
         await self._prove_progress(2 * round_number + 1)
         await self._check_all()
         say(f"  round {round_number}: all killed at height {load.watcher.height}, back, nothing lost")
@@ -123,7 +123,10 @@ class CrashTest:
         return workload, Load(self.alliance, workload, self.options.rate, self.options.batch)
 
     def _remember(self, load: "Load", workload: Workload) -> None:
-        self.sealed |= {block.height: block.hash for block in load.watcher.blocks}
+        for block in load.watcher.blocks:
+            known = self.sealed.setdefault(block.height, block.hash)
+            if known != block.hash:
+                raise Disagreement(f"block {block.height} was {known} and is {block.hash}", "keep all ledgers")
         seen = (h for h, seen_s in zip(workload.hashes, load.watcher.seen_s, strict=True) if seen_s >= 0)
         self.final |= dict.fromkeys(seen, load.watcher.height)
 
