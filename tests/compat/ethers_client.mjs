@@ -4,7 +4,9 @@ import { Contract, ContractFactory, JsonRpcProvider, NonceManager, Wallet, WebSo
 
 const [url, wsUrl, key] = process.argv.slice(2);
 const artefact = JSON.parse(readFileSync(new URL("./contracts/Counter.json", import.meta.url)));
-const provider = new JsonRpcProvider(url);
+// With its default cache of 250 ms ethers may take "no receipt yet" from the cache and the block number afresh; where no
+// further block comes (a chain without empty blocks) wait() would then never look again.
+const provider = new JsonRpcProvider(url, undefined, { cacheTimeout: -1 });
 const live = new WebSocketProvider(wsUrl);
 const wallet = new Wallet(key, provider);
 const signer = new NonceManager(wallet);
@@ -26,7 +28,9 @@ seen.start = String(await counter.total());
 const watching = new Contract(address, artefact.abi, live);
 const heads = [];
 await live.on("block", (number) => heads.push(number));
-const heard = new Promise((resolve) => watching.on("Added", (by, amount, total) => resolve([by, String(amount), String(total)])));
+let hear;
+const heard = new Promise((resolve) => (hear = resolve));
+await watching.on("Added", (by, amount, total) => hear([by, String(amount), String(total)]));
 await live.send("eth_syncing", []); // answered after the subscriptions on the same connection
 const receipt = await (await counter.add(5)).wait();
 seen.event = await heard;

@@ -1,4 +1,4 @@
-"""ethers v6 with its default fee logic, contract factory, events and error classes."""
+"""ethers v6 with its default fee logic, contract factory, events and error classes (its result cache is off)."""
 
 import json
 import subprocess
