@@ -118,6 +118,8 @@ class Transport:
                 self._tasks.append(asyncio.create_task(self._keep_dialled(peer, lane)))
             elif lane is Lane.VOTES:
                 self._tasks.append(asyncio.create_task(self._knock(peer)))
+        for task in self._tasks:
+            task.add_done_callback(_raise_failure)
 
     @property
     def bound(self) -> Address:
@@ -373,6 +375,13 @@ class Transport:
             return False
         await link.closed
         return link.is_settled
+
+
+def _raise_failure(task: "asyncio.Task[None]") -> None:
+    """A task that keeps links alive has no one who awaits it: what ends it must reach the event loop's handler."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        raise error
 
 
 def open_listener(address: Address) -> socket.socket:

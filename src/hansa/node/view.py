@@ -105,6 +105,10 @@ class RunningNode:
         log.info("stopping: %s", reason)
         self._runtime.end()
 
+    def fail(self, error: BaseException) -> None:
+        """End with an error; `run` raises it."""
+        self._runtime.fail(error)
+
     async def _stop(self) -> None:
         if self._parts.folder is not None:
             remove_ready(self._parts.folder.ready)

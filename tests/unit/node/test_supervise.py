@@ -1,0 +1,52 @@
+"""What a callback of the node raises ends the node; what others raise does not."""
+
+import asyncio
+
+from hansa.consensus.values import SignedVote, Vote, VoteRecord, VoteType
+from hansa.io.group_commit import GroupCommit
+from hansa.io.vote_log_file import VoteLogNowhere
+from hansa.io.worker import Worker
+from hansa.node.supervise import watch_loop
+
+
+class World:
+    """A watched loop and what it was told."""
+
+    def __init__(self) -> None:
+        self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+        watch_loop(asyncio.get_running_loop(), self.failed.set_result)
+
+
+def refuse(_: object) -> None:
+    raise KeyError("a broken invariant")
+
+
+async def test_an_answer_that_cannot_be_handled_ends_the_node() -> None:
+    world = World()
+    worker = Worker("work", refuse)
+    worker.submit(lambda: 1, refuse)
+    assert isinstance(await world.failed, KeyError)
+    worker.close()
+
+
+async def test_a_commit_that_fails_for_no_known_reason_ends_the_node() -> None:
+    world = World()
+
+    def sync_blocks() -> None:
+        raise AssertionError("a bound is broken")
+
+    commit: GroupCommit[int] = GroupCommit(VoteLogNowhere(), sync_blocks, refuse, lambda error, _: refuse(error))
+    commit.mark_blocks_dirty()
+    commit.add([VoteRecord(SignedVote(Vote(VoteType.SEAL, 0, 0, 1, bytes(32)), 0, b""), b"")], 1)
+    commit.flush()
+    assert isinstance(await world.failed, AssertionError)
+    commit.close()
+
+
+async def test_others_may_fail() -> None:
+    world = World()
+    loop = asyncio.get_running_loop()
+    loop.call_soon(refuse, None)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not world.failed.done()
