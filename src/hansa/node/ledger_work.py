@@ -9,12 +9,12 @@ from hansa import _native
 from hansa._native import NativeError
 from hansa.consensus import effects as fx
 from hansa.consensus import inputs as ins
-from hansa.consensus.messages import BUNDLE_BYTES_MAX, Message, PayloadResponse, RangeResponse
+from hansa.consensus.messages import Message, PayloadResponse, RangeResponse
 from hansa.consensus.values import SealedHead
 from hansa.crypto.suite import keccak256
 from hansa.io.worker import Worker
 from hansa.node.errors import explain_native, native_code
-from hansa.types.order import HASH_BYTES, decode_order, encode_order
+from hansa.types.order import decode_order, encode_order
 
 if TYPE_CHECKING:
     from hansa._native import Chain
@@ -24,6 +24,7 @@ BLOCK_BYTES_MAX = 2 * 1024 * 1024
 PATIENCE_IDLE_S = 0.030  # a proposal overtakes the bundles it refers to: wait for them before asking for a copy
 PATIENCE_BUSY_S = 0.300  # the same while bundles that came wait to be admitted
 RANGE_BYTES_MAX = 3 * 1024 * 1024
+SERVED_AT_ONCE_MAX = 64  # requests of one peer that wait or are being answered; an honest one has no more under way
 CHECKPOINT_EVERY_BLOCKS = 5_000
 CHECKPOINT_EVERY_GAS = 20_000_000_000
 
@@ -71,6 +72,7 @@ class LedgerWork:
         self._counts: dict[bytes, tuple[int, int]] = {}  # (height, transactions) of unsealed bodies by order hash
         self._held: dict[bytes, _Held] = {}  # bodies whose transactions may be on their way
         self._said: tuple[bool, bool] | None = None  # the last WorkPending since AskWork
+        self._serving: dict[int, int] = {}  # requests under way by peer
         self._checking = False
         self._check_again = False
         self._blocks_since_checkpoint = 0
@@ -167,8 +169,11 @@ class LedgerWork:
             try:
                 self._chain.add_body(encode_order(effect.block), effect.refs)
             except NativeError as error:
-                if not native_code(error).startswith("BODY-"):
+                code = native_code(error)
+                if not code.startswith(("BODY-", "WIRE-")):
                     raise
+                if code == "BODY-MISSING":  # the pool let one go between the two calls
+                    return ins.BodyChecked(effect.order_hash, ok=False, missing=self._chain.missing(effect.refs))
                 if self._chain.order_block(effect.order_hash) is not None:  # sync brought and sealed it meanwhile
                     return ins.BodyChecked(effect.order_hash, ok=True)
                 return ins.BodyChecked(effect.order_hash, ok=False, reason=str(error.args[1]))
@@ -208,18 +213,22 @@ class LedgerWork:
         self._order.submit(add_now, lambda _: self.pool_changed())
 
     def _serve_payload(self, effect: fx.ServePayload) -> None:
-        def payload_now() -> bytes:
-            hashes = effect.hashes
-            bundle = self._chain.payload(hashes)
-            while len(bundle) > BUNDLE_BYTES_MAX:
-                hashes = hashes[: len(hashes) // HASH_BYTES // 2 * HASH_BYTES]
-                bundle = self._chain.payload(hashes)
-            return bundle
+        def payload_now() -> Message:
+            return PayloadResponse(effect.order_hash, self._chain.payload(effect.hashes))
 
-        def done(bundle: bytes) -> None:
-            self._shell.send(effect.peer, PayloadResponse(effect.order_hash, bundle))
+        self._serve_one(effect.peer, payload_now)
 
-        self._serve.submit(payload_now, done)
+    def _serve_one(self, peer: int, answer_now: Callable[[], Message]) -> None:
+        """Answer one request of a peer; beyond SERVED_AT_ONCE_MAX it is not answered, and the peer asks again."""
+        if self._serving.get(peer, 0) >= SERVED_AT_ONCE_MAX:
+            return
+        self._serving[peer] = self._serving.get(peer, 0) + 1
+
+        def done(message: Message) -> None:
+            self._serving[peer] -= 1
+            self._shell.send(peer, message)
+
+        self._serve.submit(answer_now, done)
 
     # --- execution and sealing, one queue
 
@@ -266,7 +275,7 @@ class LedgerWork:
             blocks = self._chain.export_blocks(effect.first, effect.count, RANGE_BYTES_MAX)
             return RangeResponse(effect.request, effect.first, tuple(blocks))
 
-        self._serve.submit(export_now, lambda message: self._shell.send(effect.peer, message))
+        self._serve_one(effect.peer, export_now)
 
     def _import_blocks(self, effect: fx.ImportBlocks) -> None:
         def import_now() -> ins.Imported:

@@ -38,7 +38,7 @@ from hansa.io.vote_log_file import VoteLog
 from hansa.io.worker import Worker
 from hansa.network.frames import FrameKind
 from hansa.network.lanes import Lane
-from hansa.node.errors import explain_native
+from hansa.node.errors import LedgerFailure, explain_native
 from hansa.node.gossip import Gossip
 from hansa.node.inbox import Inbox, Verifier
 from hansa.node.ledger_work import LedgerWork
@@ -83,6 +83,7 @@ class Runtime:
         self._inputs: deque[ins.Input] = deque()
         self._turn_scheduled = False
         self._stopping = False
+        self._is_full = False  # the disk, and what rests on unwritten results fails as well
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._timers: dict[ins.TimerId, asyncio.TimerHandle] = {}
         self._transport: Transport | None = None
@@ -211,6 +212,9 @@ class Runtime:
         if not isinstance(error, DiskFull):
             self.fail(error)
             return
+        if self._is_full:
+            return
+        self._is_full = True
         log.critical(str(error), extra={"code": error.code})
         self.halted = self.halted or str(error)
         self.push(ins.Abdicate())
@@ -270,10 +274,14 @@ class Runtime:
         self.feed.publish(height)
 
     def _on_work_failed(self, error: BaseException) -> None:
-        if isinstance(error, NativeError):
-            self.on_disk_error(explain_native(error))
-        else:
+        if not isinstance(error, NativeError):
             self.fail(error)
+            return
+        explained = explain_native(error)
+        if self._is_full and isinstance(explained, LedgerFailure):
+            log.warning("not done on a full disk: %s", explained)  # it rests on what could not be written
+            return
+        self.on_disk_error(explained)
 
     # --- last words
 

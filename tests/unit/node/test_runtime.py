@@ -3,14 +3,17 @@
 import asyncio
 import contextlib
 import errno
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from hansa._native import NativeError, bundle_encode
 from hansa.consensus.config import EngineConfig
-from hansa.consensus.inputs import HeldBody, Restored
+from hansa.consensus.inputs import HeldBody, MessageIn, Restored
+from hansa.consensus.messages import PayloadRequest
 from hansa.consensus.signer import VoteDomain
 from hansa.consensus.validators import ValidatorSet
 from hansa.consensus.values import SealedHead
@@ -20,6 +23,7 @@ from hansa.io.key_file import is_birth_signed, open_signer, sign_birth
 from hansa.io.transport import Transport, TransportEvents, TransportFacts
 from hansa.io.vote_log_file import create_vote_log, open_vote_log
 from hansa.node.inbox import Verifier
+from hansa.node.ledger_work import SERVED_AT_ONCE_MAX
 from hansa.node.replica import Replica, ReplicaConfig
 from hansa.node.runtime import Runtime, RuntimeParts
 from hansa.types.order import decode_order, encode_order, genesis_order
@@ -206,6 +210,71 @@ async def test_a_full_disk_stops_the_votes_of_one_and_nothing_else(tmp_path: Pat
         assert "DISK-1" in str(full.runtime.halted)
         assert not full.runtime.replica.status().voting
         world.check_agreement()
+
+
+async def test_a_block_log_that_is_full_leaves_a_node_that_serves(tmp_path: Path) -> None:
+    async with running(tmp_path) as world:
+        world.members[0].submit(b"before")
+        await eventually(lambda: all(member.height >= 1 for member in world.members), DEADLINE_S, "first block")
+        full = world.members[(world.members[0].leader + 1) % SIZE]
+        others = [member for member in world.members if member is not full]
+        codes = iter(("LOG-FULL",))
+
+        def seal(height: int, certificate: bytes) -> None:
+            raise NativeError(next(codes, "SEAL-HEIGHT"), f"block {height}", "")
+
+        full.chain.seal = seal  # type: ignore[method-assign]
+        for number in range(3):
+            others[0].submit(f"during {number}".encode())
+            await eventually(
+                lambda n=number: all(len(world.sealed_raws(m)) == 2 + n for m in others),  # type: ignore[misc]
+                DEADLINE_S,
+                "blocks of the others",
+            )
+        assert full.runtime is not None
+        assert "DISK-1" in str(full.runtime.halted)
+        assert not full.runtime._ended.done()
+
+
+async def test_a_transaction_that_leaves_the_pool_during_a_check_is_fetched(tmp_path: Path) -> None:
+    async with running(tmp_path) as world:
+        follower = world.members[(world.members[0].leader + 1) % SIZE]
+        add_body, losses = follower.chain.add_body, iter((True,))
+
+        def lose_one(order: bytes, refs: bytes) -> bytes:
+            if next(losses, False):
+                follower.chain.raws.pop(refs[:32])
+                raise NativeError("BODY-MISSING", "a transaction is not held", "")
+            return add_body(order, refs)
+
+        follower.chain.add_body = lose_one  # type: ignore[method-assign]
+        world.members[0].submit(b"one")
+        await eventually(lambda: all(member.height >= 1 for member in world.members), DEADLINE_S, "sealed by all")
+        assert all(member.runtime is not None and member.runtime.halted is None for member in world.members)
+        world.check_agreement()
+
+
+async def test_a_peer_is_served_a_bounded_number_of_requests_at_once(tmp_path: Path) -> None:
+    async with running(tmp_path) as world:
+        served = world.members[0]
+        assert served.runtime is not None
+        gate, calls = threading.Event(), []
+
+        def payload(hashes: bytes) -> bytes:
+            gate.wait(DEADLINE_S)
+            calls.append(hashes)
+            return bundle_encode([])
+
+        served.chain.payload = payload  # type: ignore[method-assign]
+        for number in range(3 * SERVED_AT_ONCE_MAX):
+            message = PayloadRequest(bytes(32), number.to_bytes(32))
+            served.runtime.push(MessageIn(1, message))
+        served.runtime.push(MessageIn(2, PayloadRequest(bytes(32), bytes(32))))
+        waiting = served.runtime._workers["serve"]
+        await eventually(lambda: waiting.waiting == SERVED_AT_ONCE_MAX + 1, DEADLINE_S, "the requests")
+        gate.set()
+        await eventually(lambda: waiting.waiting == 0, DEADLINE_S, "the answers")
+        assert len(calls) == SERVED_AT_ONCE_MAX + 1
 
 
 async def test_a_failing_disk_ends_the_node_at_once(tmp_path: Path) -> None:
