@@ -16,13 +16,11 @@ use serde::Deserialize;
 use crate::chain::{Chain, genesis_head, now_ms};
 use crate::engine::NextBlock;
 use crate::head::Head;
-use crate::ordering::Ordering;
+use crate::ordering::{BODY_BYTES_MAX, Ordering};
 use crate::{ChainError, birth};
 
 /// Snapshots held at most; the oldest gives way.
 const SNAPSHOTS_MAX: usize = 4_096;
-/// Raw bytes of one mined block.
-const BLOCK_BYTES_MAX: usize = 15 << 20;
 /// Organisation index of impersonated senders.
 const IMPERSONATED: u32 = u32::MAX - 1;
 
@@ -300,7 +298,7 @@ impl Chain {
             self.pool.set_rules(hansa_pool::PoolRules { base_fee, ..(*rules).clone() });
         }
         let limits =
-            SelectLimits { gas_max: self.gas_limit(), count_max: transactions, bytes_max: BLOCK_BYTES_MAX };
+            SelectLimits { gas_max: self.gas_limit(), count_max: transactions, bytes_max: BODY_BYTES_MAX };
         let chosen = self.pool.lock().select(&hansa_pool::Ancestors::none(), limits);
         let order = order_on(&head, time_ms, &chosen);
         let order_hash = order.hash();

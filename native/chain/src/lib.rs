@@ -52,6 +52,7 @@ pub use execution::Execution;
 pub use genesis::Genesis;
 pub use head::Head;
 pub use history::STATES_KEPT;
+pub use ordering::{BODY_BYTES_MAX, PAYLOAD_BYTES_MAX};
 pub use quorum::Quorum;
 pub use repair::{Repaired, repair_folder};
 pub use sealed::SealedBlock;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use alloy_primitives::{Address, B256, Bytes};
 use hansa_codec::body::encode_body;
+use hansa_codec::bundle::BUNDLE_ENTRY_BYTES;
 use hansa_codec::transaction::decode_owned;
 use hansa_codec::{
     BodyRecord, OrderBlock, Recovered, decode_bundle, encode_bundle, recover_batch, split_refs,
@@ -20,6 +21,13 @@ use crate::records::KIND_BODY;
 
 /// Hashes remembered as asked for; twice the largest block.
 const WANTED_MAX: usize = 131_072;
+/// Raw bytes of one block's transactions, four more for each as in a bundle. Part of the rules: a body must fit into
+/// one answer of sync and one bundle, or nobody could bring it to a node that lacks it. Leaders stay below.
+pub const BODY_BYTES_MAX: usize = 3 << 20;
+/// Bytes of the bundle that [`Chain::payload`] answers; a whole body fits, and a message has room around it.
+pub const PAYLOAD_BYTES_MAX: usize = (4 << 20) - 4_096;
+/// Sealed blocks read for one answer of [`Chain::payload`]: a request is about one block.
+const PAYLOAD_BLOCKS_MAX: usize = 8;
 
 /// An order block's RLP and its payload references.
 pub type OrderAndRefs = (Vec<u8>, Vec<u8>);
@@ -100,26 +108,44 @@ impl Chain {
         Ok(missing)
     }
 
-    /// A bundle of those of `hashes` that this node holds, sealed ones included.
+    /// A bundle of those of `hashes` that this node holds, each once, sealed ones included; a part of them when more
+    /// than [`PAYLOAD_BYTES_MAX`] or more than a few sealed blocks would be needed: the rest is asked for again.
     ///
     /// # Errors
     /// `Wire` for malformed references, `Log`.
     pub fn payload(&self, hashes: &[u8]) -> Result<Vec<u8>, ChainError> {
         let mut raws = Vec::new();
+        let (mut seen, mut sealed) = (HashSet::new(), HashSet::new());
+        let mut room = PAYLOAD_BYTES_MAX - BUNDLE_ENTRY_BYTES;
         for hash in split_refs(hashes)? {
-            // The two locks are never held together in this order.
-            let pooled = self.pool.lock().get(&hash).cloned();
-            let held = match pooled {
-                Some(tx) => Some(tx),
-                None => self.ordering.lock().find(&hash),
-            };
-            if let Some(tx) = held {
-                raws.push(tx.tx.raw.clone());
-            } else if let Some((height, index)) = self.locate(&hash)? {
-                raws.extend(self.block(height)?.map(|block| block.transactions[index].tx.raw.clone()));
+            if !seen.insert(hash) {
+                continue;
             }
+            let Some(raw) = self.find_raw(&hash, &mut sealed)? else { continue };
+            let Some(left) = room.checked_sub(raw.len() + BUNDLE_ENTRY_BYTES) else { break };
+            room = left;
+            raws.push(raw);
         }
         Ok(encode_bundle(raws))
+    }
+
+    /// A held transaction's bytes; of sealed blocks only as many are read as `sealed` has room for.
+    fn find_raw(&self, hash: &B256, sealed: &mut HashSet<u64>) -> Result<Option<Bytes>, ChainError> {
+        // The two locks are never held together in this order.
+        let pooled = self.pool.lock().get(hash).cloned();
+        let held = match pooled {
+            Some(tx) => Some(tx),
+            None => self.ordering.lock().find(hash),
+        };
+        if let Some(tx) = held {
+            return Ok(Some(tx.tx.raw.clone()));
+        }
+        if sealed.len() >= PAYLOAD_BLOCKS_MAX {
+            return Ok(None);
+        }
+        let Some((height, index)) = self.locate(hash)? else { return Ok(None) };
+        sealed.insert(height);
+        Ok(self.block(height)?.and_then(|block| Some(block.transactions.get(index)?.tx.raw.clone())))
     }
 
     /// Admits another member's bundle; how many transactions were admitted and how many refused. Refused ones that
@@ -300,7 +326,7 @@ impl Ordering {
     }
 }
 
-/// What a body must hold whatever the chain looks like: count, gas, no repetition (rules.md 2.4).
+/// What a body must hold whatever the chain looks like: count, bytes, gas, no repetition (rules.md 2.4).
 pub(crate) fn check_contents(
     order: &OrderBlock,
     transactions: &[Recovered],
@@ -316,6 +342,11 @@ pub(crate) fn check_contents(
             "BODY-DUPLICATE",
             format!("transaction {} stands in it twice", tx.tx.hash),
         ));
+    }
+    let bytes: usize = transactions.iter().map(|tx| tx.tx.raw.len() + BUNDLE_ENTRY_BYTES).sum();
+    if bytes > BODY_BYTES_MAX {
+        let what = format!("its transactions take {bytes} bytes, at most {BODY_BYTES_MAX} are allowed");
+        return Err(ChainError::body("BODY-BYTES", what));
     }
     let gas = transactions.iter().try_fold(0_u64, |sum, tx| sum.checked_add(tx.tx.gas_limit()));
     match gas {

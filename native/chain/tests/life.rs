@@ -5,7 +5,7 @@ mod fixture;
 
 use alloy_primitives::{B256, Bytes, TxKind, U256};
 use fixture::*;
-use hansa_chain::{Chain, ChainError, STATES_KEPT, Status, verify_ledger};
+use hansa_chain::{Chain, ChainError, PAYLOAD_BYTES_MAX, STATES_KEPT, Status, verify_ledger};
 use hansa_codec::encode_bundle;
 use hansa_crypto::keccak256;
 
@@ -306,4 +306,42 @@ fn malformed_genesis_names_the_field() {
         }))
         .contains("alloc is missing")
     );
+}
+
+/// 27 transactions of 120,000 zero bytes; five senders.
+fn bulky(chain: &Chain) -> Vec<B256> {
+    let data = Bytes::from(vec![0; 120_000]);
+    let to = TxKind::Call(Default::default());
+    let raws = (0..27).map(|nth| transaction(nth % 5, u64::from(nth / 5), to, data.clone(), 1_221_000));
+    submit(chain, raws.collect())
+}
+
+#[test]
+fn a_body_fits_into_one_message_of_sync() {
+    let chain = Chain::create(None, &genesis(|json| json["gas_limit"] = 1_000_000_000.into())).unwrap();
+    let hashes = bulky(&chain);
+    let head = chain.head().order_hash;
+    let refs: Vec<u8> = hashes.iter().flat_map(|hash| hash.0).collect();
+    let block = order(&chain, head, 1, 0, &refs, 27, 27 * 1_221_000);
+    assert_eq!(code_of(chain.add_body(&block.encode(), &refs)), "BODY-BYTES");
+    let refs = &refs[..26 * 32];
+    let block = order(&chain, head, 1, 0, refs, 26, 26 * 1_221_000);
+    let order_hash = chain.add_body(&block.encode(), refs).unwrap();
+    seal(&chain, &order_hash);
+    assert_eq!(chain.export_blocks(1, 1, 1).unwrap().len(), 1);
+}
+
+#[test]
+fn an_answer_with_payload_is_bounded_whatever_is_asked_for() {
+    let chain = Chain::create(None, &genesis(|json| json["gas_limit"] = 1_000_000_000.into())).unwrap();
+    let mut hashes = bulky(&chain);
+    let again = hashes[0].0.repeat(1_000);
+    assert_eq!(chain.payload(&again).unwrap(), chain.payload(&hashes[0].0).unwrap());
+    let data = Bytes::from(vec![0; 120_000]);
+    let to = TxKind::Call(Default::default());
+    let more = (0..10).map(|nth| transaction(5 + nth % 5, u64::from(nth / 5), to, data.clone(), 1_221_000));
+    hashes.extend(submit(&chain, more.collect()));
+    let all: Vec<u8> = hashes.iter().flat_map(|hash| hash.0).collect();
+    let answer = chain.payload(&all).unwrap();
+    assert!(answer.len() <= PAYLOAD_BYTES_MAX && answer.len() > PAYLOAD_BYTES_MAX - 130_000);
 }

@@ -53,9 +53,13 @@ impl Disk {
         Ok(Self { segment, file, bytes: bytes.len() as u64, written_to: end as u64, spare: None })
     }
 
-    /// Writes `chunks` in order and syncs. A segment is synced before the next one is made.
+    /// Writes `chunks` in order and syncs. A segment is synced before the next one is made, so that an attempt after
+    /// a full disk begins with the segment that the last one reached.
     pub fn write(&mut self, dir: &Path, chunks: &[Arc<Chunk>]) -> Result<(), LogError> {
         for chunk in chunks {
+            if chunk.segment < self.segment {
+                continue;
+            }
             if let Some(header) = chunk.begins.as_ref().filter(|header| header.index != self.segment) {
                 self.sync(dir)?;
                 self.begin_segment(dir, header)?;
@@ -116,5 +120,32 @@ impl Disk {
             drop(handle.join());
         }
         segment::remove_spare(dir)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::segment::BLOCK_BYTES;
+    use crate::walk::Cursor;
+
+    #[test]
+    fn a_second_attempt_leaves_the_segments_before_the_last_alone() {
+        let dir = std::env::temp_dir().join(format!("hansa-log-disk-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let header = |index| Cursor::START.header(index, 4 * BLOCK_BYTES as u64, [0; 32]);
+        let chunk = |segment, begins, offset, byte| {
+            Arc::new(Chunk { segment, begins, offset, bytes: vec![byte; 64] })
+        };
+        let mut disk = Disk::create(&dir, &header(0)).unwrap();
+        // The first attempt got as far as segment 1, then the disk was full; the second begins with the same chunks.
+        let chunks = [chunk(0, None, 2 * BLOCK_BYTES, 7), chunk(1, Some(header(1)), BLOCK_BYTES, 8)];
+        disk.write(&dir, &chunks).unwrap();
+        disk.write(&dir, &chunks).unwrap();
+        let written = std::fs::read(dir.join(segment_name(1))).unwrap();
+        assert_eq!(written[BLOCK_BYTES..BLOCK_BYTES + 64], [8; 64]);
+        assert!(written[BLOCK_BYTES + 64..].iter().all(|byte| *byte == 0));
+        std::fs::remove_dir_all(&dir).unwrap();
     }
 }
