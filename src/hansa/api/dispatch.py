@@ -23,9 +23,11 @@ from hansa.types.ports import NodeView
 _LOG = logging.getLogger("hansa.api")
 
 # Only hints where to run a body; what it means is decided by the parser. Large bodies are counted through, which
-# takes 2 ms for the largest, and never searched for many words.
+# takes 2 ms for the largest, and never searched for many words. A name may be written with escapes, in which no
+# word is found: a body with one goes to a worker.
 _SEND = b"eth_sendRawTransaction"
 _METHOD = b'"method"'
+_ESCAPE = b"\\"
 _HEAVY = re.compile("|".join(name for name, heavy in NATIVE.items() if heavy).encode())
 _INLINE_BYTES_MAX = 8 * 1024
 
@@ -65,10 +67,11 @@ class Dispatcher:
 
     async def _answer_natively(self, body: bytes) -> bytes | None:
         sends = body.count(_SEND)
+        may_send = sends or _ESCAPE in body
         if sends and sends == body.count(_METHOD):  # anything else must not hold up the sends of others
             return await self._gate.answer(body)
         whole = await self._run_native(self._node.rpc.handle, body)
-        if sends and whole is not None:
+        if may_send and whole is not None:
             self._node.kick()
         return whole
 
@@ -76,7 +79,7 @@ class Dispatcher:
         parts = await self._run_native(self._node.rpc.parts, body)
         if isinstance(parts, bytes):
             return parts
-        if _SEND in body:
+        if _SEND in body or _ESCAPE in body:
             self._node.kick()
         texts = [answer if answer is not None else await self._answer_call(request, sink) for request, answer in parts]
         if body.lstrip()[:1] != b"[":
@@ -116,7 +119,8 @@ class Dispatcher:
         ------
         Busy: too many heavy requests wait.
         """
-        if len(body) <= _INLINE_BYTES_MAX and not _HEAVY.search(body) and _SEND not in body:
+        is_plain = _SEND not in body and _ESCAPE not in body
+        if len(body) <= _INLINE_BYTES_MAX and is_plain and not _HEAVY.search(body):
             return work(body)
         if self._reads_waiting >= READS_WAITING_MAX:
             raise Busy("too many heavy requests wait", "send it again in a moment")

@@ -45,7 +45,10 @@ class Guard:
     def _is_allowed_origin(self, origin: str) -> bool:
         if origin.lower() in self._origins:
             return True
-        parts = urlsplit(origin.lower())
+        try:
+            parts = urlsplit(origin.lower())
+        except ValueError:
+            return False
         return parts.scheme in ("http", "https") and parts.hostname in LOOPBACK_NAMES
 
 

@@ -28,7 +28,7 @@ _LINGER_SECONDS_MAX = 5.0
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """uvicorn's HTTP protocol with bounded headers: in bytes, and in time until the first request."""
+    """uvicorn's HTTP protocol with bounded headers: in bytes, and in time from the connection or their first byte."""
 
     _header_bytes = 0
     _deadline: asyncio.TimerHandle | None = None
@@ -36,12 +36,19 @@ class BoundedHttp(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """Start the clock of the first request."""
         super().connection_made(transport)
-        self._deadline = self.loop.call_later(_HEADER_SECONDS_MAX, transport.close)
+        self._start_clock()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop it."""
         self._stop_clock()
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Start the clock of a further request with its first byte, which ends the wait for one."""
+        super().data_received(data)
+        idle = self.cycle is None or self.cycle.response_complete
+        if idle and self.timeout_keep_alive_task is None and self.transport.get_protocol() is self:
+            self._start_clock()
 
     def on_message_begin(self) -> None:
         """Count the headers of each request anew."""
@@ -67,6 +74,10 @@ class BoundedHttp(HttpToolsProtocol):
         self._header_bytes += size
         if self._header_bytes > HEADER_BYTES_MAX:
             raise HttpParserError("headers too large")
+
+    def _start_clock(self) -> None:
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(_HEADER_SECONDS_MAX, self.transport.close)
 
     def _stop_clock(self) -> None:
         if self._deadline is not None:

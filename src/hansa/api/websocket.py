@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from hansa.api.dispatch import Dispatcher
-from hansa.api.options import QUEUE_BYTES_MAX, QUEUE_MESSAGES_MAX, REQUESTS_IN_FLIGHT_MAX
+from hansa.api.options import QUEUE_BYTES_MAX, QUEUE_MESSAGES_MAX, QUEUES_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX
 
 _LOG = logging.getLogger("hansa.api")
 
@@ -19,6 +19,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 dropped_clients = 0  # since the process started; for metrics
+waiting_bytes = 0  # in the queues of all clients
 
 
 class Client:
@@ -35,25 +36,42 @@ class Client:
         global dropped_clients
         if self.overflowed.is_set():
             return
-        if len(self._queue) >= QUEUE_MESSAGES_MAX or self._bytes + len(message) > QUEUE_BYTES_MAX:
+        if not self._has_room(len(message)):
             dropped_clients += 1
             self.overflowed.set()
             _LOG.warning("dropped a WebSocket client that does not read: %d messages wait", len(self._queue))
-            self._queue.clear()
+            self.clear()
             return
         self._queue.append(message)
-        self._bytes += len(message)
+        self._count(len(message))
         self._wake.set()
+
+    def clear(self) -> None:
+        """Forget what waits."""
+        self._queue.clear()
+        self._count(-self._bytes)
 
     async def write(self, send: Send) -> None:
         """Send what is queued, for as long as the client takes it."""
         while True:
             while self._queue:
                 message = self._queue.popleft()
-                self._bytes -= len(message)
+                self._count(-len(message))
                 await send({"type": "websocket.send", "text": message.decode()})
             self._wake.clear()
             await self._wake.wait()
+
+    def _has_room(self, size: int) -> bool:
+        """A client whose queue is empty always has: all together can hold only so much more."""
+        if not self._queue:
+            return True
+        fits = self._bytes + size <= QUEUE_BYTES_MAX and waiting_bytes + size <= QUEUES_BYTES_MAX
+        return fits and len(self._queue) < QUEUE_MESSAGES_MAX
+
+    def _count(self, size: int) -> None:
+        global waiting_bytes
+        self._bytes += size
+        waiting_bytes += size
 
 
 async def serve_websocket(dispatcher: Dispatcher, receive: Receive, send: Send) -> None:
@@ -70,6 +88,7 @@ async def serve_websocket(dispatcher: Dispatcher, receive: Receive, send: Send) 
         for task in (reader, writer, dropped):
             task.cancel()
         await asyncio.gather(reader, writer, dropped, return_exceptions=True)
+        client.clear()
 
 
 async def _read(dispatcher: Dispatcher, client: Client, receive: Receive) -> None:

@@ -33,7 +33,9 @@ def test_allowed_origins_pass(origin: str) -> None:
     assert guard.check(headers(host="localhost", origin=origin)) == origin
 
 
-@pytest.mark.parametrize("origin", ["null", "https://evil.example", "https://localhost.evil.example", "file://"])
+@pytest.mark.parametrize(
+    "origin", ["null", "https://evil.example", "https://localhost.evil.example", "file://", "http://["]
+)
 def test_other_origins_are_refused(origin: str) -> None:
     with pytest.raises(RequestRefused):
         Guard(ApiOptions()).check(headers(host="localhost", origin=origin))

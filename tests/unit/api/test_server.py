@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from hansa.api import ApiOptions, ApiServer
+from hansa.api import server as server_room
 from hansa.api import websocket as websocket_room
 from hansa.api.errors import PortTaken
 from hansa.api.options import BODY_BYTES_MAX, HEADER_BYTES_MAX
@@ -116,6 +118,36 @@ async def test_a_chunked_body_is_bounded_too(served: Served) -> None:
     assert (await served.exchange(head + chunk * 6))[0] == 413
 
 
+@pytest.mark.parametrize("begun", [b"POST / HTTP/1.1\r\nhost: local", b"\r\n"])
+async def test_a_second_request_that_never_ends_is_cut_off(
+    served: Served, begun: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_room, "_HEADER_SECONDS_MAX", 0.05)
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.server.port)
+    writer.write(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n")
+    await reader.readuntil(b"}")
+    writer.write(begun)
+    assert await asyncio.wait_for(reader.read(), 20) == b""
+    writer.close()
+
+
+async def test_a_method_name_in_escapes_is_not_run_on_the_event_loop(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[str] = []
+    handle = FakeRpc.handle
+
+    def noted(self: FakeRpc, body: bytes) -> bytes | None:
+        threads.append(threading.current_thread().name)
+        return handle(self, body)
+
+    monkeypatch.setattr(FakeRpc, "handle", noted)
+    body = call("native_echo", 1).replace(b"native_echo", b"native_\\u0065cho")
+    assert (await served.post(body))[2]["result"] == [1]
+    assert threads[0].startswith("rpc-read")
+    assert served.node.kicks == 1
+
+
 async def test_other_paths_and_verbs_are_told_what_to_do(served: Served) -> None:
     assert (await served.exchange(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"))[0] == 405
     assert (await served.exchange(b"POST /x HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n"))[0] == 404
@@ -199,3 +231,15 @@ async def test_a_client_that_does_not_read_is_dropped_and_the_others_go_on(
             while True:
                 await deaf.recv()
     assert websocket_room.dropped_clients == before + 1
+
+
+def test_queues_of_all_clients_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket_room, "QUEUES_BYTES_MAX", 25)
+    clients = [websocket_room.Client() for _ in range(3)]
+    for client in clients:
+        client.push(b"0123456789")  # the first message of each has room
+    clients[0].push(b"0123456789")
+    assert [client.overflowed.is_set() for client in clients] == [True, False, False]
+    for client in clients:
+        client.clear()
+    assert websocket_room.waiting_bytes == 0
