@@ -12,6 +12,12 @@ const HALF_ORDER: [u8; 32] = [
     0x57, 0x6e, 0x73, 0x57, 0xa4, 0x50, 0x1d, 0xdf, 0xe9, 0x2f, 0x46, 0x68, 0x1b, 0x20, 0xa0,
 ];
 
+/// The curve order, big-endian: r lies below it.
+const ORDER: [u8; 32] = [
+    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe, 0xba,
+    0xae, 0xdc, 0xe6, 0xaf, 0x48, 0xa0, 0x3b, 0xbf, 0xd2, 0x5e, 0x8c, 0xd0, 0x36, 0x41, 0x41,
+];
+
 /// How often key generation draws again; one draw fails with probability 2^-128.
 const SECRET_DRAWS_MAX: usize = 8;
 
@@ -99,20 +105,29 @@ pub fn verify(public: &[u8], digest: &B256, signature: &[u8; 64]) -> bool {
 /// [`CryptoError::RecoveryId`] for a parity other than 0 or 1, [`CryptoError::HighS`] for the
 /// mirrored twin of a signature, [`CryptoError::InvalidSignature`] for everything else.
 pub fn recover(digest: &B256, signature: &[u8; 65]) -> Result<Address, CryptoError> {
-    let id = match signature[64] {
-        0 => RecoveryId::Zero,
-        1 => RecoveryId::One,
-        other => return Err(CryptoError::RecoveryId(other)),
-    };
-    if signature[32..64] > HALF_ORDER[..] {
-        return Err(CryptoError::HighS);
-    }
+    check_form(signature)?;
+    let id = if signature[64] == 0 { RecoveryId::Zero } else { RecoveryId::One };
     let parsed = RecoverableSignature::from_compact(&signature[..64], id)
         .map_err(|_| CryptoError::InvalidSignature)?;
     let key = SECP256K1
         .recover_ecdsa(Message::from_digest(digest.0), &parsed)
         .map_err(|_| CryptoError::InvalidSignature)?;
     Ok(address_of_key(&key))
+}
+
+/// What can be said of a signature without a point: its recovery id and the ranges of s and r.
+pub(crate) fn check_form(signature: &[u8; 65]) -> Result<(), CryptoError> {
+    let (r, s) = (&signature[..32], &signature[32..64]);
+    if signature[64] > 1 {
+        return Err(CryptoError::RecoveryId(signature[64]));
+    }
+    if *s > HALF_ORDER[..] {
+        return Err(CryptoError::HighS);
+    }
+    if *r >= ORDER[..] || r.iter().all(|byte| *byte == 0) || s.iter().all(|byte| *byte == 0) {
+        return Err(CryptoError::InvalidSignature);
+    }
+    Ok(())
 }
 
 fn address_of_key(key: &PublicKey) -> Address {

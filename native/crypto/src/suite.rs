@@ -2,7 +2,7 @@
 
 use alloy_primitives::{Address, B256};
 
-use crate::{CryptoError, standard};
+use crate::{CryptoError, recover_batch_addresses, standard};
 
 /// A family of hash and signature algorithms.
 ///
@@ -65,6 +65,13 @@ impl Suite {
     pub fn recover(self, digest: &B256, signature: &[u8; 65]) -> Result<Address, CryptoError> {
         match self {
             Self::Standard => standard::recover(digest, signature),
+        }
+    }
+
+    /// The accounts that signed many digests, in their order; each answer is that of [`Self::recover`].
+    pub fn recover_batch(self, signed: &[(B256, [u8; 65])]) -> Vec<Result<Address, CryptoError>> {
+        match self {
+            Self::Standard => recover_batch_addresses(signed),
         }
     }
 

@@ -63,6 +63,23 @@ where
     }
 }
 
+/// Applies `work`, which answers once for each item, to runs of items: one run for each thread, its
+/// length a multiple of `step`. Answers stand in the order of the items.
+pub fn map_chunks<T, R>(items: &[T], step: usize, work: impl Fn(&[T]) -> Vec<R> + Sync + Send) -> Vec<R>
+where
+    T: Sync,
+    R: Send,
+{
+    use rayon::prelude::*;
+    match pool() {
+        Some(pool) if items.len() > step => {
+            let run = items.len().div_ceil(pool.current_num_threads()).next_multiple_of(step);
+            pool.install(|| items.par_chunks(run).flat_map_iter(work).collect())
+        }
+        _ => work(items),
+    }
+}
+
 fn pool() -> Option<&'static ThreadPool> {
     // Without a call of configure the whole host is ours; no threads at all still works.
     POOL.get_or_init(|| start(threads_for(1)).unwrap_or(None)).as_ref()

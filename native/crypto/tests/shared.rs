@@ -27,3 +27,14 @@ fn a_map_over_workers_keeps_the_order() {
     let squares = workers::map((0u64..1000).collect(), |number| number * number);
     assert!(squares.iter().enumerate().all(|(index, square)| *square == (index * index) as u64));
 }
+
+#[test]
+fn runs_over_workers_keep_the_order() {
+    for count in [0, 1, 15, 16, 17, 100, 1_000] {
+        let items: Vec<usize> = (0..count).collect();
+        let doubled = workers::map_chunks(&items, 16, |run| run.iter().map(|number| number * 2).collect());
+        assert!(
+            doubled.len() == count && doubled.iter().enumerate().all(|(index, value)| *value == index * 2)
+        );
+    }
+}
