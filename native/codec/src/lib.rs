@@ -31,6 +31,8 @@ pub use facts::BlockFacts;
 pub use intrinsic::{GasRules, IntrinsicGas, intrinsic_gas};
 pub use limits::TxLimits;
 pub use order::{OrderBlock, genesis_order_hash, mix_hash, split_refs};
-pub use recover::{authorities, decode_batch, recover_batch, recover_sender};
+pub use recover::{
+    authorities, decode_batch, recover_batch, recover_decoded, recover_sender, recover_senders,
+};
 pub use rlp::RlpItem;
 pub use transaction::{OWN_TRANSACTION_TYPE, Recovered, Transaction, decode_transaction, sign_transaction};

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use alloy_primitives::{Address, Bytes};
-use hansa_crypto::{B256, CryptoError, SenderCache, recover, workers};
+use hansa_crypto::batch::BATCH_STEP;
+use hansa_crypto::{B256, CryptoError, SenderCache, Suite, recover, workers};
 
 use crate::transaction::decode_owned;
 use crate::{Recovered, Transaction, TxError, TxLimits};
@@ -21,12 +22,38 @@ pub fn recover_sender(tx: &Transaction, cache: &SenderCache) -> Result<Address, 
     Ok(sender)
 }
 
+/// The senders of a batch, answers in its order: from the cache or recovered, many signatures at once
+/// (`hansa_crypto::batch`) and over the worker pool. Each answer is that of [`recover_sender`].
+///
+/// # Errors
+/// [`TxError::Signature`] for each transaction on its own.
+pub fn recover_senders(
+    batch: &[impl AsRef<Transaction> + Sync],
+    cache: &SenderCache,
+) -> Vec<Result<Address, TxError>> {
+    workers::map_chunks(batch, BATCH_STEP, |chunk| recover_chunk(chunk, cache))
+}
+
+fn recover_chunk(batch: &[impl AsRef<Transaction>], cache: &SenderCache) -> Vec<Result<Address, TxError>> {
+    let known: Vec<Option<Address>> = batch.iter().map(|tx| cache.get(&tx.as_ref().hash)).collect();
+    let unknown = || batch.iter().map(AsRef::as_ref).zip(&known).filter(|(_, known)| known.is_none());
+    let signed: Vec<_> = unknown().map(|(tx, _)| (tx.signing_hash(), tx.signature())).collect();
+    // Every transaction belongs to the one suite there is; another suite gets its own batch.
+    let answers = Suite::Standard.recover_batch(&signed);
+    for ((tx, _), sender) in unknown().zip(&answers) {
+        if let Ok(sender) = sender {
+            cache.insert(tx.hash, *sender);
+        }
+    }
+    let mut answers = answers.into_iter();
+    let mut fresh = || answers.next().unwrap_or(Err(CryptoError::InvalidSignature)).map_err(TxError::from);
+    known.into_iter().map(|known| known.map_or_else(&mut fresh, Ok)).collect()
+}
+
 /// Recovers the senders of a batch over the worker pool; answers stand in the order of the batch.
 pub fn recover_batch(batch: Vec<Arc<Transaction>>, cache: &SenderCache) -> Vec<Result<Recovered, TxError>> {
-    workers::map(batch, |tx| {
-        let sender = recover_sender(&tx, cache)?;
-        Ok(Recovered { tx, sender })
-    })
+    let senders = recover_senders(&batch, cache);
+    batch.into_iter().zip(senders).map(|(tx, sender)| Ok(Recovered { tx, sender: sender? })).collect()
 }
 
 /// Decodes and recovers a batch over the worker pool; answers stand in the order of the batch.
@@ -35,11 +62,22 @@ pub fn decode_batch(
     limits: &TxLimits,
     cache: &SenderCache,
 ) -> Vec<Result<Recovered, TxError>> {
-    workers::map(batch, |raw| {
-        let tx = Arc::new(decode_owned(raw, limits)?);
-        let sender = recover_sender(&tx, cache)?;
-        Ok(Recovered { tx, sender })
-    })
+    let decoded = workers::map(batch, |raw| decode_owned(raw, limits).map(Arc::new));
+    recover_decoded(decoded, cache)
+}
+
+/// Recovers the senders of what could be decoded; everything else keeps its place and its error.
+pub fn recover_decoded<E: From<TxError>>(
+    decoded: Vec<Result<Arc<Transaction>, E>>,
+    cache: &SenderCache,
+) -> Vec<Result<Recovered, E>> {
+    let good = decoded.iter().flatten().cloned().collect();
+    let mut recovered = recover_batch(good, cache).into_iter();
+    let mut with_sender = |tx: Arc<Transaction>| match recovered.next() {
+        Some(answer) => answer.map_err(E::from),
+        None => recover_sender(&tx, cache).map(|sender| Recovered { tx, sender }).map_err(E::from),
+    };
+    decoded.into_iter().map(|tx| tx.and_then(&mut with_sender)).collect()
 }
 
 /// The accounts whose code a transaction's EIP-7702 authorisations would set, in list order. An

@@ -163,6 +163,38 @@ fn batches_keep_their_order_and_share_the_cache() {
 }
 
 #[test]
+fn cached_fresh_and_crafted_signatures_share_a_batch() {
+    let cache = SenderCache::new(1_024);
+    let order = U256::from_be_bytes(hex!("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141"));
+    let txs: Vec<Arc<Transaction>> = (0..100)
+        .map(|nonce| {
+            let tx = signed(TxEip1559 { nonce, ..Default::default() });
+            if nonce % 7 != 3 {
+                return Arc::new(tx);
+            }
+            let good = *tx.envelope.signature();
+            let high = Signature::new(good.r(), order - good.s(), !good.v());
+            let unsigned = tx.envelope.clone().into_typed_transaction();
+            Arc::new(Transaction::from_envelope(alloy_consensus::TxEnvelope::new_unhashed(unsigned, high)))
+        })
+        .collect();
+    for tx in txs.iter().step_by(2) {
+        let _ = recover_sender(tx, &cache);
+    }
+    for _ in 0..2 {
+        let answers = recover_batch(txs.clone(), &cache);
+        for ((nonce, answer), tx) in answers.iter().enumerate().zip(&txs) {
+            match answer {
+                Ok(one) => assert!(nonce % 7 != 3 && one.sender == owner() && one.tx == *tx),
+                Err(error) => assert!(nonce % 7 == 3 && *error == TxError::Signature(CryptoError::HighS)),
+            }
+        }
+    }
+    let crafted = (0..100).filter(|nonce| nonce % 7 == 3).count();
+    assert_eq!(cache.len(), 100 - crafted, "a failure is not remembered as a sender");
+}
+
+#[test]
 fn authorities_are_recovered_and_bad_ones_named() {
     let good = authorization();
     let parity = good.y_parity() ^ 1;

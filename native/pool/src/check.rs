@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use alloy_primitives::{Address, Bytes, U256};
 use hansa_codec::transaction::decode_owned;
-use hansa_codec::{Recovered, Transaction, authorities, intrinsic_gas, recover_sender};
+use hansa_codec::{Recovered, Transaction, authorities, intrinsic_gas, recover_decoded, recover_sender};
 use hansa_crypto::{SenderCache, workers};
 
 use crate::PoolError;
@@ -30,7 +30,7 @@ pub fn prepare(raw: Bytes, rules: &PoolRules, cache: &SenderCache) -> Result<Pre
     // The cheap checks come before the signature: refusing costs the node little.
     check_static(&tx, rules)?;
     let sender = recover_sender(&tx, cache)?;
-    prepare_recovered(Recovered { tx: Arc::new(tx), sender }, rules)
+    Ok(with_cost(Recovered { tx: Arc::new(tx), sender }, rules))
 }
 
 /// Prepares a transaction whose sender is known already, such as one of a block's body.
@@ -39,9 +39,13 @@ pub fn prepare(raw: Bytes, rules: &PoolRules, cache: &SenderCache) -> Result<Pre
 /// Every error of [`check_static`].
 pub fn prepare_recovered(recovered: Recovered, rules: &PoolRules) -> Result<Prepared, PoolError> {
     check_static(&recovered.tx, rules)?;
+    Ok(with_cost(recovered, rules))
+}
+
+fn with_cost(recovered: Recovered, rules: &PoolRules) -> Prepared {
     let cost = cost_of(&recovered.tx, rules.fees);
     let authorities = authorities(&recovered.tx).into_iter().filter_map(Result::ok).collect();
-    Ok(Prepared { recovered, cost, authorities })
+    Prepared { recovered, cost, authorities }
 }
 
 /// Prepares a batch over the worker pool; answers stand in the order of the batch.
@@ -50,7 +54,14 @@ pub fn prepare_batch(
     rules: &PoolRules,
     cache: &SenderCache,
 ) -> Vec<Result<Prepared, PoolError>> {
-    workers::map(raws, |raw| prepare(raw, rules, cache))
+    // The cheap checks come before the signature: refusing costs the node little.
+    let decoded = workers::map(raws, |raw| {
+        let tx = decode_owned(raw, &rules.tx_limits)?;
+        check_static(&tx, rules)?;
+        Ok(Arc::new(tx))
+    });
+    let prepare = |recovered: Result<Recovered, PoolError>| recovered.map(|one| with_cost(one, rules));
+    recover_decoded(decoded, cache).into_iter().map(prepare).collect()
 }
 
 /// Checks chain id, nonce bound, gas limits, creation code and fee fields.
