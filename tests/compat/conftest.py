@@ -1,4 +1,4 @@
-"""The endpoint that stock clients speak to: `hansa dev` by default, any node with HANSA_RPC_URL.
+"""The endpoints that stock clients speak to: `hansa dev` and an alliance of four, or any node with HANSA_RPC_URL.
 
 HANSA_RPC_URL      HTTP address of a node; WebSocket is taken from the same address unless HANSA_WS_URL says otherwise
 HANSA_FUNDED_KEY   private key of an account with some coins there; the first well-known development key by default
@@ -20,6 +20,8 @@ from eth_account.signers.local import LocalAccount
 from web3 import HTTPProvider, Web3
 from web3.types import TxReceipt
 
+from tests.processes.alliance import found
+
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parent.parent
 DEV_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
@@ -39,14 +41,28 @@ class Endpoint:
     key: str
 
 
-@pytest.fixture(scope="session")
-def endpoint() -> Iterator[Endpoint]:
-    """The node under test."""
+@pytest.fixture(scope="session", params=["dev", "alliance"])
+def endpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    """The node under test: a development chain, then the last node of a running alliance of four."""
     key = os.environ.get("HANSA_FUNDED_KEY", DEV_KEY)
     url = os.environ.get("HANSA_RPC_URL")
     if url:
+        if request.param == "dev":
+            pytest.skip("HANSA_RPC_URL names the node to test")
         yield Endpoint(url, os.environ.get("HANSA_WS_URL", "ws" + url.removeprefix("http")), key)
-        return
+    elif request.param == "dev":
+        yield from _development_chain(key)
+    else:
+        alliance = found(tmp_path_factory.mktemp("alliance"))
+        try:
+            alliance.start()
+            address = alliance.nodes[-1].ready_record()["rpc"]
+            yield Endpoint(f"http://{address}", f"ws://{address}", key)
+        finally:
+            alliance.close()
+
+
+def _development_chain(key: str) -> Iterator[Endpoint]:
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
     with subprocess.Popen([sys.executable, "-c", START], stdout=subprocess.PIPE, text=True, env=environment) as node:
         assert node.stdout is not None

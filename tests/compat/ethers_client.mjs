@@ -4,9 +4,7 @@ import { Contract, ContractFactory, JsonRpcProvider, NonceManager, Wallet, WebSo
 
 const [url, wsUrl, key] = process.argv.slice(2);
 const artefact = JSON.parse(readFileSync(new URL("./contracts/Counter.json", import.meta.url)));
-// With its default cache of 250 ms ethers may take "no receipt yet" from the cache and the block number afresh; where no
-// further block comes (a chain without empty blocks) wait() would then never look again.
-const provider = new JsonRpcProvider(url, undefined, { cacheTimeout: -1 });
+const provider = new JsonRpcProvider(url);
 const live = new WebSocketProvider(wsUrl);
 const wallet = new Wallet(key, provider);
 const signer = new NonceManager(wallet);

@@ -15,6 +15,7 @@ from hansa.api.errors import Busy, InvalidParams, MethodNotFound
 from hansa.api.filters import FilterStore
 from hansa.api.methods import DEV_NAMESPACES, NATIVE, PYTHON, Method, namespace_of, nearest_name
 from hansa.api.options import READS_WAITING_MAX, WORKERS, ApiOptions
+from hansa.api.receipts import ReceiptHold
 from hansa.api.sending import SendGate
 from hansa.api.subscriptions import Hub, Sink
 from hansa.errors import HansaError
@@ -43,6 +44,7 @@ class Dispatcher:
         self._namespaces = frozenset((*options.namespaces, *(DEV_NAMESPACES if dev is not None else ())))
         self._filters = FilterStore(time.monotonic)
         self._gate = SendGate(node)
+        self._receipts = ReceiptHold(node)
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="rpc-read")
         self._reads_waiting = 0
         self.hub = Hub(node)
@@ -70,10 +72,16 @@ class Dispatcher:
         may_send = sends or _ESCAPE in body
         if sends and sends == body.count(_METHOD):  # anything else must not hold up the sends of others
             return await self._gate.answer(body)
-        whole = await self._run_native(self._node.rpc.handle, body)
+        if may_send or self._dev is not None:  # a development node seals before the send call returns
+            whole = await self._handle(body)
+        else:
+            whole = await self._receipts.answer(body, self._handle)
         if may_send and whole is not None:
             self._node.kick()
         return whole
+
+    async def _handle(self, body: bytes) -> bytes | None:
+        return await self._run_native(self._node.rpc.handle, body)
 
     async def _answer_in_parts(self, body: bytes, sink: Sink | None) -> bytes:
         parts = await self._run_native(self._node.rpc.parts, body)
