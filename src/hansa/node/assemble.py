@@ -7,18 +7,20 @@ from hansa._native import Chain, NativeError, Rpc
 from hansa.alliance.errors import NoAlliance
 from hansa.alliance.files import read_public
 from hansa.alliance.layout import NodeFolder
+from hansa.alliance.model import is_loopback
 from hansa.consensus import inputs as ins
 from hansa.consensus.config import RECENT_HEIGHTS, EngineConfig
 from hansa.consensus.signer import VoteDomain
 from hansa.consensus.validators import ValidatorSet
 from hansa.consensus.values import SealedHead, VoteRecord
+from hansa.consensus.vote_log import BirthRecord
 from hansa.crypto.suite import KeyPair, Suite, keccak256
 from hansa.io.key_file import is_birth_signed, load_consensus_key, open_signer
 from hansa.io.logs import LogContext, open_logs
 from hansa.io.ready_file import remove_ready
 from hansa.io.tls import Roster, open_tls
 from hansa.io.transport import Transport, TransportEvents, TransportFacts
-from hansa.io.vote_log_file import VoteLog, VoteLogNowhere, open_vote_log
+from hansa.io.vote_log_file import VoteLog, VoteLogNowhere, examine_vote_log, open_vote_log
 from hansa.node.config import NodeConfig, load_node_config, parse_address
 from hansa.node.errors import InvalidNodeConfig, explain_native
 from hansa.node.genesis import Genesis, decode_genesis
@@ -48,11 +50,16 @@ async def open_node(directory: Path) -> RunningNode:
     check_place(config, genesis)
     pair = load_consensus_key(folder.consensus_key, genesis.public_keys()[config.index])
     data = folder.root / config.data
+
+    def is_signed(birth: BirthRecord) -> bool:
+        return is_birth_signed(birth, pair.public)
+
+    take_cores(config)
+    if not has_ledger(data):  # nothing may be begun for a chain that these votes are not of
+        examine_vote_log(data / "votes", hash_genesis(genesis_bytes), config.index, is_signed)
     chain = open_chain(data, genesis_bytes)  # from here on the folder is locked
     remove_ready(folder.ready)
-    votes = open_vote_log(
-        data / "votes", chain.genesis_hash, config.index, lambda birth: is_birth_signed(birth, pair.public)
-    )
+    votes = open_vote_log(data / "votes", chain.genesis_hash, config.index, is_signed)
     runtime = build_runtime(config, genesis, chain, pair, votes, votes.records)
     transport = open_transport(folder, config, genesis, runtime)
     open_logs(config.log_level, LogContext(config.organisation, config.name, runtime.position))
@@ -101,6 +108,44 @@ def check_place(config: NodeConfig, genesis: Genesis) -> None:
         raise InvalidNodeConfig(f"node.toml: no address of {', '.join(missing)}", "every validator is a peer")
 
 
+def take_cores(config: NodeConfig) -> int:
+    """Set how many threads recover signatures, before the first batch: node.toml's number or a fair share; returns it.
+
+    Raises
+    ------
+    LedgerFailure: the system starts no threads.
+    """
+    try:
+        return _native.configure_workers(config.workers, count_nodes_here(config))
+    except NativeError as error:
+        raise explain_native(error) from error
+
+
+def count_nodes_here(config: NodeConfig) -> int:
+    """How many of the alliance's nodes run on this machine, as far as their addresses tell; this one counts."""
+    own = parse_address(config.listen).host
+    hosts = [address.host for address in config.peer_addresses().values()]
+    return 1 + sum(host == own or is_loopback(host) for host in hosts)
+
+
+def hash_genesis(genesis: bytes) -> bytes:
+    """The hash that everything signed is bound to, computed from genesis.json alone.
+
+    Raises
+    ------
+    InvalidNodeConfig: the file is malformed.
+    """
+    try:
+        return _native.genesis_hash(genesis)
+    except NativeError as error:
+        raise explain_native(error) from error
+
+
+def has_ledger(data: Path) -> bool:
+    """Whether a data folder holds a ledger."""
+    return (data / "blocks").is_dir() and any((data / "blocks").iterdir())
+
+
 def open_chain(data: Path, genesis: bytes) -> Chain:
     """Open the ledger of a data folder, or begin it.
 
@@ -109,7 +154,7 @@ def open_chain(data: Path, genesis: bytes) -> Chain:
     FolderLocked, ForeignGenesis, InvalidNodeConfig, DiskFull, DiskFailed, LedgerFailure: as their names say.
     """
     try:
-        if (data / "blocks").is_dir() and any((data / "blocks").iterdir()):
+        if has_ledger(data):
             return Chain.open(str(data), genesis)
         return Chain.create(str(data), genesis)
     except NativeError as error:

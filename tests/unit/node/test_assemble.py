@@ -1,0 +1,65 @@
+"""Opening a node's folder: what does not belong together is refused before anything is begun."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hansa import _native
+from hansa._native import Chain
+from hansa.alliance.layout import AllianceFolder, NodeFolder
+from hansa.cli.setup import describe_alliance, found_alliance
+from hansa.consensus.errors import ForeignVoteLog, LostVoteLog
+from hansa.node import assemble
+from hansa.node.config import NodeConfig, PeerEntry
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> NodeFolder:
+    """One node of a new alliance."""
+    alliance = describe_alliance("test", None, True)
+    founded = AllianceFolder(tmp_path)
+    found_alliance(founded, alliance)
+    organisation = alliance.organisations[0]
+    return founded.node(organisation.name, organisation.nodes[0].name)
+
+
+async def test_a_changed_genesis_begins_no_ledger(folder: NodeFolder) -> None:
+    genesis = json.loads(folder.genesis.read_bytes())
+    genesis["timestamp_ms"] += 1
+    folder.genesis.chmod(0o644)
+    folder.genesis.write_text(json.dumps(genesis))
+    with pytest.raises(ForeignVoteLog):
+        await assemble.open_node(folder.root)
+    assert not assemble.has_ledger(folder.data)
+
+
+async def test_without_a_vote_log_no_ledger_is_begun(folder: NodeFolder) -> None:
+    for segment in folder.votes.iterdir():
+        segment.unlink()
+    with pytest.raises(LostVoteLog):
+        await assemble.open_node(folder.root)
+    assert not assemble.has_ledger(folder.data)
+
+
+async def test_a_node_takes_its_share_of_the_cores(folder: NodeFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, int]] = []
+
+    def configure(threads: int, nodes_on_host: int) -> int:
+        asked.append((threads, nodes_on_host))
+        return 1
+
+    def stop(*_: object) -> Chain:
+        raise InterruptedError
+
+    monkeypatch.setattr(_native, "configure_workers", configure)
+    monkeypatch.setattr(assemble, "open_chain", stop)
+    with pytest.raises(InterruptedError):
+        await assemble.open_node(folder.root)
+    assert asked == [(0, 4)]
+
+
+def test_nodes_on_this_machine_are_told_by_their_addresses() -> None:
+    peers = [PeerEntry(f"node-{i}", "org", i, address) for i, address in enumerate(("10.0.0.1:2", "10.0.0.2:1"), 1)]
+    config = NodeConfig(1, "node-0", "org", 0, "10.0.0.1:1", "127.0.0.1:8545", peers=tuple(peers))
+    assert assemble.count_nodes_here(config) == 2
