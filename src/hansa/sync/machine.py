@@ -76,7 +76,7 @@ class Sync:
         if found is None or found.request != event.request or found.peer != event.peer or found.blocks is not None:
             return
         if not event.blocks or len(event.blocks) > found.count:
-            self._refuse(found)
+            self._refuse(found, self.config.penalty_ms)
             return
         found.blocks = event.blocks
         found.count = len(event.blocks)
@@ -99,7 +99,7 @@ class Sync:
     def _on_timer(self, event: SyncTimer) -> None:
         self._timer_ms = None
         for found in [r for r in self._ranges.values() if r.blocks is None and r.due_ms <= self._now_ms]:
-            self._refuse(found)
+            self._refuse(found, self.config.silence_ms)
 
     def _set_head(self, height: int) -> None:
         if height > self.head:
@@ -108,9 +108,9 @@ class Sync:
             for found in [r for r in self._ranges.values() if r.first + r.count - 1 <= height]:
                 del self._ranges[found.first]
 
-    def _refuse(self, found: _Range) -> None:
+    def _refuse(self, found: _Range, for_ms: int) -> None:
         """The peer did not deliver: ask someone else, and not this one for a while."""
-        self._refused_until_ms[found.peer] = self._now_ms + self.config.penalty_ms
+        self._refused_until_ms[found.peer] = self._now_ms + for_ms
         del self._ranges[found.first]
 
     def _settle(self) -> None:
@@ -164,7 +164,7 @@ class Sync:
                 self.config.range_blocks, self._heights[peer] - next_height + 1, *(f - next_height for f in above)
             )
             self._requests += 1
-            due_ms = self._now_ms + self.config.answer_ms
+            due_ms = self._now_ms + self.config.answer_ms + self.config.answer_block_ms * count
             self._ranges[next_height] = _Range(self._requests, next_height, count, peer, due_ms)
             self._out.append(RequestRange(peer, self._requests, next_height, count))
             next_height += count

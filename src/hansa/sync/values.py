@@ -13,8 +13,10 @@ class SyncConfig(msgspec.Struct, frozen=True):
     patience_ms: int = 500  # with a smaller lag, wait this long for consensus itself to bring it
     range_blocks: int = 32
     ranges_max: int = 4  # requests under way
-    answer_ms: int = 2_000  # wait for one range
-    penalty_ms: int = 5_000  # a peer that failed is not asked for this long
+    answer_ms: int = 500  # wait this long for an answer, and
+    answer_block_ms: int = 100  # this much longer for each block asked for
+    silence_ms: int = 1_000  # a peer that did not answer is not asked for this long
+    penalty_ms: int = 5_000  # a peer whose answer does not hold is not asked for this long
 
 
 class HeightSeen(msgspec.Struct, frozen=True):

@@ -97,11 +97,19 @@ def test_what_consensus_sealed_meanwhile_is_not_imported_again() -> None:
 
 def test_a_silent_peer_is_replaced() -> None:
     bench, requests = far_behind()
-    bench.now_ms = 2_000
+    bench.now_ms = 4_000  # 0.5 s and 0.1 s for each of 32 blocks
     bench.feed(HeightSeen(3, 100))
     again = only(RequestRange, bench.feed(SyncTimer()))
     assert {r.peer for r in again} == {3}
     assert {r.first for r in again} == {r.first for r in requests}
+
+
+def test_a_small_range_is_asked_for_again_soon() -> None:
+    bench, requests = far_behind()
+    bench.now_ms = 1_000
+    bench.feed(HeightSeen(3, 100))
+    again = only(RequestRange, bench.feed(SyncTimer()))
+    assert [(r.first, r.count) for r in again] == [(97, 4)]
 
 
 def test_an_empty_answer_is_no_answer() -> None:

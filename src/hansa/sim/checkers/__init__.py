@@ -50,6 +50,7 @@ class Checkers:
     def on_sealed(self, host: "Host", head: SealedHead) -> None:
         """An honest host shows a block to its clients as final."""
         self.agreement.on_sealed(host, head)
+        self.bounded.on_sealed(head.height)
         self.hash_chain.on_sealed(host, head)
         self.durability.on_sealed(host, head)
         self.liveness.on_sealed(self._world, host, head)
