@@ -178,7 +178,8 @@ class Link(asyncio.Protocol):
             case Deliver(frame):
                 self._owner.on_link_frame(self, frame)
             case Write(data):
-                self.write(data)
+                if self.can_write:  # whoever takes nothing is sent no pings and no pongs either: they would pile up
+                    self.write(data)
             case Opened(_, lane):
                 self.lane = lane
                 self.is_open = self.is_settled = True

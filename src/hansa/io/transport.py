@@ -31,6 +31,7 @@ TICK_S = 1.0
 TLS_TIMEOUT_S = 5.0
 TLS_SHUTDOWN_S = 0.5
 HANDSHAKES_AT_ONCE_MAX = 64
+STRANGERS_AT_ONCE_MAX = 32  # handshakes of addresses that no peer has; the rest stays free for those that one has
 HANDSHAKES_PER_SECOND = 32.0
 ACCEPT_BACKLOG = 128
 FLUSH_BYTES = 256 * 1024
@@ -91,7 +92,8 @@ class Transport:
         self._wake = {peer: asyncio.Event() for peer in facts.peers}  # dial now
         self._rtt_us: dict[int, int] = {}
         self._links: set[Link] = set()
-        self._handshakes: set[asyncio.Task[None]] = set()
+        self._hosts = frozenset(address.host for address in facts.peers.values())
+        self._handshakes: dict[asyncio.Task[None], str] = {}  # and the host that asked
         self._tasks: list[asyncio.Task[None]] = []
         self._limit = HandshakeLimit(HANDSHAKES_PER_SECOND, max(HANDSHAKES_AT_ONCE_MAX, 8.0 * len(facts.peers)))
         self._listener: socket.socket | None = None
@@ -314,14 +316,19 @@ class Transport:
                 log.error("cannot accept connections: %s", error.strerror, extra={"code": "NET-8"})
                 await asyncio.sleep(TICK_S)
                 continue
-            crowded = len(self._handshakes) >= HANDSHAKES_AT_ONCE_MAX
-            if crowded or not self._limit.is_allowed(str(address[0]), self.now_us()):
+            if self._is_crowded(str(address[0])) or not self._limit.is_allowed(str(address[0]), self.now_us()):
                 self.refused += 1
                 connection.close()
                 continue
             task = asyncio.create_task(self._greet(connection, address))
-            self._handshakes.add(task)
-            task.add_done_callback(self._handshakes.discard)
+            self._handshakes[task] = str(address[0])
+            task.add_done_callback(self._handshakes.pop)
+
+    def _is_crowded(self, host: str) -> bool:
+        if len(self._handshakes) >= HANDSHAKES_AT_ONCE_MAX:
+            return True
+        strangers = sum(other not in self._hosts for other in self._handshakes.values())
+        return host not in self._hosts and strangers >= STRANGERS_AT_ONCE_MAX
 
     async def _greet(self, connection: socket.socket, address: tuple[str, int]) -> None:
         connection.setblocking(False)

@@ -13,7 +13,14 @@ import pytest
 from hansa.io.errors import AddressInUse
 from hansa.io.link import Link
 from hansa.io.tls import Member, Roster, TlsContexts, open_tls
-from hansa.io.transport import Address, Transport, TransportEvents, TransportFacts, open_listener
+from hansa.io.transport import (
+    STRANGERS_AT_ONCE_MAX,
+    Address,
+    Transport,
+    TransportEvents,
+    TransportFacts,
+    open_listener,
+)
 from hansa.network.frames import HEADER, MAGIC, PAYLOAD_BYTES_MAX, Frame, FrameKind, encode_frame
 from hansa.network.lanes import Lane
 from tests.unit.io.pki import Authority, issue, make_authority
@@ -225,6 +232,25 @@ async def test_a_member_cannot_issue_a_certificate_in_another_members_name(tmp_p
         writer.close()
     assert first.refused == 1
     assert heard.up == []
+
+
+async def test_strangers_that_say_nothing_leave_room_for_members(tmp_path: Path) -> None:
+    alliance = Alliance(tmp_path, 2)
+    first, second = alliance.transport(0, Heard()), alliance.transport(1, heard := Heard())
+    async with running(first):
+        silent = [await knock_from("127.0.0.2", first.bound.port) for _ in range(STRANGERS_AT_ONCE_MAX)]
+        await eventually(lambda: len(first._handshakes) == STRANGERS_AT_ONCE_MAX, DEADLINE_S, "handshakes")
+        reader, writer = await knock_from("127.0.0.2", first.bound.port)
+        assert await reader.read() == b""
+        async with running(second):
+            await eventually(lambda: heard.up == [0], DEADLINE_S, "the member")
+        for _, opened in [*silent, (reader, writer)]:
+            opened.close()
+
+
+async def knock_from(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A TCP connection from another address of this machine."""
+    return await asyncio.open_connection("127.0.0.1", port, local_addr=(host, 0))
 
 
 async def connect(alliance: Alliance, folder: Path, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
