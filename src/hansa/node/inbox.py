@@ -6,6 +6,7 @@ by one before: a bounded memory of verified votes saves most of the work.
 """
 
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from hansa.consensus import inputs as ins
@@ -22,6 +23,9 @@ from hansa.network.lanes import Lane
 
 log = logging.getLogger("hansa.node")
 
+WAITING_BYTES_MAX = 8 * 1024 * 1024  # messages of one peer not yet taken by the replica; beyond it it is not read
+MESSAGE_OVERHEAD_BYTES = 1_024  # what a small message takes once it is decoded
+MESSAGE_LANES = (Lane.VOTES, Lane.PROPOSALS, Lane.SYNC)  # what comes as transactions waits for its own admission
 CHECKED_AT_ONCE_MAX = 24  # signatures, about 50 us each
 VERIFIED_MAX = 65_536
 
@@ -76,6 +80,8 @@ class Inbox:
         self._push = push
         self._transport: Transport | None = None
         self.invalid: dict[int, int] = {}  # messages against the rules, by peer
+        self._waiting: dict[int, deque[int]] = {}  # sizes of messages on their way to the replica, by peer
+        self._waiting_bytes: dict[int, int] = {}  # their sum
 
     def start(self, transport: Transport | None) -> None:
         """Learn whom to turn away from."""
@@ -87,16 +93,38 @@ class Inbox:
             message = decode_on_lane(payload, lane)
             unchecked = self._verifier.unverified(message)
             if len(unchecked) > CHECKED_AT_ONCE_MAX:
-                self._check_elsewhere(peer, message, unchecked)
+                self._check_elsewhere(peer, payload, message, unchecked)
                 return
             self._verifier.check(unchecked)
         except (InvalidMessage, InvalidSignature) as error:
             self._refuse(peer, error)
             return
         self._verifier.remember(unchecked)
+        self._count(peer, payload)
         self._push(ins.MessageIn(peer, message))
 
-    def _check_elsewhere(self, peer: int, message: Message, unchecked: list[SignedVote]) -> None:
+    def taken(self, peer: int) -> None:
+        """The replica has taken a message of the peer."""
+        sizes = self._waiting[peer]
+        before = self._waiting_bytes[peer]
+        after = self._waiting_bytes[peer] = before - sizes.popleft()
+        if before > WAITING_BYTES_MAX // 2 >= after:
+            self._pause(peer, False)
+
+    def _count(self, peer: int, payload: bytes) -> None:
+        size = len(payload) + MESSAGE_OVERHEAD_BYTES
+        self._waiting.setdefault(peer, deque()).append(size)
+        before = self._waiting_bytes.get(peer, 0)
+        after = self._waiting_bytes[peer] = before + size
+        if before <= WAITING_BYTES_MAX < after:
+            self._pause(peer, True)
+
+    def _pause(self, peer: int, paused: bool) -> None:
+        if self._transport is not None:
+            for lane in MESSAGE_LANES:
+                self._transport.set_paused(peer, lane, paused)
+
+    def _check_elsewhere(self, peer: int, payload: bytes, message: Message, unchecked: list[SignedVote]) -> None:
         def check() -> HansaError | None:
             try:
                 self._verifier.check(unchecked)
@@ -106,11 +134,13 @@ class Inbox:
 
         def done(error: HansaError | None) -> None:
             if error is not None:
+                self.taken(peer)
                 self._refuse(peer, error)
                 return
             self._verifier.remember(unchecked)
             self._push(ins.MessageIn(peer, message))
 
+        self._count(peer, payload)
         self._worker.submit(check, done)
 
     def _refuse(self, peer: int, error: HansaError) -> None:

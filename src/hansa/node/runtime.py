@@ -176,7 +176,10 @@ class Runtime:
         now_ms = self.clock.now_ms()
         until_ms = now_ms + TURN_MS
         while self._inputs and now_ms <= until_ms:
-            for effect in self.replica.step(self._inputs.popleft(), now_ms, self.clock.wall_ms()):
+            event = self._inputs.popleft()
+            if isinstance(event, ins.MessageIn):
+                self.inbox.taken(event.peer)
+            for effect in self.replica.step(event, now_ms, self.clock.wall_ms()):
                 EFFECTS[type(effect)](self, effect)
             now_ms = self.clock.now_ms()
         self._commit.flush()

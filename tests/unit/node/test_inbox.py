@@ -5,14 +5,22 @@ from typing import Any, cast
 import pytest
 
 from hansa.consensus import inputs as ins
-from hansa.consensus.messages import Certificate, Message, Status, Votes, encode_message, lane_of
+from hansa.consensus.messages import BlockResponse, Certificate, Message, Status, Votes, encode_message, lane_of
 from hansa.consensus.signer import VoteDomain
 from hansa.consensus.values import QuorumCertificate, SignedVote, Vote, VoteType
 from hansa.crypto.suite import Suite, generate_key_pair, keccak256, sign
 from hansa.errors import HansaError
 from hansa.io.worker import Worker
 from hansa.network.lanes import Lane
-from hansa.node.inbox import CHECKED_AT_ONCE_MAX, VERIFIED_MAX, Inbox, Verifier
+from hansa.node.inbox import (
+    CHECKED_AT_ONCE_MAX,
+    MESSAGE_LANES,
+    VERIFIED_MAX,
+    WAITING_BYTES_MAX,
+    Inbox,
+    Verifier,
+)
+from hansa.types.order import genesis_order
 from tests.waiting import eventually
 
 DEADLINE_S = 10.0
@@ -38,6 +46,7 @@ class World:
     def __init__(self) -> None:
         self.inputs: list[ins.Input] = []
         self.refused: list[tuple[int, HansaError]] = []
+        self.paused: set[tuple[int, Lane]] = set()
         self.verifier = CountingVerifier()
         self.worker = Worker("serve", lambda error: pytest.fail(str(error)))
         self.inbox = Inbox(self.verifier, self.worker, self.inputs.append)
@@ -45,6 +54,9 @@ class World:
 
     def refuse_peer(self, peer: int, error: HansaError) -> None:
         self.refused.append((peer, error))
+
+    def set_paused(self, peer: int, lane: Lane, paused: bool) -> None:
+        (self.paused.add if paused else self.paused.remove)((peer, lane))
 
     def receive(self, message: Message, peer: int = 1) -> None:
         self.inbox.on_message(peer, Lane(lane_of(message)), encode_message(message))
@@ -116,6 +128,22 @@ async def test_many_signatures_are_checked_beside_the_loop() -> None:
     world.receive(Votes(bad), peer=2)
     await eventually(lambda: world.refused, DEADLINE_S, "the refusal")
     assert len(world.inputs) == 1
+    world.worker.close()
+
+
+async def test_a_peer_that_sends_faster_than_the_replica_takes_is_not_read() -> None:
+    world = World()
+    block = genesis_order(bytes(32), 0)
+    size = 1024 * 1024
+    while not world.paused:
+        world.receive(BlockResponse(block, bytes(size)), peer=2)
+    assert world.paused == {(2, lane) for lane in MESSAGE_LANES}
+    assert WAITING_BYTES_MAX // size <= len(world.inputs) <= WAITING_BYTES_MAX // size + 1
+    taken = 0
+    while world.paused:
+        world.inbox.taken(2)
+        taken += 1
+    assert len(world.inputs) // 2 <= taken < len(world.inputs)
     world.worker.close()
 
 

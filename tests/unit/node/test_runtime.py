@@ -12,8 +12,8 @@ import pytest
 
 from hansa._native import NativeError, bundle_encode
 from hansa.consensus.config import EngineConfig
-from hansa.consensus.inputs import HeldBody, MessageIn, Restored
-from hansa.consensus.messages import PayloadRequest
+from hansa.consensus.inputs import HeldBody, Restored
+from hansa.consensus.messages import PayloadRequest, encode_message
 from hansa.consensus.signer import VoteDomain
 from hansa.consensus.validators import ValidatorSet
 from hansa.consensus.values import SealedHead
@@ -22,6 +22,7 @@ from hansa.io.errors import DiskFailed
 from hansa.io.key_file import is_birth_signed, open_signer, sign_birth
 from hansa.io.transport import Transport, TransportEvents, TransportFacts
 from hansa.io.vote_log_file import create_vote_log, open_vote_log
+from hansa.network.lanes import Lane
 from hansa.node.inbox import Verifier
 from hansa.node.ledger_work import SERVED_AT_ONCE_MAX
 from hansa.node.replica import Replica, ReplicaConfig
@@ -268,8 +269,9 @@ async def test_a_peer_is_served_a_bounded_number_of_requests_at_once(tmp_path: P
         served.chain.payload = payload  # type: ignore[method-assign]
         for number in range(3 * SERVED_AT_ONCE_MAX):
             message = PayloadRequest(bytes(32), number.to_bytes(32))
-            served.runtime.push(MessageIn(1, message))
-        served.runtime.push(MessageIn(2, PayloadRequest(bytes(32), bytes(32))))
+            served.runtime.inbox.on_message(1, Lane.PROPOSALS, encode_message(message))
+        other = PayloadRequest(bytes(32), bytes(32))
+        served.runtime.inbox.on_message(2, Lane.PROPOSALS, encode_message(other))
         waiting = served.runtime._workers["serve"]
         await eventually(lambda: waiting.waiting == SERVED_AT_ONCE_MAX + 1, DEADLINE_S, "the requests")
         gate.set()
