@@ -15,8 +15,7 @@ from hansa.api.errors import Busy, InvalidParams, MethodNotFound
 from hansa.api.filters import FilterStore
 from hansa.api.methods import DEV_NAMESPACES, NATIVE, PYTHON, Method, namespace_of, nearest_name
 from hansa.api.options import READS_WAITING_MAX, WORKERS, ApiOptions
-from hansa.api.receipts import ReceiptHold
-from hansa.api.sending import SendGate
+from hansa.api.sending import ReceiptHold, SendGate
 from hansa.api.subscriptions import Hub, Sink
 from hansa.errors import HansaError
 from hansa.types.ports import NodeView

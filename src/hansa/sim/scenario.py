@@ -1,6 +1,7 @@
 """From a seed to a scenario: topology, delays, faults. Each run draws which kinds of faults it has at all (swarm)."""
 
 from random import Random
+from typing import Literal
 
 import msgspec
 
@@ -10,7 +11,7 @@ SECOND_US = 1_000_000
 class Fault(msgspec.Struct, frozen=True):
     """One fault: what, when, to whom, until when."""
 
-    kind: str  # crash | cut | tie | jump
+    kind: Literal["crash", "cut", "jump"]
     at_us: int
     until_us: int
     nodes: tuple[int, ...]  # crash: who; cut: one side; jump: who

@@ -4,7 +4,7 @@ import heapq
 import traceback
 from collections.abc import Callable
 from random import Random
-from typing import Any
+from typing import Any, assert_never
 
 import msgspec
 
@@ -186,6 +186,8 @@ class World:
             for host in self.hosts:
                 if host.index in fault.nodes:
                     host.wall_jump_ms += fault.amount_ms
+        else:
+            assert_never(fault.kind)
 
     def _end_fault(self, fault: Fault) -> None:
         if self.trace is not None:

@@ -3,7 +3,7 @@
 import asyncio
 from typing import cast
 
-from hansa.api.receipts import HELD_MAX, ReceiptHold
+from hansa.api.sending import HELD_MAX, ReceiptHold
 from hansa.types.ports import NodeView
 
 ASK = b'{"jsonrpc":"2.0","id":1,"method":"eth_getTransactionReceipt","params":["0x00"]}'
