@@ -3,7 +3,7 @@
 //!
 //! What stands where: [`lanes`] the register and all memory access through it, [`field`] numbers
 //! modulo p, [`point`] sums of points, [`scalar`] numbers modulo n, [`generator`] the table of the
-//! generator's multiples, [`keccak`] the accounts, [`recover`] the algorithm. Callers use
+//! generator's multiples, [`recover`] the algorithm. Callers use
 //! [`crate::recover_batch_addresses`], which chooses between this and the scalar library.
 //!
 //! Signatures and keys are public: time may depend on them.
@@ -13,7 +13,6 @@
 
 mod field;
 mod generator;
-mod keccak;
 mod lanes;
 mod point;
 mod recover;

@@ -16,10 +16,10 @@ use super::field::{
     splat, split, square, square_loose, subtract, zero_lanes,
 };
 use super::generator::{Generator, ROWS, WINDOW, generator};
-use super::lanes::{LANES, Words, gather_rows, load};
+use super::lanes::{LANES, Words, gather_rows, load, store};
 use super::point::{Affine, Jacobian, add_affine, add_plain, double, multiples};
-use super::{field, keccak, scalar};
-use crate::{CryptoError, standard};
+use super::{field, scalar};
+use crate::{CryptoError, HashLanes, standard};
 
 /// Bits of a digit of the factor of R.
 const DIGIT: u32 = 5;
@@ -238,24 +238,42 @@ fn finish_chunk(chunk: &[Candidate<'_>], pending: &[Pending], out: &mut Vec<Resu
         running = multiply(&running, &z);
     }
     let mut inverse = invert(&running);
-    let mut answers = Vec::with_capacity(pending.len());
-    for (pending, (before, z, exceptional)) in pending.iter().zip(before).rev() {
-        let own = multiply(&inverse, &before);
-        inverse = multiply(&inverse, &z);
+    let mut keys = vec![[0; 64]; pending.len() * LANES];
+    for ((pending, (before, z, _)), keys) in pending.iter().zip(&before).zip(keys.chunks_mut(LANES)).rev() {
+        let own = multiply(&inverse, before);
+        inverse = multiply(&inverse, z);
         let own2 = square(&own);
         let x = canonical(&multiply(&pending.point.x, &own2));
         let y = canonical(&multiply(&pending.point.y, &multiply(&own2, &own)));
-        answers.push((keccak::accounts(&join(&x.0[0]), &join(&y.0[0])), pending.on_curve, exceptional));
+        write_keys(keys, &x, &y);
     }
-    for (group, (accounts, on_curve, exceptional)) in chunk.chunks(LANES).zip(answers.iter().rev()) {
-        for (lane, (digest, signature)) in group.iter().enumerate() {
-            out.push(if on_curve >> lane & 1 == 0 {
-                Err(CryptoError::InvalidSignature)
-            } else if exceptional >> lane & 1 == 1 {
-                standard::recover(digest, signature)
-            } else {
-                Ok(Address::from(accounts[lane]))
-            });
+    let mut accounts = vec![Address::ZERO; chunk.len()];
+    HashLanes::best().hash(
+        chunk.len(),
+        |index| &keys[index],
+        |index, hash| accounts[index] = Address::from_slice(&hash[12..]),
+    );
+    for (index, (digest, signature)) in chunk.iter().enumerate() {
+        let (group, lane) = (index / LANES, index % LANES);
+        out.push(if pending[group].on_curve >> lane & 1 == 0 {
+            Err(CryptoError::InvalidSignature)
+        } else if before[group].2 >> lane & 1 == 1 {
+            standard::recover(digest, signature)
+        } else {
+            Ok(accounts[index])
+        });
+    }
+}
+
+/// x and y of eight canonical points, big-endian: what an account is the hash of.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512ifma")]
+fn write_keys(keys: &mut [[u8; 64]], x: &Field<1>, y: &Field<1>) {
+    for (coordinate, start) in [(x, 0), (y, 32)] {
+        for (word, words) in join(&coordinate.0[0]).into_iter().rev().enumerate() {
+            let from = start + 8 * word;
+            for (key, word) in keys.iter_mut().zip(store(words)) {
+                key[from..from + 8].copy_from_slice(&word.to_be_bytes());
+            }
         }
     }
 }
