@@ -14,7 +14,7 @@ from hansa.io.clock import Clock
 from hansa.io.transport import Transport
 from hansa.io.worker import Worker
 from hansa.network.errors import InvalidFrame
-from hansa.network.frames import PAYLOAD_BYTES_MAX, FrameKind
+from hansa.network.frames import FrameKind
 from hansa.network.lanes import Lane
 from hansa.node.errors import native_code
 from hansa.types.order import HASH_BYTES
@@ -28,7 +28,7 @@ BUNDLE_BYTES = 256 * 1024
 BUNDLE_INTERVAL_S = 0.010
 REMIND_INTERVAL_S = 1.0  # expiry, and what the pool wants to send again
 OFFER_COUNT = 1_024  # pending transactions in one bundle for a peer that came
-OFFER_BUNDLES_MAX = 64
+OFFER_BYTES_MAX = 16 * 1024 * 1024  # offered at once; half of what the lane holds
 ADMISSION_BYTES_MAX = 8 * 1024 * 1024  # bundles of one peer that wait for admission
 
 
@@ -107,16 +107,18 @@ class Gossip:
 
     def _pending_now(self) -> list[bytes]:
         bundles: list[bytes] = []
-        cursor = 0
-        while len(bundles) < OFFER_BUNDLES_MAX:
+        cursor = size = 0
+        while size < OFFER_BYTES_MAX:
             cursor, hashes = self._chain.pending_hashes_since(cursor)
             if not hashes:
                 break
             waiting = [h for h in split_hashes(hashes) if self._chain.status_of(h)[0] == "pending"]
             for start in range(0, len(waiting), OFFER_COUNT):
+                if size >= OFFER_BYTES_MAX:
+                    break
                 bundle = self._chain.payload(b"".join(waiting[start : start + OFFER_COUNT]))
-                if len(bundle) <= PAYLOAD_BYTES_MAX:
-                    bundles.append(bundle)
+                bundles.append(bundle)
+                size += len(bundle)
         return bundles
 
     def _offer(self, peer: int, bundles: list[bytes]) -> None:

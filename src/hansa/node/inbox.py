@@ -5,6 +5,7 @@ go to a worker, for no step of the event loop may take long. A certificate consi
 by one before: a bounded memory of verified votes saves most of the work.
 """
 
+import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -26,7 +27,8 @@ log = logging.getLogger("hansa.node")
 WAITING_BYTES_MAX = 8 * 1024 * 1024  # messages of one peer not yet taken by the replica; beyond it it is not read
 MESSAGE_OVERHEAD_BYTES = 1_024  # what a small message takes once it is decoded
 MESSAGE_LANES = (Lane.VOTES, Lane.PROPOSALS, Lane.SYNC)  # what comes as transactions waits for its own admission
-CHECKED_AT_ONCE_MAX = 24  # signatures, about 50 us each
+CHECKED_AT_ONCE_MAX = 24  # signatures of one message, about 50 us each
+CHECKED_PER_TURN_MAX = 48  # signatures of all messages that one turn of the event loop brings
 VERIFIED_MAX = 65_536
 
 
@@ -80,6 +82,7 @@ class Inbox:
         self._push = push
         self._transport: Transport | None = None
         self.invalid: dict[int, int] = {}  # messages against the rules, by peer
+        self._checked = 0  # signatures in this turn of the event loop
         self._waiting: dict[int, deque[int]] = {}  # sizes of messages on their way to the replica, by peer
         self._waiting_bytes: dict[int, int] = {}  # their sum
 
@@ -92,9 +95,10 @@ class Inbox:
         try:
             message = decode_on_lane(payload, lane)
             unchecked = self._verifier.unverified(message)
-            if len(unchecked) > CHECKED_AT_ONCE_MAX:
+            if len(unchecked) > CHECKED_AT_ONCE_MAX or self._checked + len(unchecked) > CHECKED_PER_TURN_MAX:
                 self._check_elsewhere(peer, payload, message, unchecked)
                 return
+            self._note_checked(len(unchecked))
             self._verifier.check(unchecked)
         except (InvalidMessage, InvalidSignature) as error:
             self._refuse(peer, error)
@@ -102,6 +106,14 @@ class Inbox:
         self._verifier.remember(unchecked)
         self._count(peer, payload)
         self._push(ins.MessageIn(peer, message))
+
+    def _note_checked(self, count: int) -> None:
+        if count and not self._checked:
+            asyncio.get_running_loop().call_soon(self._begin_turn)
+        self._checked += count
+
+    def _begin_turn(self) -> None:
+        self._checked = 0
 
     def taken(self, peer: int) -> None:
         """The replica has taken a message of the peer."""

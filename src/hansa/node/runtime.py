@@ -9,7 +9,8 @@ work runs in workers and comes back as inputs. The table EFFECTS is the list of 
 | order      | proposals, bodies, fetched payloads: what a vote waits for       |
 | execute    | executing, sealing, importing blocks, in the order of the chain  |
 | admit      | bundles of other members, own bundles, expiry                    |
-| serve      | what other members ask for, many signatures at once              |
+| serve      | what other members ask for                                       |
+| verify     | messages with many signatures                                    |
 | checkpoint | writing the state beside everything else                         |
 """
 
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("hansa.node")
 
 TURN_MS = 2
-WORKERS = ("order", "execute", "admit", "serve", "checkpoint")
+WORKERS = ("order", "execute", "admit", "serve", "verify", "checkpoint")
 
 
 @dataclass(slots=True)
@@ -93,7 +94,7 @@ class Runtime:
             parts.votes, self._ledger.sync_blocks, self._on_durable, self._on_commit_failed
         )
         self.gossip = Gossip(self.chain, self._workers["admit"], self._ledger.pool_changed)
-        self.inbox = Inbox(parts.verifier, self._workers["serve"], self.push)
+        self.inbox = Inbox(parts.verifier, self._workers["verify"], self.push)
 
     # --- life
 

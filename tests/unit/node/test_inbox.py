@@ -14,6 +14,7 @@ from hansa.io.worker import Worker
 from hansa.network.lanes import Lane
 from hansa.node.inbox import (
     CHECKED_AT_ONCE_MAX,
+    CHECKED_PER_TURN_MAX,
     MESSAGE_LANES,
     VERIFIED_MAX,
     WAITING_BYTES_MAX,
@@ -128,6 +129,18 @@ async def test_many_signatures_are_checked_beside_the_loop() -> None:
     world.receive(Votes(bad), peer=2)
     await eventually(lambda: world.refused, DEADLINE_S, "the refusal")
     assert len(world.inputs) == 1
+    world.worker.close()
+
+
+async def test_one_turn_of_the_loop_checks_a_bounded_number_of_signatures() -> None:
+    world = World()
+    messages = [Votes((signed(1, height),)) for height in range(1, CHECKED_PER_TURN_MAX + 4)]
+    for message in messages:
+        world.receive(message)
+    assert len(world.inputs) == CHECKED_PER_TURN_MAX
+    await eventually(lambda: len(world.inputs) == len(messages), DEADLINE_S, "the rest")
+    world.receive(Votes((signed(2, 1),)))
+    assert len(world.inputs) == len(messages) + 1
     world.worker.close()
 
 
