@@ -6,9 +6,9 @@ from typing import Any
 
 from hansa.api.calls import encode_json, error_text
 from hansa.api.dispatch import Dispatcher
-from hansa.api.errors import InvalidParams, LimitExceeded, RequestRefused
+from hansa.api.errors import Busy, InvalidParams, LimitExceeded, RequestRefused
 from hansa.api.guard import Guard
-from hansa.api.options import BODY_BYTES_MAX, BODY_SECONDS_MAX
+from hansa.api.options import BODIES_BYTES_MAX, BODY_BYTES_MAX, BODY_SECONDS_MAX
 from hansa.api.websocket import serve_websocket
 from hansa.errors import HansaError
 from hansa.types.ports import NodeView
@@ -25,6 +25,24 @@ class Disconnected(Exception):
     """The client went away before its request was whole."""
 
 
+class _Room:
+    """What the bodies take that come in pieces, from their first byte to their answer."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def take(self, size: int) -> None:
+        """Take `size` bytes more.
+
+        Raises
+        ------
+        Busy: all bodies together would take more than BODIES_BYTES_MAX.
+        """
+        if self.taken + size > BODIES_BYTES_MAX:
+            raise Busy("too many large requests are under way", "send it again in a moment")
+        self.taken += size
+
+
 class Application:
     """One node's API as an ASGI application."""
 
@@ -32,6 +50,7 @@ class Application:
         self._node = node
         self._dispatcher = dispatcher
         self._guard = guard
+        self._room = _Room()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or one WebSocket connection."""
@@ -62,19 +81,29 @@ class Application:
             await self._post(scope, receive, send, extra)
 
     async def _post(self, scope: Scope, receive: Receive, send: Send, extra: list[tuple[bytes, bytes]]) -> None:
+        pieces: list[bytes] = []
+        try:
+            await self._answer_post(scope, receive, send, extra, pieces)
+        finally:
+            self._room.taken -= sum(map(len, pieces))
+
+    async def _answer_post(
+        self, scope: Scope, receive: Receive, send: Send, extra: list[tuple[bytes, bytes]], pieces: list[bytes]
+    ) -> None:
         try:
             async with asyncio.timeout(BODY_SECONDS_MAX):
-                body = await _read_body(scope, receive)
+                body = await _read_body(scope, receive, self._room, pieces)
         except LimitExceeded as error:
             await _reply(send, 413, error_text(error), [*extra, (b"connection", b"close")])
-            return
+        except Busy as error:
+            await _reply(send, 503, error_text(error), [*extra, (b"connection", b"close")])
         except TimeoutError:
             late = LimitExceeded(f"the body took more than {BODY_SECONDS_MAX:.0f} seconds", "send it faster")
             await _reply(send, 408, error_text(late), [*extra, (b"connection", b"close")])
-            return
         except Disconnected:
             return
-        await _reply(send, 200, await self._dispatcher.answer(body), extra)
+        else:
+            await _reply(send, 200, await self._dispatcher.answer(body), extra)
 
     async def _health(self, path: str, send: Send) -> None:
         status = self._node.status()
@@ -112,12 +141,13 @@ def _cors(origin: str | None) -> list[tuple[bytes, bytes]]:
     ]
 
 
-async def _read_body(scope: Scope, receive: Receive) -> bytes:
-    """The whole body.
+async def _read_body(scope: Scope, receive: Receive, room: _Room, pieces: list[bytes]) -> bytes:
+    """The whole body. Where it comes in several, `pieces` are those that took room, which the caller gives back.
 
     Raises
     ------
     LimitExceeded: it is announced or grows larger than BODY_BYTES_MAX.
+    Busy: no room.
     Disconnected: the client went away.
     """
     for name, value in scope["headers"]:
@@ -129,15 +159,16 @@ async def _read_body(scope: Scope, receive: Receive) -> bytes:
         if len(body) > BODY_BYTES_MAX:
             raise _too_large()
         return body
-    pieces: list[bytes] = []
     size = 0
     while True:
         if message["type"] != "http.request":
             raise Disconnected
-        pieces.append(message.get("body", b""))
-        size += len(pieces[-1])
+        piece = message.get("body", b"")
+        size += len(piece)
         if size > BODY_BYTES_MAX:
             raise _too_large()
+        room.take(len(piece))
+        pieces.append(piece)
         if not message.get("more_body", False):
             return b"".join(pieces)
         message = await receive()

@@ -9,6 +9,7 @@ from hansa.api.errors import UnsafeListen
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 BODY_BYTES_MAX = 5 * 1024 * 1024  # as in the native parser
+BODIES_BYTES_MAX = 256 * 1024 * 1024  # of all HTTP bodies that come in pieces, until they are answered
 HEADER_BYTES_MAX = 16 * 1024  # request line and headers of one request
 BODY_SECONDS_MAX = 30.0  # from the headers to the end of the body
 CONNECTIONS_MAX = 1_024

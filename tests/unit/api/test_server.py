@@ -13,10 +13,12 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from hansa.api import ApiOptions, ApiServer
+from hansa.api import asgi as asgi_room
 from hansa.api import server as server_room
 from hansa.api import websocket as websocket_room
 from hansa.api.errors import PortTaken
 from hansa.api.options import BODY_BYTES_MAX, HEADER_BYTES_MAX
+from tests.waiting import eventually
 
 from .fake_node import FakeNode, FakeRpc
 
@@ -146,6 +148,23 @@ async def test_a_method_name_in_escapes_is_not_run_on_the_event_loop(
     assert (await served.post(body))[2]["result"] == [1]
     assert threads[0].startswith("rpc-read")
     assert served.node.kicks == 1
+
+
+async def test_large_bodies_together_are_bounded(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asgi_room, "BODIES_BYTES_MAX", 3 << 20)
+    room = served.server._application._room
+    text = call("native_echo", "x" * (2 << 20))
+    head = f"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(text)}\r\n\r\n".encode()
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.server.port)
+    writer.write(head + text[:-1])
+    await eventually(lambda: room.taken >= len(text) - 1, 20, "the first body")
+    status, _, answer = await served.exchange(head + text)
+    assert (status, json.loads(answer)["error"]["code"]) == (503, -32005)
+    writer.write(text[-1:])
+    assert b" 200 " in await reader.readline()
+    writer.close()
+    await eventually(lambda: room.taken == 0, 20, "room again")
+    assert (await served.exchange(head + text))[0] == 200
 
 
 async def test_other_paths_and_verbs_are_told_what_to_do(served: Served) -> None:
