@@ -23,6 +23,17 @@ def test_timeouts_are_bounded_on_both_sides() -> None:
         assert compute_view_timeout_ms(state) == timeout
 
 
+def test_one_block_that_waited_out_a_fault_is_soon_forgotten() -> None:
+    stage = Stage(traitors=(1,))
+    one = lead_first(stage)
+    state = stage.actors[2].state
+    stage.now_ms += 60_000
+    share(stage, PREPARE, one, (0, 1, 2), (0, 2))
+    share(stage, COMMIT, one, (0, 1, 2), (2,))
+    assert state.latency_p99_ms == 1_000
+    assert compute_view_timeout_ms(state) == 4_000
+
+
 def test_failed_views_make_the_next_one_longer_up_to_the_cap() -> None:
     state = Stage().actors[0].state
     timeouts = []

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hansa.consensus.config import RECENT_HEIGHTS
+from hansa.consensus.config import RECENT_HEIGHTS, VIEW_TIMEOUT_MAX_MS
 from hansa.consensus.effects import Execute, PruneVotes, Seal, SignVote
 from hansa.consensus.inputs import Executed, Synced
 from hansa.consensus.pbft.blocks import (
@@ -93,19 +93,22 @@ def _link_commit(state: PbftState) -> None:
 
 
 def _measure(state: PbftState, order_hash: bytes) -> None:
-    """Follow the 99th percentile of commit latency: up fast, down slowly."""
+    """Follow the 99th percentile of commit latency: up fast, down slowly.
+
+    A block that waited out a fault says little about the next one, and more than the longest timeout nothing at all.
+    """
     entry = state.entries[order_hash]
     if entry.block.view != state.view or entry.latency_counted:
         return
     entry.latency_counted = True
-    sample = state.now_ms - entry.seen_ms
+    sample = min(state.now_ms - entry.seen_ms, VIEW_TIMEOUT_MAX_MS // 4)
     known = state.latency_p99_ms
     if known is None:
         state.latency_p99_ms = sample
     elif sample > known:
-        state.latency_p99_ms = known + (sample - known + 1) // 2
+        state.latency_p99_ms = known + (sample - known + 3) // 4
     else:
-        state.latency_p99_ms = known - (known - sample) // 64
+        state.latency_p99_ms = known - (known - sample + 31) // 32
 
 
 def _execute(state: PbftState) -> None:
