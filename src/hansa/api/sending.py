@@ -101,9 +101,9 @@ class SendGate:
 class ReceiptHold:
     """Asks again, as blocks are sealed, for receipts of transactions that are under way.
 
-    Some clients (ethers 6) ask once after sending, keep "no receipt yet" for 250 ms and then wait for the *next* block. On
-    an idle alliance the only block falls into those 250 ms and no next one comes, so they would wait for ever. Holding "no
-    receipt yet" back for a little longer than they keep it ends that, and saves everybody a poll.
+    Some clients (ethers 6) ask once after sending, keep "no receipt yet" for 250 ms and then wait for the *next* block.
+    On an idle alliance the only block falls into those 250 ms and no next one comes: they would wait for ever. Holding
+    "no receipt yet" back for a little longer than they keep it ends that, and saves everybody a poll.
     """
 
     def __init__(self, node: NodeView) -> None:
