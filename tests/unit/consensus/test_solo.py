@@ -72,6 +72,17 @@ def test_work_becomes_a_sealed_block() -> None:
     assert isinstance(effects[2], AskProposal)  # what was told about work still stands
 
 
+def test_a_transaction_that_left_the_pool_costs_the_proposal_and_no_more() -> None:
+    bench = Bench()
+    bench.feed(WorkPending(True))
+    (check,) = bench.propose(2)
+    assert isinstance(check, CheckBody)
+    effects = bench.feed(BodyChecked(check.order_hash, False, missing=b"t" * 32))
+    assert [type(effect) for effect in effects] == [AskProposal]
+    assert bench.solo.halted is None
+    assert isinstance(bench.propose(1)[0], CheckBody)
+
+
 def test_no_work_no_block() -> None:
     bench = Bench()
     assert not bench.feed(WorkPending(False))

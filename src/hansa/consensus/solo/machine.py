@@ -136,6 +136,9 @@ class Solo:
     def _on_body_checked(self, answer: BodyChecked) -> None:
         if self._block is None or answer.order_hash != self._block[0]:
             return
+        if answer.missing:  # the pool moved under the proposal: `_ask` asks again
+            self._block = None
+            return
         if not answer.ok:
             self._halt("CONSENSUS-13", f"an own proposal is invalid: {answer.reason}", "report this as a bug")
             return
