@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from hansa.api.errors import FilterNotFound, LimitExceeded
-from hansa.api.options import FILTER_IDLE_SECONDS_MAX, FILTERS_MAX
+from hansa.api.options import CRITERIA_BYTES_MAX, FILTER_IDLE_SECONDS_MAX, FILTERS_MAX
 
 
 class FilterKind(Enum):
@@ -78,6 +78,19 @@ class FilterStore:
         oldest = self._clock() - FILTER_IDLE_SECONDS_MAX
         for name in [name for name, one in self._filters.items() if one.used_at < oldest]:
             del self._filters[name]
+
+
+def encode_criteria(criteria: dict[str, Any]) -> bytes:
+    """The JSON of a filter object that is kept.
+
+    Raises
+    ------
+    LimitExceeded: more than CRITERIA_BYTES_MAX.
+    """
+    text = msgspec.json.encode(criteria)
+    if len(text) > CRITERIA_BYTES_MAX:
+        raise LimitExceeded(f"the filter takes {len(text)} bytes", f"send at most {CRITERIA_BYTES_MAX}")
+    return text
 
 
 def changes_criteria(one: Filter, head: int) -> bytes | None:

@@ -1,5 +1,6 @@
 """Methods about the running node: peers, syncing, filters, subscriptions, waiting sends, validators."""
 
+import asyncio
 import time
 from typing import Any
 
@@ -8,7 +9,7 @@ import msgspec
 from hansa.api.calls import Params, encode_json, parse_bytes, parse_quantity
 from hansa.api.context import Context
 from hansa.api.errors import CoreRefusal, InvalidParams, NonceGap, SendTimeout
-from hansa.api.filters import FilterKind, changes_criteria
+from hansa.api.filters import FilterKind, changes_criteria, encode_criteria
 from hansa.api.options import SEND_SYNC_MS_DEFAULT, SEND_SYNC_MS_MAX
 from hansa.types.ports import ValidatorInfo
 
@@ -38,12 +39,12 @@ async def new_filter(context: Context, params: Params) -> Any:
 
     Raises
     ------
-    InvalidParams: the filter is no object.
+    InvalidParams: the filter is no object. LimitExceeded: it is too large.
     """
     criteria = params[0] if params else None
     if not isinstance(criteria, dict):
         raise InvalidParams("invalid argument 0 (Filter): not an object")
-    context.node.rpc.log_events(0, encode_json(criteria))  # raises for a malformed one
+    context.node.rpc.log_events(0, encode_criteria(criteria))  # raises for a malformed one
     head: int = context.node.chain.head()[0]
     return context.filters.install(FilterKind.LOGS, head, criteria)
 
@@ -67,7 +68,7 @@ async def filter_changes(context: Context, params: Params) -> Any:
     head: int = context.node.chain.head()[0]
     if one.kind is FilterKind.LOGS:
         criteria = changes_criteria(one, head)
-        return [] if criteria is None else msgspec.Raw(context.core("eth_getLogs", msgspec.Raw(criteria)))
+        return [] if criteria is None else await _find_logs(context, msgspec.Raw(criteria))
     first = min(one.cursor, head) + 1
     one.cursor = head
     hashes_of = (context.node.chain.sealed_hash(number) for number in range(max(first, head - 4_095), head + 1))
@@ -84,7 +85,12 @@ async def filter_logs(context: Context, params: Params) -> Any:
     one = context.filters.get(_filter_id(params))
     if one.kind is not FilterKind.LOGS:
         raise InvalidParams("this filter is not for logs", "poll it with eth_getFilterChanges")
-    return msgspec.Raw(context.core("eth_getLogs", one.criteria))
+    return await _find_logs(context, one.criteria)
+
+
+async def _find_logs(context: Context, criteria: Any) -> msgspec.Raw:
+    """A range may take long: beside the event loop."""
+    return msgspec.Raw(await asyncio.to_thread(context.core, "eth_getLogs", criteria))
 
 
 async def uninstall_filter(context: Context, params: Params) -> Any:

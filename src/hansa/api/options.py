@@ -22,6 +22,7 @@ REQUESTS_IN_FLIGHT_MAX = 64  # of one WebSocket connection
 QUEUE_MESSAGES_MAX = 4_096  # not yet taken by a WebSocket client
 QUEUE_BYTES_MAX = 64 * 1024 * 1024  # of the same; beyond it the client is dropped
 QUEUES_BYTES_MAX = 256 * 1024 * 1024  # of all clients together; beyond it whoever gets the next message is dropped
+CRITERIA_BYTES_MAX = 64 * 1024  # of one filter or subscription for logs, as JSON
 FILTERS_MAX = 1_024
 FILTER_IDLE_SECONDS_MAX = 300.0
 SEND_SYNC_MS_DEFAULT = 2_000

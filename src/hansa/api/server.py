@@ -187,6 +187,7 @@ def _config(application: Application, options: ApiOptions) -> uvicorn.Config:
         lifespan="off",
         interface="asgi3",
         log_config=None,
+        log_level="error",  # what clients do wrong is told to them; whoever fills the log fills the disk
         access_log=False,
         proxy_headers=False,
         server_header=False,

@@ -9,9 +9,8 @@ import secrets
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-import msgspec
-
 from hansa.api.errors import InvalidParams, LimitExceeded
+from hansa.api.filters import encode_criteria
 from hansa.api.options import SUBSCRIPTIONS_MAX, SUBSCRIPTIONS_TOTAL_MAX
 from hansa.types.ports import NodeView
 
@@ -86,7 +85,7 @@ class Hub:
         Raises
         ------
         InvalidParams: an unknown kind or a malformed filter.
-        LimitExceeded: too many subscriptions.
+        LimitExceeded: too many subscriptions, or too large a filter.
         """
         group = self._by_kind.get(kind) if isinstance(kind, str) else None
         if group is None:
@@ -96,7 +95,7 @@ class Hub:
             raise LimitExceeded("too many subscriptions", f"at most {SUBSCRIPTIONS_MAX} on one connection")
         criteria = b""
         if kind == "logs":
-            criteria = msgspec.json.encode(self._check_criteria(extra))
+            criteria = self._check_criteria(extra)
         if kind == "newPendingTransactions" and not group:
             self._pool_cursor = self._node.chain.pending_hashes_since(-1)[0]
         name = hex(secrets.randbits(126) | 1 << 126)
@@ -122,12 +121,12 @@ class Hub:
         for group in self._by_kind.values():
             yield from group.values()
 
-    def _check_criteria(self, extra: Any) -> dict[str, Any]:
+    def _check_criteria(self, extra: Any) -> bytes:
         if extra is not None and not isinstance(extra, dict):
             raise InvalidParams("invalid argument 1 (Filter): not an object")
         # Subscriptions follow the head; a range has no meaning for them.
-        criteria = {key: value for key, value in (extra or {}).items() if key in ("address", "topics")}
-        self._node.rpc.log_events(0, msgspec.json.encode(criteria))  # raises for a malformed one
+        criteria = encode_criteria({key: value for key, value in (extra or {}).items() if key in ("address", "topics")})
+        self._node.rpc.log_events(0, criteria)  # raises for a malformed one
         return criteria
 
     async def _watch_blocks(self) -> None:

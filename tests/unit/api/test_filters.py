@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from hansa.api.errors import FilterNotFound, LimitExceeded
-from hansa.api.filters import FilterKind, FilterStore, changes_criteria
-from hansa.api.options import FILTER_IDLE_SECONDS_MAX, FILTERS_MAX
+from hansa.api.filters import FilterKind, FilterStore, changes_criteria, encode_criteria
+from hansa.api.options import CRITERIA_BYTES_MAX, FILTER_IDLE_SECONDS_MAX, FILTERS_MAX
 
 
 class Clock:
@@ -68,3 +68,9 @@ def test_changes_cover_the_blocks_since_the_last_look() -> None:
 
 def test_blocks_taken_back_count_as_new_when_they_come_again() -> None:
     assert criteria_of(9, 4) is None
+
+
+def test_a_filter_that_is_kept_is_bounded() -> None:
+    assert encode_criteria({"address": "0x00"}) == b'{"address":"0x00"}'
+    with pytest.raises(LimitExceeded):
+        encode_criteria({"address": "0x" + "0" * CRITERIA_BYTES_MAX})
