@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from hansa.consensus.errors import CorruptVoteLog, ForeignVoteLog, LostVoteLog
-from hansa.consensus.values import VoteRecord, VoteType
+from hansa.consensus.values import VoteRecord, VoteType, decode_context, encode_context
 from hansa.types.order import HASH_BYTES
 
 BLOCK_BYTES = 4096
@@ -138,6 +138,8 @@ def retained_records(records: Iterable[VoteRecord], below_height: int) -> list[V
     """Return what a fresh segment must keep: everything at `below_height` or above, and whatever the marks rest on.
 
     The highest vote of each type, and the first PREPARE of the last view with its proof, stay whatever their height.
+    What proved earlier views goes: a restart begins in the last one, and what many view changes leave must still fit
+    into one frame.
     """
     kept: list[VoteRecord] = []
     marks: dict[VoteType, VoteRecord] = {}
@@ -148,13 +150,25 @@ def retained_records(records: Iterable[VoteRecord], below_height: int) -> list[V
         marks[vote.type] = record  # votes of a type are logged in ascending order
         if vote.type is VoteType.PREPARE and (first_prepare is None or first_prepare.signed.vote.view < vote.view):
             first_prepare = record
+    last_view = max((mark.signed.vote.view for mark in map(marks.get, _VIEW_VOTES) if mark is not None), default=0)
     anchors = {id(record) for record in (*marks.values(), first_prepare) if record is not None}
     for record in records:
         vote = record.signed.vote
         is_old = vote.height < below_height or vote.type is VoteType.VIEW_CHANGE
         if not is_old or id(record) in anchors:
-            kept.append(record)
+            is_past = vote.type in _VIEW_VOTES and vote.view < last_view
+            kept.append(_without_proof(record) if is_past else record)
     return kept
+
+
+_VIEW_VOTES = (VoteType.PREPARE, VoteType.PROPOSE)
+
+
+def _without_proof(record: VoteRecord) -> VoteRecord:
+    context = decode_context(record.context)
+    if context.proof is None:
+        return record
+    return VoteRecord(record.signed, encode_context(msgspec.structs.replace(context, proof=None)))
 
 
 _LOST_CURE = (

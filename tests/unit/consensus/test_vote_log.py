@@ -5,7 +5,16 @@ from random import Random
 import pytest
 
 from hansa.consensus.errors import CorruptVoteLog, ForeignVoteLog, LostVoteLog
-from hansa.consensus.values import SignedVote, Vote, VoteContext, VoteRecord, VoteType, encode_context
+from hansa.consensus.values import (
+    QuorumCertificate,
+    SignedVote,
+    Vote,
+    VoteContext,
+    VoteRecord,
+    VoteType,
+    decode_context,
+    encode_context,
+)
 from hansa.consensus.vote_log import (
     BLOCK_BYTES,
     BirthRecord,
@@ -175,3 +184,14 @@ def test_pruning_keeps_recent_heights_and_every_mark() -> None:
 def test_a_fresh_segment_hands_the_kept_records_over() -> None:
     data, _ = first_frame(BIRTH, PREPARES)
     assert list(recover_segment(data + TAIL).records) == PREPARES
+
+
+def test_what_proved_earlier_views_is_not_handed_over() -> None:
+    proof = QuorumCertificate(VoteType.PREPARE, 0, 1, 9, b"\1" * 32, tuple((i, b"s" * 64) for i in range(67)))
+    context = encode_context(VoteContext(9, b"\2" * 32, proof))
+    records = [record(VoteType.PREPARE, view, 10, context) for view in range(1, 400)]
+    kept = retained_records(records, 5)
+    assert [r.signed for r in kept] == [r.signed for r in records]
+    assert {decode_context(r.context) for r in kept[:-1]} == {VoteContext(9, b"\2" * 32)}
+    assert kept[-1] == records[-1]
+    first_frame(BIRTH, kept)
