@@ -1,5 +1,7 @@
 //! What an account is.
 
+use std::sync::Arc;
+
 use alloy_primitives::{B256, KECCAK256_EMPTY, U256};
 use alloy_rlp::Encodable;
 
@@ -39,7 +41,7 @@ impl AccountInfo {
 pub(crate) struct AccountLeaf {
     nonce: u64,
     balance: U256,
-    contract: Option<Box<Contract>>,
+    contract: Option<Arc<Contract>>,
 }
 
 #[derive(Debug, Clone)]
@@ -51,7 +53,7 @@ struct Contract {
 impl AccountLeaf {
     pub(crate) fn new(info: &AccountInfo, storage: Trie<U256>) -> Self {
         let plain = !info.has_code() && storage.is_empty();
-        let contract = (!plain).then(|| Box::new(Contract { code_hash: info.code_hash, storage }));
+        let contract = (!plain).then(|| Arc::new(Contract { code_hash: info.code_hash, storage }));
         Self { nonce: info.nonce, balance: info.balance, contract }
     }
 
@@ -65,7 +67,7 @@ impl AccountLeaf {
     }
 
     pub(crate) fn into_storage(self) -> Trie<U256> {
-        self.contract.map_or_else(Trie::new, |contract| contract.storage)
+        self.contract.map_or_else(Trie::new, |contract| Arc::unwrap_or_clone(contract).storage)
     }
 
     pub(crate) fn storage_root(&self) -> B256 {
@@ -83,6 +85,11 @@ impl LeafValue for AccountLeaf {
         self.balance.encode(out);
         self.storage_root().encode(out);
         code_hash.encode(out);
+    }
+
+    /// The storage tries of all changed accounts are hashed together.
+    fn prepare<'a>(values: impl Iterator<Item = &'a Self>) {
+        Trie::settle(values.filter_map(Self::storage));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256};
 use alloy_trie::EMPTY_ROOT_HASH;
-use hansa_crypto::keccak256;
+use hansa_crypto::{HashLanes, keccak256};
 
 use crate::account::AccountLeaf;
 use crate::codes::Codes;
@@ -44,8 +44,13 @@ impl WorldState {
     /// Takes over the values of a diff.
     pub fn apply(&mut self, diff: &StateDiff) {
         self.codes.extend(diff.codes().iter());
-        self.accounts
-            .update(diff.accounts().iter().map(|(address, change)| (keccak256(address), change)).collect());
+        let accounts = diff.accounts();
+        let keys = hash_each(accounts.len(), |index| accounts[index].0.as_slice());
+        let mut slots = hash_slots(accounts).into_iter();
+        let changes = keys.into_iter().zip(accounts).map(|(key, (_, diff))| {
+            (key, HashedDiff { diff, slots: slots.by_ref().take(diff.storage.len()).collect() })
+        });
+        self.accounts.update(changes.collect());
     }
 
     /// The state root. Hashes what changed since the last call, once for all clones that share it.
@@ -124,16 +129,22 @@ impl StateStore for WorldState {
     }
 }
 
-impl Change<AccountLeaf> for &AccountDiff {
+/// The changes of an account with the hashes of its slots' numbers, in the order of the slots.
+struct HashedDiff<'a> {
+    diff: &'a AccountDiff,
+    slots: Vec<B256>,
+}
+
+impl Change<AccountLeaf> for HashedDiff<'_> {
     fn apply(self, old: Option<AccountLeaf>) -> Option<AccountLeaf> {
-        let info = self.info.as_ref()?;
+        let info = self.diff.info.as_ref()?;
         let mut storage = match old {
-            Some(leaf) if !self.storage_wiped => leaf.into_storage(),
+            Some(leaf) if !self.diff.storage_wiped => leaf.into_storage(),
             _ => Trie::new(),
         };
-        if !self.storage.is_empty() {
-            let slots = self.storage.iter();
-            storage.update(slots.map(|(slot, value)| (hash_slot(*slot), stored(*value))).collect());
+        if !self.slots.is_empty() {
+            let values = self.diff.storage.iter().map(|(_, value)| stored(*value));
+            storage.update(self.slots.into_iter().zip(values).collect());
         }
         Some(AccountLeaf::new(info, storage))
     }
@@ -162,4 +173,17 @@ fn stored(value: U256) -> Option<U256> {
 
 fn hash_slot(slot: U256) -> B256 {
     keccak256(slot.to_be_bytes::<32>())
+}
+
+/// The hashed numbers of all changed slots, account by account.
+fn hash_slots(accounts: &[(Address, AccountDiff)]) -> Vec<B256> {
+    let slots = accounts.iter().flat_map(|(_, diff)| &diff.storage);
+    let numbers: Vec<[u8; 32]> = slots.map(|(slot, _)| slot.to_be_bytes()).collect();
+    hash_each(numbers.len(), |index| &numbers[index])
+}
+
+fn hash_each<'a>(count: usize, input: impl Fn(usize) -> &'a [u8]) -> Vec<B256> {
+    let mut hashes = vec![B256::ZERO; count];
+    HashLanes::best().hash(count, input, |index, hash| hashes[index] = hash);
+    hashes
 }

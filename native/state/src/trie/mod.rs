@@ -5,7 +5,11 @@
 //! Each node keeps its RLP reference once computed, so a root costs the changed nodes only.
 //! An extension node is not a node of its own here but the prefix of the branch below it.
 //!
-//! * [`node`]: the nodes and how they are encoded.
+//! * [`node`]: the nodes and what a branch holds of its children.
+//! * [`rlp`], [`reference`]: how they are encoded, and how a parent names them.
+//! * [`shared`]: counted pointers to branches, made for copying them.
+//! * [`warm`]: asking for memory before it is needed.
+//! * [`hash`]: the references of all changed nodes, level by level.
 //! * [`update`]: applying a sorted batch of changes.
 //! * [`read`]: look-up, iteration in key order, proofs.
 //!
@@ -13,18 +17,22 @@
 //! Yellow paper, appendix D. Keys of equal length never end inside a branch, so branches here have
 //! no value of their own.
 
+mod hash;
 pub mod node;
 pub mod read;
+mod reference;
+mod rlp;
+mod shared;
 pub mod update;
+mod warm;
 
 use std::sync::Arc;
 
 use alloy_primitives::B256;
 use alloy_trie::EMPTY_ROOT_HASH;
-use hansa_crypto::{keccak256, workers};
 
 pub use node::LeafValue;
-use node::{Child, Reference};
+use node::Node;
 pub use read::Leaves;
 pub use update::Change;
 
@@ -34,7 +42,7 @@ const PARALLEL_CHANGES_MIN: usize = 256;
 /// One version of a trie. Cloning costs one reference count.
 #[derive(Debug)]
 pub struct Trie<V> {
-    root: Option<Child<V>>,
+    root: Option<Arc<Node<V>>>,
 }
 
 impl<V> Clone for Trie<V> {
@@ -64,26 +72,15 @@ impl<V: LeafValue> Trie<V> {
     /// keeps what is computed here for all its holders.
     pub fn root(&self) -> B256 {
         let Some(root) = &self.root else { return EMPTY_ROOT_HASH };
-        if let Child::Branch(branch) = root
-            && !branch.is_hashed()
-        {
-            hash_children_in_parallel(branch);
-        }
-        match root.reference(0, &mut Vec::new()) {
-            Reference::Hash(hash) => hash,
-            Reference::Embedded(embedded) => keccak256(embedded.as_slice()),
-        }
+        Self::settle(std::iter::once(self));
+        root.as_child().reference(0).root()
     }
-}
 
-/// Spreads the children of a changed root over the worker pool; a no-op with one worker.
-fn hash_children_in_parallel<V: LeafValue>(root: &Arc<node::Branch<V>>) {
-    if workers::threads_in_force() < 2 {
-        return;
+    /// Brings the hashes of several tries up to date together.
+    pub(crate) fn settle<'a>(tries: impl Iterator<Item = &'a Self>)
+    where
+        V: 'a,
+    {
+        hash::settle(tries.filter_map(|trie| trie.root.as_deref()).filter(|root| !root.is_settled()));
     }
-    let dirty: Vec<&Child<V>> = root.children().iter().filter(|child| child.is_changed_branch()).collect();
-    let depth = root.prefix().len() + 1;
-    workers::map(dirty, |child| {
-        child.reference(depth, &mut Vec::new());
-    });
 }

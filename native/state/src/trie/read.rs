@@ -3,20 +3,22 @@
 use alloy_primitives::{B256, Bytes};
 
 use super::Trie;
-use super::node::{Child, LeafValue, Reference, encode_branch, encode_extension, encode_leaf, nibble};
+use super::node::{Child, LeafValue, Node, nibble};
+use super::reference::{HASHED_MIN, Reference};
+use super::rlp::{encode_branch, encode_extension, encode_leaf};
 
 impl<V: LeafValue> Trie<V> {
     /// The value of a key.
     pub fn get(&self, key: &B256) -> Option<&V> {
-        let mut node = self.root.as_ref()?;
+        let mut node = self.top()?;
         let mut depth = 0;
         loop {
             match node {
                 Child::Leaf(leaf) => return (leaf.key == *key).then_some(&leaf.value),
-                Child::Branch(branch) => {
+                Child::Branch(link) => {
                     // The prefix need not be compared: the leaf at the end decides.
-                    depth += branch.prefix().len();
-                    node = branch.child(nibble(key, depth))?;
+                    depth += link.branch.prefix.len();
+                    node = link.branch.child(nibble(key, depth))?;
                     depth += 1;
                 }
             }
@@ -25,27 +27,28 @@ impl<V: LeafValue> Trie<V> {
 
     /// All keys and values, in key order.
     pub fn iter(&self) -> Leaves<'_, V> {
-        Leaves { stack: self.root.iter().collect() }
+        Leaves { stack: self.top().into_iter().collect() }
     }
 
     /// The nodes from the root towards a key, as RLP: proof of its value or of its absence. Nodes
     /// embedded in their parent are not listed again. Empty for an empty trie.
     pub fn proof(&self, key: &B256) -> Vec<Bytes> {
         let mut nodes = Vec::new();
-        let mut next = self.root.as_ref();
+        let mut next = self.top();
         let mut depth = 0;
         while let Some(node) = next {
             next = match node {
                 Child::Leaf(leaf) => {
                     let mut encoded = Vec::new();
-                    encode_leaf(leaf, depth, &mut encoded);
+                    encode_leaf(leaf, depth, &mut Vec::new(), &mut encoded);
                     push_node(encoded, &mut nodes);
                     None
                 }
-                Child::Branch(branch) => {
+                Child::Branch(link) => {
+                    let branch = &link.branch;
                     let mut own = Vec::new();
                     encode_branch(branch, depth, &mut own);
-                    let prefix = branch.prefix();
+                    let prefix = &branch.prefix;
                     if !prefix.is_empty() {
                         let mut extension = Vec::new();
                         encode_extension(prefix, &Reference::of(&own), &mut extension);
@@ -66,11 +69,16 @@ impl<V: LeafValue> Trie<V> {
         }
         nodes
     }
+
+    /// The node at the top.
+    fn top(&self) -> Option<Child<'_, V>> {
+        self.root.as_deref().map(Node::as_child)
+    }
 }
 
 /// A node stands in a proof when its parent names it by hash, and the root always.
 fn push_node(encoded: Vec<u8>, nodes: &mut Vec<Bytes>) {
-    if nodes.is_empty() || encoded.len() >= 32 {
+    if nodes.is_empty() || encoded.len() >= HASHED_MIN {
         nodes.push(encoded.into());
     }
 }
@@ -78,7 +86,7 @@ fn push_node(encoded: Vec<u8>, nodes: &mut Vec<Bytes>) {
 /// Iterates over a trie in key order.
 #[derive(Debug)]
 pub struct Leaves<'a, V> {
-    stack: Vec<&'a Child<V>>,
+    stack: Vec<Child<'a, V>>,
 }
 
 impl<'a, V> Iterator for Leaves<'a, V> {
@@ -88,7 +96,9 @@ impl<'a, V> Iterator for Leaves<'a, V> {
         loop {
             match self.stack.pop()? {
                 Child::Leaf(leaf) => return Some((&leaf.key, &leaf.value)),
-                Child::Branch(branch) => self.stack.extend(branch.children().iter().rev()),
+                Child::Branch(link) => {
+                    self.stack.extend(link.branch.children().rev().map(|(_, child)| child))
+                }
             }
         }
     }

@@ -1,11 +1,13 @@
 //! Applying a sorted batch of changes: one walk over the changed paths.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use alloy_primitives::B256;
 use hansa_crypto::workers;
 
-use super::node::{Branch, Child, KEY_NIBBLES, Leaf, LeafValue, Slots, empty_slots, nibble};
+use super::node::{Branch, KEY_NIBBLES, Leaf, LeafValue, Link, Node, nibble};
+use super::shared::Shared;
+use super::warm::{WALKS_MAX, WALKS_MIN, warm};
 use super::{PARALLEL_CHANGES_MIN, Trie};
 
 /// What becomes of a value.
@@ -38,7 +40,8 @@ impl<V: LeafValue> Trie<V> {
         while !rest.is_empty() {
             let end = 1 + rest.windows(2).position(|pair| pair[0].0 == pair[1].0).unwrap_or(rest.len() - 1);
             let (round, later) = rest.split_at_mut(end);
-            self.root = update(self.root.take(), 0, round);
+            let root = self.root.take().map(Arc::unwrap_or_clone);
+            self.root = update(root, 0, round).map(Arc::new);
             rest = later;
         }
     }
@@ -46,127 +49,184 @@ impl<V: LeafValue> Trie<V> {
 
 /// Applies distinct sorted changes below `depth` nibbles.
 fn update<V: LeafValue, C: Change<V>>(
-    node: Option<Child<V>>,
+    node: Option<Node<V>>,
     depth: usize,
     items: &mut [Item<C>],
-) -> Option<Child<V>> {
+) -> Option<Node<V>> {
     match node {
         None => build(depth, items),
-        Some(Child::Leaf(leaf)) => update_leaf(leaf, depth, items),
-        Some(Child::Branch(branch)) => update_branch(branch, depth, items),
+        Some(Node::Leaf(leaf)) => update_leaf(leaf, depth, items),
+        Some(Node::Branch(mut link)) => match update_branch(&mut link, depth, items) {
+            Left::Branch => Some(Node::Branch(link)),
+            Left::Leaf(leaf) => Some(Node::Leaf(leaf)),
+            Left::Nothing => None,
+        },
     }
 }
 
 /// A subtree of nothing but the changes.
-fn build<V: LeafValue, C: Change<V>>(depth: usize, items: &mut [Item<C>]) -> Option<Child<V>> {
+fn build<V: LeafValue, C: Change<V>>(depth: usize, items: &mut [Item<C>]) -> Option<Node<V>> {
     match items {
         [] => None,
         [(key, change)] => {
             let value = change.take().and_then(|change| change.apply(None))?;
-            Some(Child::Leaf(Arc::new(Leaf::new(*key, value))))
+            Some(Node::Leaf(Leaf::new(*key, value)))
         }
         [first, .., last] => {
             let fork = common_end(&first.0, &last.0, depth);
-            let prefix = nibbles(&first.0, depth, fork);
-            let slots = descend(empty_slots(), fork, items);
-            finish(prefix, slots)
+            let mut branch = Branch::empty(nibbles(&first.0, depth, fork));
+            descend(&mut branch, fork, items);
+            finish(branch)
         }
     }
 }
 
 fn update_leaf<V: LeafValue, C: Change<V>>(
-    leaf: Arc<Leaf<V>>,
+    leaf: Leaf<V>,
     depth: usize,
     items: &mut [Item<C>],
-) -> Option<Child<V>> {
+) -> Option<Node<V>> {
     if let [(key, change)] = items
         && *key == leaf.key
     {
-        let old = match Arc::try_unwrap(leaf) {
-            Ok(own) => own.value,
-            Err(shared) => shared.value.clone(),
-        };
-        let value = change.take().and_then(|change| change.apply(Some(old)))?;
-        return Some(Child::Leaf(Arc::new(Leaf::new(*key, value))));
+        let value = change.take().and_then(|change| change.apply(Some(leaf.value)))?;
+        return Some(Node::Leaf(Leaf::new(*key, value)));
     }
     let Some(fork) = fork_of(items, depth, |key, from| common_end(key, &leaf.key, from)) else {
-        return Some(Child::Leaf(leaf));
+        return Some(Node::Leaf(leaf));
     };
-    let prefix = nibbles(&leaf.key, depth, fork);
-    let place = nibble(&leaf.key, fork);
-    let mut slots = empty_slots();
-    slots[usize::from(place)] = Some(Child::Leaf(Leaf::moved(leaf)));
-    finish(prefix, descend(slots, fork, items))
+    let mut branch = Branch::empty(nibbles(&leaf.key, depth, fork));
+    branch.put(nibble(&leaf.key, fork), Node::Leaf(leaf.moved()));
+    descend(&mut branch, fork, items);
+    finish(branch)
 }
 
+/// What is left of a branch that was changed in its place.
+enum Left<V> {
+    /// A branch, in the same place.
+    Branch,
+    /// One leaf, to be put in its place.
+    Leaf(Leaf<V>),
+    Nothing,
+}
+
+/// Changes a branch where it hangs: in place what nobody else holds, a copy otherwise.
 fn update_branch<V: LeafValue, C: Change<V>>(
-    branch: Arc<Branch<V>>,
+    link: &mut Link<V>,
     depth: usize,
     items: &mut [Item<C>],
-) -> Option<Child<V>> {
-    let end = depth + branch.prefix().len();
-    let fork = fork_of(items, depth, |key, from| common_with_prefix(key, branch.prefix(), from));
-    match fork {
-        None => Some(Child::Branch(branch)),
-        Some(fork) if fork == end => {
-            let (prefix, slots) = Branch::open(branch);
-            finish(prefix, descend(slots, end, items))
-        }
-        Some(fork) => {
-            let prefix = branch.prefix();
-            let (above, place) = (prefix[..fork - depth].into(), prefix[fork - depth]);
-            let below = prefix[fork - depth + 1..].into();
-            let mut slots = empty_slots();
-            slots[usize::from(place)] = Some(Child::Branch(Arc::new(Branch::with_prefix(branch, below))));
-            finish(above, descend(slots, fork, items))
+) -> Left<V> {
+    let prefix = &link.branch.prefix;
+    let end = depth + prefix.len();
+    let Some(fork) = fork_of(items, depth, |key, from| common_with_prefix(key, prefix, from)) else {
+        return Left::Branch;
+    };
+    if fork < end {
+        let (above, place) = (prefix[..fork - depth].into(), prefix[fork - depth]);
+        let below = prefix[fork - depth + 1..].into();
+        let mut lower = std::mem::replace(link, Link::new(Shared::new(Branch::empty(above))));
+        lower.reference = OnceLock::new();
+        Shared::make_mut(&mut lower.branch).prefix = below;
+        Shared::make_mut(&mut link.branch).put(place, Node::Branch(lower));
+    }
+    let settled = link.reference.take().is_some();
+    let branch = Shared::make_mut(&mut link.branch);
+    if settled {
+        branch.set_settled();
+    }
+    descend(branch, fork, items);
+    if branch.len() == 0 {
+        return Left::Nothing;
+    }
+    match branch.take_only() {
+        None => Left::Branch,
+        Some((_, Node::Leaf(leaf))) => Left::Leaf(leaf.moved()),
+        Some((place, Node::Branch(only))) => {
+            *link = joined(&branch.prefix, place, only);
+            Left::Branch
         }
     }
 }
 
 /// Hands each place its share of the changes; `position` is the nibble that tells places apart.
-fn descend<V: LeafValue, C: Change<V>>(
-    mut slots: Slots<V>,
-    position: usize,
-    items: &mut [Item<C>],
-) -> Slots<V> {
+fn descend<V: LeafValue, C: Change<V>>(branch: &mut Branch<V>, position: usize, items: &mut [Item<C>]) {
     let spread = position == 0 && items.len() >= PARALLEL_CHANGES_MIN && workers::threads_in_force() > 1;
+    let before = branch.len();
+    if (WALKS_MIN..=WALKS_MAX).contains(&items.len()) {
+        warm(branch, position, items.iter().map(|item| &item.0));
+    }
     let groups = items.chunk_by_mut(|a, b| nibble(&a.0, position) == nibble(&b.0, position));
-    if !spread {
+    if spread {
+        let mut work = Vec::with_capacity(16);
         for group in groups {
-            let place = usize::from(nibble(&group[0].0, position));
-            slots[place] = update(slots[place].take(), position + 1, group);
+            let place = nibble(&group[0].0, position);
+            work.push((place, branch.take(place), group));
         }
-        return slots;
+        let done = workers::map(work, |(place, node, group)| (place, update(node, position + 1, group)));
+        for (place, node) in done {
+            node.into_iter().for_each(|node| branch.put(place, node));
+        }
+    } else {
+        for group in groups {
+            change_place(branch, nibble(&group[0].0, position), position + 1, group);
+        }
     }
-    let mut work = Vec::with_capacity(slots.len());
-    for group in groups {
-        let place = usize::from(nibble(&group[0].0, position));
-        work.push((place, slots[place].take(), group));
+    if branch.len() != before {
+        branch.trim();
     }
-    let done = workers::map(work, |(place, node, group)| (place, update(node, position + 1, group)));
-    for (place, node) in done {
-        slots[place] = node;
-    }
-    slots
 }
 
-/// The node of the slots below a prefix: a branch, its only child, or nothing.
-fn finish<V: LeafValue>(prefix: Box<[u8]>, mut slots: Slots<V>) -> Option<Child<V>> {
-    let mut filled = slots.iter().enumerate().filter(|(_, slot)| slot.is_some()).map(|(place, _)| place);
-    let first = filled.next()?;
-    if filled.next().is_some() {
-        return Some(Child::Branch(Arc::new(Branch::new(prefix, slots))));
-    }
-    match slots[first].take()? {
-        Child::Leaf(leaf) => Some(Child::Leaf(Leaf::moved(leaf))),
-        Child::Branch(branch) => {
-            let mut joined = prefix.into_vec();
-            // A place is below 16.
-            joined.push(first as u8);
-            joined.extend_from_slice(branch.prefix());
-            Some(Child::Branch(Arc::new(Branch::with_prefix(branch, joined.into()))))
+/// Applies the changes of one place, `depth` nibbles down; what stays of its kind stays where it is.
+fn change_place<V: LeafValue, C: Change<V>>(
+    branch: &mut Branch<V>,
+    place: u8,
+    depth: usize,
+    items: &mut [Item<C>],
+) {
+    if let [(key, change)] = items
+        && let Some(leaf) = branch.leaf_mut(place).filter(|leaf| leaf.key == *key)
+    {
+        // Values are a few words; most of what they hold is shared.
+        match change.take().and_then(|change| change.apply(Some(leaf.value.clone()))) {
+            Some(value) => *leaf = Leaf::new(*key, value),
+            None => drop(branch.take(place)),
         }
+        return;
     }
+    let left = match branch.link_mut(place) {
+        Some(link) => match update_branch(link, depth, items) {
+            Left::Branch => return,
+            Left::Leaf(leaf) => {
+                branch.take(place);
+                Some(Node::Leaf(leaf))
+            }
+            Left::Nothing => {
+                branch.take(place);
+                None
+            }
+        },
+        None => update(branch.take(place), depth, items),
+    };
+    left.into_iter().for_each(|node| branch.put(place, node));
+}
+
+/// The node that a fresh branch makes: itself, its only child, or nothing.
+fn finish<V: LeafValue>(mut branch: Branch<V>) -> Option<Node<V>> {
+    if branch.len() == 0 {
+        return None;
+    }
+    Some(match branch.take_only() {
+        None => Node::Branch(Link::new(Shared::new(branch))),
+        Some((_, Node::Leaf(leaf))) => Node::Leaf(leaf.moved()),
+        Some((place, Node::Branch(only))) => Node::Branch(joined(&branch.prefix, place, only)),
+    })
+}
+
+/// A branch that takes over the path of the one above it, whose only child it was.
+fn joined<V: Clone>(above: &[u8], place: u8, mut only: Link<V>) -> Link<V> {
+    let branch = Shared::make_mut(&mut only.branch);
+    branch.prefix = [above, &[place], &branch.prefix].concat().into();
+    Link::new(only.branch)
 }
 
 /// Where sorted changes part from a node's path: the nearer of the first's and the last's point;
