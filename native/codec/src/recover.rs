@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use alloy_primitives::{Address, Bytes};
 use hansa_crypto::batch::BATCH_STEP;
-use hansa_crypto::{B256, CryptoError, SenderCache, Suite, recover, workers};
+use hansa_crypto::{B256, CryptoError, HashLanes, SenderCache, Suite, keccak256_many_into, recover, workers};
 
-use crate::transaction::decode_owned;
+use crate::transaction::decode_hashed;
 use crate::{Recovered, Transaction, TxError, TxLimits};
 
 /// The account that signed `tx`, from the cache or by recovery (about 35 µs).
@@ -37,7 +37,8 @@ pub fn recover_senders(
 fn recover_chunk(batch: &[impl AsRef<Transaction>], cache: &SenderCache) -> Vec<Result<Address, TxError>> {
     let known: Vec<Option<Address>> = batch.iter().map(|tx| cache.get(&tx.as_ref().hash)).collect();
     let unknown = || batch.iter().map(AsRef::as_ref).zip(&known).filter(|(_, known)| known.is_none());
-    let signed: Vec<_> = unknown().map(|(tx, _)| (tx.signing_hash(), tx.signature())).collect();
+    let digests = signing_hashes(unknown().map(|(tx, _)| tx));
+    let signed: Vec<_> = digests.into_iter().zip(unknown().map(|(tx, _)| tx.signature())).collect();
     // Every transaction belongs to the one suite there is; another suite gets its own batch.
     let answers = Suite::Standard.recover_batch(&signed);
     for ((tx, _), sender) in unknown().zip(&answers) {
@@ -48,6 +49,20 @@ fn recover_chunk(batch: &[impl AsRef<Transaction>], cache: &SenderCache) -> Vec<
     let mut answers = answers.into_iter();
     let mut fresh = || answers.next().unwrap_or(Err(CryptoError::InvalidSignature)).map_err(TxError::from);
     known.into_iter().map(|known| known.map_or_else(&mut fresh, Ok)).collect()
+}
+
+/// The digests that the senders signed, in the order of the transactions, hashed in lanes.
+fn signing_hashes<'a>(batch: impl Iterator<Item = &'a Transaction>) -> Vec<B256> {
+    let mut bytes = Vec::new();
+    let mut ends = vec![0];
+    for tx in batch {
+        tx.encode_for_signing(&mut bytes);
+        ends.push(bytes.len());
+    }
+    let mut digests = vec![B256::ZERO; ends.len() - 1];
+    let message = |index: usize| &bytes[ends[index]..ends[index + 1]];
+    HashLanes::best().hash(ends.len() - 1, message, |index, digest| digests[index] = digest);
+    digests
 }
 
 /// Recovers the senders of a batch over the worker pool; answers stand in the order of the batch.
@@ -62,7 +77,10 @@ pub fn decode_batch(
     limits: &TxLimits,
     cache: &SenderCache,
 ) -> Vec<Result<Recovered, TxError>> {
-    let decoded = workers::map(batch, |raw| decode_owned(raw, limits).map(Arc::new));
+    let mut hashes = vec![B256::ZERO; batch.len()];
+    keccak256_many_into(&batch, &mut hashes);
+    let hashed = batch.into_iter().zip(hashes).collect();
+    let decoded = workers::map(hashed, |(raw, hash)| decode_hashed(raw, hash, limits).map(Arc::new));
     recover_decoded(decoded, cache)
 }
 

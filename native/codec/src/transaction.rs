@@ -110,6 +110,17 @@ impl Transaction {
         self.envelope.signature_hash()
     }
 
+    /// Appends the bytes whose keccak-256 is the [`Self::signing_hash`].
+    pub(crate) fn encode_for_signing(&self, out: &mut Vec<u8>) {
+        match &self.envelope {
+            TxEnvelope::Legacy(signed) => signed.tx().encode_for_signing(out),
+            TxEnvelope::Eip2930(signed) => signed.tx().encode_for_signing(out),
+            TxEnvelope::Eip1559(signed) => signed.tx().encode_for_signing(out),
+            TxEnvelope::Eip4844(signed) => signed.tx().encode_for_signing(out),
+            TxEnvelope::Eip7702(signed) => signed.tx().encode_for_signing(out),
+        }
+    }
+
     /// r ‖ s ‖ y parity, 65 bytes.
     pub fn signature(&self) -> [u8; 65] {
         compact_signature(self.envelope.signature())
@@ -149,8 +160,13 @@ pub fn decode_transaction(raw: &[u8], limits: &TxLimits) -> Result<Transaction, 
 /// # Errors
 /// As [`decode_transaction`].
 pub fn decode_owned(raw: Bytes, limits: &TxLimits) -> Result<Transaction, TxError> {
+    let hash = keccak256(check_size(&raw, limits)?);
+    decode_hashed(raw, hash, limits)
+}
+
+/// Like [`decode_owned`], for bytes whose hash is known.
+pub(crate) fn decode_hashed(raw: Bytes, hash: B256, limits: &TxLimits) -> Result<Transaction, TxError> {
     let bytes = check_size(&raw, limits)?;
-    let hash = keccak256(bytes);
     let envelope = match bytes[0] {
         0xc0..=0xff => TxEnvelope::Legacy(decode_signed::<TxLegacy>(bytes, hash)?),
         0x01 => TxEnvelope::Eip2930(decode_signed::<TxEip2930>(&bytes[1..], hash)?),

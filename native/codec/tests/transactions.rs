@@ -163,6 +163,18 @@ fn batches_keep_their_order_and_share_the_cache() {
 }
 
 #[test]
+fn a_batch_of_every_type_gives_each_its_hash_and_sender() {
+    let cache = SenderCache::new(16);
+    let mut txs = one_of_each();
+    txs.push(signed(TxLegacy { nonce: 3, ..Default::default() }));
+    let raws = txs.iter().map(|tx| tx.raw.clone()).collect();
+    for (answer, tx) in decode_batch(raws, &TxLimits::ETHEREUM, &cache).into_iter().zip(txs) {
+        let one = answer.unwrap();
+        assert_eq!((one.sender, &*one.tx), (owner(), &tx));
+    }
+}
+
+#[test]
 fn cached_fresh_and_crafted_signatures_share_a_batch() {
     let cache = SenderCache::new(1_024);
     let order = U256::from_be_bytes(hex!("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141"));
