@@ -196,6 +196,7 @@ impl Chain {
         progress.diff_bytes = 0;
         let shared = self.checkpoints.progress.clone();
         let work = move || {
+            hansa_crypto::workers::rank_background();
             let bytes = write(&dir, height, &hash, &state)?;
             let mut progress = shared.lock();
             (progress.newest, progress.bytes) = (height, bytes);

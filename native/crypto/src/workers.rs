@@ -21,6 +21,9 @@ pub const PARALLEL_MIN: usize = 8;
 /// How much lower than the rest of the process the workers rank (`man 2 setpriority`).
 const NICENESS: i32 = 5;
 
+/// How much lower work ranks that nobody waits for.
+const NICENESS_BACKGROUND: i32 = 15;
+
 static POOL: OnceLock<Option<ThreadPool>> = OnceLock::new();
 
 /// A node's share of the cores: max(1, cores ÷ nodes on this host).
@@ -92,14 +95,19 @@ fn start(threads: usize) -> Result<Option<ThreadPool>, CryptoError> {
     ThreadPoolBuilder::new()
         .num_threads(threads)
         .thread_name(|index| format!("hansa-worker-{index}"))
-        .start_handler(|_| rank_lower())
+        .start_handler(|_| rank_lower(NICENESS))
         .build()
         .map(Some)
         .map_err(|_| CryptoError::Workers)
 }
 
-fn rank_lower() {
+/// Ranks the calling thread behind everything that somebody waits for: checkpoints, clean-up.
+pub fn rank_background() {
+    rank_lower(NICENESS_BACKGROUND);
+}
+
+fn rank_lower(niceness: i32) {
     // On Linux "process 0" is the calling thread alone. A refusal costs priority, not correctness.
     // SAFETY: setpriority takes plain integers and touches no memory of ours.
-    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICENESS) };
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, niceness) };
 }
