@@ -32,7 +32,7 @@ pub use intrinsic::{GasRules, IntrinsicGas, intrinsic_gas};
 pub use limits::TxLimits;
 pub use order::{OrderBlock, genesis_order_hash, mix_hash, split_refs};
 pub use recover::{
-    authorities, decode_batch, recover_batch, recover_decoded, recover_sender, recover_senders,
+    authorities, decode_batch, decode_many, recover_batch, recover_decoded, recover_sender, recover_senders,
 };
 pub use rlp::RlpItem;
 pub use transaction::{OWN_TRANSACTION_TYPE, Recovered, Transaction, decode_transaction, sign_transaction};

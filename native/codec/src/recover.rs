@@ -71,17 +71,21 @@ pub fn recover_batch(batch: Vec<Arc<Transaction>>, cache: &SenderCache) -> Vec<R
     batch.into_iter().zip(senders).map(|(tx, sender)| Ok(Recovered { tx, sender: sender? })).collect()
 }
 
+/// Hashes a batch in lanes and decodes it over the worker pool; answers stand in the order of the batch.
+pub fn decode_many(batch: Vec<Bytes>, limits: &TxLimits) -> Vec<Result<Arc<Transaction>, TxError>> {
+    let mut hashes = vec![B256::ZERO; batch.len()];
+    keccak256_many_into(&batch, &mut hashes);
+    let hashed = batch.into_iter().zip(hashes).collect();
+    workers::map(hashed, |(raw, hash)| decode_hashed(raw, hash, limits).map(Arc::new))
+}
+
 /// Decodes and recovers a batch over the worker pool; answers stand in the order of the batch.
 pub fn decode_batch(
     batch: Vec<Bytes>,
     limits: &TxLimits,
     cache: &SenderCache,
 ) -> Vec<Result<Recovered, TxError>> {
-    let mut hashes = vec![B256::ZERO; batch.len()];
-    keccak256_many_into(&batch, &mut hashes);
-    let hashed = batch.into_iter().zip(hashes).collect();
-    let decoded = workers::map(hashed, |(raw, hash)| decode_hashed(raw, hash, limits).map(Arc::new));
-    recover_decoded(decoded, cache)
+    recover_decoded(decode_many(batch, limits), cache)
 }
 
 /// Recovers the senders of what could be decoded; everything else keeps its place and its error.

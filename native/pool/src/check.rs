@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use alloy_primitives::{Address, Bytes, U256};
 use hansa_codec::transaction::decode_owned;
-use hansa_codec::{Recovered, Transaction, authorities, intrinsic_gas, recover_decoded, recover_sender};
-use hansa_crypto::{SenderCache, workers};
+use hansa_codec::{
+    Recovered, Transaction, TxError, authorities, decode_many, intrinsic_gas, recover_decoded, recover_sender,
+};
+use hansa_crypto::SenderCache;
 
 use crate::PoolError;
 use crate::rules::{FeeMode, PoolRules};
@@ -55,11 +57,12 @@ pub fn prepare_batch(
     cache: &SenderCache,
 ) -> Vec<Result<Prepared, PoolError>> {
     // The cheap checks come before the signature: refusing costs the node little.
-    let decoded = workers::map(raws, |raw| {
-        let tx = decode_owned(raw, &rules.tx_limits)?;
+    let checked = |tx: Result<Arc<Transaction>, TxError>| {
+        let tx = tx?;
         check_static(&tx, rules)?;
-        Ok(Arc::new(tx))
-    });
+        Ok(tx)
+    };
+    let decoded = decode_many(raws, &rules.tx_limits).into_iter().map(checked).collect();
     let prepare = |recovered: Result<Recovered, PoolError>| recovered.map(|one| with_cost(one, rules));
     recover_decoded(decoded, cache).into_iter().map(prepare).collect()
 }
