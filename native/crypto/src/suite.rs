@@ -7,7 +7,8 @@ use crate::{CryptoError, recover_batch_addresses, standard};
 /// A family of hash and signature algorithms.
 ///
 /// A new family (SM2 with SM3, ML-DSA) is a variant here, its number in [`Suite::from_id`], and a
-/// module beside [`standard`]; nothing outside this file asks which family it is.
+/// module beside [`standard`]. Sizes are those of the standard family so far, and the Python border
+/// knows that family only; ARCHITECTURE.md lists what a further one touches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Suite {
     /// keccak-256 and ECDSA over secp256k1, as Ethereum uses them. Number 0.
