@@ -1,14 +1,12 @@
 """Five ways to break PBFT-C, each one rule turned into its opposite. A checker must object to every one of them."""
 
-from collections.abc import Callable, Iterable
-
-import msgspec
+from collections.abc import Iterable
 
 from hansa.consensus.pbft import Rules
 from hansa.consensus.pbft.state import Base, PbftState
 from hansa.consensus.signer import Signer
 from hansa.consensus.values import SignedVote, Vote
-from hansa.sim.world import make_plain_signer
+from hansa.sim.build import Build
 
 
 class CommitAfterViewChange(Rules):
@@ -57,20 +55,10 @@ def make_lax_signer(index: int) -> Signer:
     return LaxSigner(index, lambda vote: b"", lambda digest: b"signature of %d" % index)
 
 
-class Mutant(msgspec.Struct, frozen=True):
-    """What a world is built with instead of the real thing."""
-
-    name: str
-    rules: Callable[[], Rules]
-    keeps_votes: bool = True
-    make_signer: Callable[[int], Signer] = make_lax_signer
-
-
 MUTANTS = (
-    Mutant("no vote log", Rules, keeps_votes=False),
-    Mutant("COMMIT after VIEW-CHANGE", CommitAfterViewChange),
-    Mutant("lowest instead of highest QC", LowestQc),
-    Mutant("two bases in one view", TwoBases),
-    Mutant("SEAL before commit", SealBeforeCommit),
+    Build("no vote log", make_signer=make_lax_signer, keeps_votes=False, asks_peers=False),
+    Build("COMMIT after VIEW-CHANGE", CommitAfterViewChange, make_lax_signer),
+    Build("lowest instead of highest QC", LowestQc, make_lax_signer),
+    Build("two bases in one view", TwoBases, make_lax_signer),
+    Build("SEAL before commit", SealBeforeCommit, make_lax_signer),
 )
-SOUND = Mutant("none", Rules, make_signer=make_plain_signer)

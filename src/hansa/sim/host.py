@@ -25,12 +25,14 @@ from hansa.consensus.effects import (
     SetTimer,
     SignVote,
 )
+from hansa.consensus.errors import CorruptVoteLog, LostVoteLog
 from hansa.consensus.inputs import (
     BodyChecked,
     Executed,
     HeldBody,
     Imported,
     Input,
+    MessageIn,
     Proposed,
     Restored,
     TimerFired,
@@ -38,12 +40,15 @@ from hansa.consensus.inputs import (
     VoteDurable,
     WorkPending,
 )
-from hansa.consensus.messages import Message, PayloadResponse, RangeResponse
+from hansa.consensus.messages import Message, PayloadResponse, RangeResponse, signed_votes
 from hansa.consensus.values import SealedHead, SignedVote, VoteRecord
 from hansa.node.replica import Replica, ReplicaConfig
+from hansa.sim.attackers import TURN_US, Attacker
+from hansa.sim.clock import SimClock
 from hansa.sim.disk import SimDisk
-from hansa.sim.ledger import SimLedger, compute_digest, split_hashes
-from hansa.sim.traitors import make_betrayal
+from hansa.sim.ledger import FORGED, SimLedger, compute_digest, split_hashes
+from hansa.sim.script import AttackKind
+from hansa.types.order import OrderBlock
 
 if TYPE_CHECKING:
     from hansa.sim.world import World
@@ -54,17 +59,21 @@ BLOCK_TRANSACTIONS = 4
 class Host:
     """One instance of a validator. A twin has two, with disks of their own."""
 
-    def __init__(self, world: "World", instance: int, index: int, is_honest: bool) -> None:
+    def __init__(self, world: "World", instance: int, index: int) -> None:
+        script = world.scenario.script
         self.world = world
         self.instance = instance
         self.index = index
-        self.is_honest = is_honest
-        self.name = f"n{index}" if is_honest else f"t{index}{'ab'[instance >= world.scenario.size]}"
-        self.betray = make_betrayal(world.scenario, index, world.rng)
-        self.disk = SimDisk()
+        self.is_honest = index not in script.traitors  # it follows the protocol
+        self.is_sound = self.is_honest and index not in script.damaged  # and its disk keeps what it said was safe
+        self.name = f"n{index}" if self.is_honest else f"t{index}{'ab'[instance >= world.scenario.size]}"
+        self.disk = SimDisk(index, world.scenario.has_sectors)
+        self.clock = SimClock(world.scenario.skew_ms[index])
         self.rng: Random = world.rng
         self.life = 0  # counts up with every crash; answers to earlier lives are dropped
-        self.wall_jump_ms = 0
+        self.attacks: dict[AttackKind, Attacker] = {}
+        self.stories: dict[bytes, OrderBlock] = {}  # an equivocator's: own order hash -> the block told in its place
+        self.ledger = SimLedger((), world.validators)
         self.replica: Replica | None = None
         self.halted: str | None = None
 
@@ -74,8 +83,13 @@ class Host:
         """Begin a life from what the disk holds."""
         world = self.world
         self.life += 1
-        self.ledger = SimLedger(self.disk.blocks, world.validators)
-        self.signer = world.make_signer(self.index)
+        try:
+            records = self.disk.open_votes() if world.build.keeps_votes else ()
+        except (LostVoteLog, CorruptVoteLog) as error:
+            self._halted(str(error))  # rules 1.13: such a node does not start
+            return
+        self.ledger = SimLedger(self.disk.blocks, world.validators, world.build.verifies_signatures)
+        self.signer = world.build.make_signer(self.index)
         self.timers: dict[TimerId, int] = {}
         self.timer_draws = 0
         self.ancestors: tuple[bytes, ...] | None = None
@@ -83,9 +97,8 @@ class Host:
         self.is_syncing_disk = False
         self.unsynced_votes: list[SignedVote] = []
         self.execute_free_us = world.now_us
-        records = tuple(self.disk.votes) if world.keeps_votes else ()
         self.signer.restore(records)
-        self.replica = Replica(ReplicaConfig(self._engine_config()), world.rules)
+        self.replica = Replica(ReplicaConfig(self._engine_config()), world.build.rules())
         head = self.ledger.head
         recent = tuple(
             (h, self.ledger.get_head(h).sealed_hash)
@@ -96,9 +109,39 @@ class Host:
 
     def crash(self) -> None:
         """Lose power."""
+        self.stop()
+        self.disk.cut_power(self.rng)
+
+    def stop(self) -> None:
+        """End the process; the machine lives on."""
         self.replica = None
         self.life += 1
-        self.disk.cut_power(self.rng)
+
+    def begin_attack(self, kind: AttackKind, attacker: Attacker) -> None:
+        """From now on this validator breaks the protocol in that way."""
+        self.attacks[kind] = attacker
+        self._turn(kind)
+
+    def end_attack(self, kind: AttackKind) -> None:
+        """It behaves again."""
+        self.attacks.pop(kind, None)
+
+    def _turn(self, kind: AttackKind) -> None:
+        attacker = self.attacks.get(kind)
+        if attacker is not None:
+            if self.replica is not None:
+                attacker.on_turn()
+            self.world.at(self.world.now_us + TURN_US, self._turn, kind)
+
+    def receive(self, sender: int, message: Message) -> None:
+        """A message arrived. Only a traitor sends what does not verify, so only theirs is looked at."""
+        world = self.world
+        for attacker in self.attacks.values():
+            attacker.on_receive(sender, message)
+        is_looked_at = sender in world.traitors and world.build.verifies_signatures
+        if is_looked_at and any(signed.signature == FORGED for signed in signed_votes(message)):
+            return
+        self.feed(MessageIn(sender, message))
 
     def feed(self, event: Input) -> None:
         """Hand one input to the replica and perform what it asks for."""
@@ -108,8 +151,8 @@ class Host:
         world = self.world
         if world.trace is not None:
             world.trace.add(world.now_us, self.name, "<-", event)
-        wall_ms = world.now_us // 1000 + world.scenario.skew_ms[self.index] + self.wall_jump_ms + 10**12
-        for effect in replica.step(event, world.now_us // 1000, wall_ms):
+        now_us = world.now_us
+        for effect in replica.step(event, self.clock.now_us(now_us) // 1000, self.clock.wall_ms(now_us)):
             if world.trace is not None:
                 world.trace.add(world.now_us, self.name, "->", effect)
             PERFORM[type(effect)](self, effect)
@@ -125,49 +168,64 @@ class Host:
         signed = self.signer.sign_vote(effect.vote)
         self.disk.votes.append(VoteRecord(signed, effect.context))
         self.unsynced_votes.append(signed)
+        if not self.world.build.waits_for_sync:
+            self._answer(0, VoteDurable(signed))
         if not self.is_syncing_disk:
             self._begin_sync()
 
     def _begin_sync(self) -> None:
         """One group commit: bodies first, then votes; what comes meanwhile waits for the next one."""
+        if self.disk.is_full:
+            return
         self.is_syncing_disk = True
         batch, self.unsynced_votes = self.unsynced_votes, []
-        marks = (len(self.disk.blocks), len(self.disk.votes), self.disk)
+        marks = self.disk.begin_sync()
         low, high = self.world.scenario.sync_us
-        self._later(self.rng.randint(low, high), self._end_sync, (batch, marks))
+        self._later(self.rng.randint(low, high) + self.disk.extra_sync_us, self._end_sync, (batch, marks))
 
-    def _end_sync(self, done: tuple[list[SignedVote], tuple[int, int, SimDisk]]) -> None:
-        batch, (blocks, votes, _) = done
+    def _end_sync(self, done: tuple[list[SignedVote], tuple[int, int]]) -> None:
+        batch, marks = done
         self.is_syncing_disk = False
-        self.disk.sync_blocks(blocks)
-        self.disk.sync_votes(min(votes, len(self.disk.votes)))
-        for signed in batch:
-            self.feed(VoteDurable(signed))
+        self.disk.end_sync(marks)
+        if self.world.build.waits_for_sync:
+            for signed in batch:
+                self.feed(VoteDurable(signed))
         if self.unsynced_votes and not self.is_syncing_disk:
             self._begin_sync()
 
     def _send(self, effect: Send) -> None:
+        if self.is_honest:
+            self.world.checkers.on_sent(self, effect.message, 1)
         self._put(effect.peer, effect.message)
 
     def _broadcast(self, effect: Broadcast) -> None:
-        for peer in self.world.validators.others(self.index):
+        peers = self.world.validators.others(self.index)
+        if self.is_honest:
+            self.world.checkers.on_sent(self, effect.message, len(peers))
+        for peer in peers:
             self._put(peer, effect.message)
 
     def _put(self, peer: int, message: Message) -> None:
+        if self.attacks:
+            self._put_bent(peer, message)
+        else:
+            self.world.network.send(self.world.now_us, self.instance, self.index, peer, message)
+
+    def _put_bent(self, peer: int, message: Message) -> None:
+        """What an attacker sends to a peer in the place of an honest message."""
         world = self.world
-        if self.is_honest:
-            world.checkers.on_sent(self, message)
-        if self.betray is not None:
-            betrayed = self.betray(message)
-            if betrayed is None:
-                return
-            message = betrayed
-        world.network.send(world.now_us, self.instance, self.index, peer, message)
+        bent: list[Message] = [message]
+        delay_us = 0
+        for attacker in self.attacks.values():
+            bent = [out for told in bent for out in attacker.on_send(peer, told)]
+            delay_us += attacker.delay_us(message)
+        for told in bent:
+            world.network.send(world.now_us + delay_us, self.instance, self.index, peer, told)
 
     def _set_timer(self, effect: SetTimer) -> None:
         self.timer_draws += 1
         self.timers[effect.timer] = self.timer_draws
-        delay_us = max(0, effect.at_ms * 1000 - self.world.now_us)
+        delay_us = self.clock.delay_us(self.world.now_us, effect.at_ms * 1000)
         self._later(delay_us, self._fire, (effect.timer, self.timer_draws))
 
     def _cancel_timer(self, effect: CancelTimer) -> None:
@@ -179,6 +237,8 @@ class Host:
 
     def _ask_proposal(self, effect: AskProposal) -> None:
         refs = self.ledger.choose(effect.ancestors, BLOCK_TRANSACTIONS)
+        for attacker in self.attacks.values():
+            refs = attacker.choose(refs)
         count = len(refs) // 32
         answer = Proposed(effect.height, effect.parent_hash, refs, compute_digest(refs), count, 21_000 * count)
         self._answer(200, answer)
@@ -196,6 +256,8 @@ class Host:
             self._answer(0, WorkPending(has_work))
 
     def _check_body(self, effect: CheckBody) -> None:
+        if self.disk.is_full:
+            return  # nothing can be appended in this life any more
         missing, reason = self.ledger.check_body(effect.order_hash, effect.block, effect.refs)
         is_held = not missing and not reason
         if is_held:
@@ -220,6 +282,8 @@ class Host:
 
     def _seal(self, effect: Seal) -> None:
         certificate = effect.certificate
+        if self.disk.is_full:
+            return
         order_hash = next((h for h, sealed in self.ledger.results.items() if sealed == certificate.hash), None)
         block = None if order_hash is None else self.ledger.seal(certificate, order_hash)
         if block is not None:
@@ -239,6 +303,8 @@ class Host:
         self._queue(cost_us, self._import, effect)
 
     def _import(self, effect: ImportBlocks) -> None:
+        if self.disk.is_full:
+            return
         heads: list[SealedHead] = []
         error = ""
         for data in effect.blocks:
@@ -252,16 +318,19 @@ class Host:
         self.feed(Imported(effect.request, tuple(heads), error))
 
     def _prune_votes(self, effect: PruneVotes) -> None:
-        self.disk.prune_votes(effect.below_height)
+        if not self.disk.is_full:
+            self.disk.prune_votes(effect.below_height)
 
     def _evidence(self, effect: Evidence) -> None:
         if self.is_honest:
             self.world.checkers.on_evidence(self, effect.proof)
 
     def _halt(self, effect: Halt) -> None:
-        self.halted = f"{effect.code}: {effect.reason}"
-        if self.is_honest:
-            self.world.checkers.on_halt(self, self.halted)
+        self._halted(f"{effect.code}: {effect.reason}")
+
+    def _halted(self, why: str) -> None:
+        self.halted = why
+        self.world.checkers.on_halt(self, why)
 
     # --- time
 
@@ -277,7 +346,7 @@ class Host:
             term=scenario.term,
             block_interval_ms=scenario.block_interval_ms,
             prune_every_heights=scenario.prune_every_heights,
-            verify_own_votes=self.index not in scenario.twins and self.world.keeps_votes,
+            verify_own_votes=self.index not in scenario.twins and self.world.build.asks_peers,
         )
 
     def _queue(self, cost_us: int, perform: Callable[[Any], None], effect: Effect) -> None:

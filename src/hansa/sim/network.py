@@ -6,8 +6,10 @@ from random import Random
 
 from hansa.consensus.messages import Message, decode_message, encode_message
 from hansa.sim.scenario import Scenario
+from hansa.sim.script import Links
 
 TWIN_SHUFFLE_US = 700_000  # how often the twins' halves of the world are drawn anew
+DUPLICATE_LATE_US = 50_000
 
 
 class SimNetwork:
@@ -18,6 +20,8 @@ class SimNetwork:
         self._rng = rng
         self._deliver = deliver  # (at_us, instance, sender index, message)
         self._cuts: dict[tuple[int, int], int] = {}  # directed link -> number of cuts that hold it
+        self._troubled: dict[tuple[int, int], list[Links]] = {}  # directed link -> what it suffers
+        self._twins = scenario.twins
         self._twin_side: dict[tuple[int, int], int] = {}  # (twin, peer) -> 0, 1, or 2 = both
         self._instances: dict[int, tuple[int, ...]] = {}
         self.calm = False
@@ -29,7 +33,7 @@ class SimNetwork:
 
     def shuffle_twins(self) -> None:
         """Draw anew which instance of each twin speaks with whom."""
-        for twin in self._scenario.twins:
+        for twin in self._twins:
             for peer in range(self._scenario.size):
                 self._twin_side[(twin, peer)] = self._rng.choice((0, 1, 2))
 
@@ -39,11 +43,28 @@ class SimNetwork:
             for receiver in receivers:
                 self._cuts[(sender, receiver)] = self._cuts.get((sender, receiver), 0) + delta
 
-    def send(self, now_us: int, instance: int, sender: int, receiver: int, message: Message) -> None:
-        """Put one message on the wire."""
+    def trouble(self, fault: Links, begins: bool) -> None:
+        """Let a fault of links begin or end."""
+        for sender in fault.nodes:
+            for receiver in fault.peers:
+                found = self._troubled.setdefault((sender, receiver), [])
+                if begins:
+                    found.append(fault)
+                else:
+                    found.remove(fault)
+
+    def send(self, at_us: int, instance: int, sender: int, receiver: int, message: Message) -> None:
+        """Put one message on the wire at some time."""
         scenario, rng = self._scenario, self._rng
-        if not self.calm and (self._cuts.get((sender, receiver), 0) > 0 or rng.random() < scenario.loss):
+        link = (sender, receiver)
+        if not self.calm and (self._cuts.get(link, 0) > 0 or rng.random() < scenario.loss):
             return
+        copies = 1
+        for fault in self._troubled.get(link, ()):
+            if rng.randrange(100) < fault.loss_percent:
+                return
+            at_us += rng.randint(0, fault.delay_ms * 1_000)
+            copies += rng.randrange(100) < fault.duplicate_percent
         if scenario.has_codec:
             message = decode_message(encode_message(message))
         for target in self._targets(instance, sender, receiver):
@@ -51,9 +72,9 @@ class SimNetwork:
             delay = low + int(rng.random() * (high - low))
             if not self.calm and rng.random() < scenario.slow_share:
                 delay *= rng.randint(2, 10)
-            self._deliver(now_us + delay, target, sender, message)
-            if rng.random() < scenario.duplicates:
-                self._deliver(now_us + delay + rng.randint(0, 50_000), target, sender, message)
+            self._deliver(at_us + delay, target, sender, message)
+            if copies > 1 or rng.random() < scenario.duplicates:
+                self._deliver(at_us + delay + rng.randint(0, DUPLICATE_LATE_US), target, sender, message)
 
     def _targets(self, instance: int, sender: int, receiver: int) -> tuple[int, ...]:
         senders = self._instances[sender]

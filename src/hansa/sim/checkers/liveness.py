@@ -1,4 +1,4 @@
-"""I5: once at most t validators are faulty and the network is calm, every honest node makes progress in bounded
+"""I5: once at most t validators are faulty and the network is calm, every sound node makes progress in bounded
 time."""
 
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Liveness:
-    """Demands a number of new heights at every honest node before the scenario's deadline."""
+    """Demands a number of new heights at every sound node before the scenario's deadline."""
 
     def __init__(self, demand_heights: int) -> None:
         self._demand_heights = demand_heights
@@ -24,7 +24,7 @@ class Liveness:
 
     @property
     def is_done(self) -> bool:
-        """Whether every honest node reached the goal."""
+        """Whether every sound node reached the goal."""
         return self._goal is not None and bool(self._heights) and min(self._heights.values()) >= self._goal
 
     def on_sealed(self, world: "World", host: "Host", head: SealedHead) -> None:
@@ -35,7 +35,7 @@ class Liveness:
 
     def on_calm(self, world: "World") -> None:
         """Faults are over: from the highest head of now, the goal is so many heights away."""
-        self._heights = {host.name: host.ledger.head.height for host in world.honest}
+        self._heights = {host.name: host.ledger.head.height for host in world.sound}
         self._calm_us = world.now_us
         self._first = max(self._heights.values()) + 1
         self._goal = max(self._heights.values()) + self._demand_heights

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class EachTransactionOnce:
-    """Looks through the longest honest chain at the end."""
+    """Looks through the longest sound chain at the end."""
 
     def on_end(self, world: "World") -> None:
         """The run is over.
@@ -19,7 +19,7 @@ class EachTransactionOnce:
         ------
         Violation: it does not hold.
         """
-        longest = max(world.honest, key=lambda host: host.ledger.head.height, default=None)
+        longest = max(world.sound, key=lambda host: host.ledger.head.height, default=None)
         if longest is None:
             return
         seen: set[bytes] = set()

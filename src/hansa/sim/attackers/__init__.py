@@ -1,0 +1,45 @@
+"""Validators that break the protocol, one kind in each file. Twins need none: each of the two behaves."""
+
+from collections.abc import Callable
+from random import Random
+from typing import TYPE_CHECKING
+
+from hansa.sim.attackers.attacker import TURN_US, Attacker
+from hansa.sim.attackers.censoring import Censoring
+from hansa.sim.attackers.empty_answers import EmptyAnswers
+from hansa.sim.attackers.equivocating import Equivocating
+from hansa.sim.attackers.flood import Flood
+from hansa.sim.attackers.foreign_epoch import ForeignEpoch
+from hansa.sim.attackers.forging import Forging
+from hansa.sim.attackers.garbage import Garbage
+from hansa.sim.attackers.huge_view import HugeView
+from hansa.sim.attackers.invalid_block import InvalidBlock
+from hansa.sim.attackers.silent import Silent
+from hansa.sim.attackers.slow import Slow
+from hansa.sim.attackers.stale_votes import StaleVotes
+from hansa.sim.attackers.withholding import Withholding
+from hansa.sim.attackers.wrong_result import WrongResult
+from hansa.sim.script import AttackKind
+
+if TYPE_CHECKING:
+    from hansa.sim.host import Host
+
+__all__ = ["ATTACKERS", "TURN_US", "Attacker"]
+
+ATTACKERS: dict[AttackKind, Callable[["Host", Random], Attacker]] = {
+    AttackKind.TWINS: Attacker,
+    AttackKind.EQUIVOCATING: Equivocating,
+    AttackKind.SILENT: Silent,
+    AttackKind.SLOW: Slow,
+    AttackKind.CENSORING: Censoring,
+    AttackKind.WITHHOLDING: Withholding,
+    AttackKind.INVALID_BLOCK: InvalidBlock,
+    AttackKind.WRONG_RESULT: WrongResult,
+    AttackKind.EMPTY_ANSWERS: EmptyAnswers,
+    AttackKind.HUGE_VIEW: HugeView,
+    AttackKind.STALE_VOTES: StaleVotes,
+    AttackKind.FOREIGN_EPOCH: ForeignEpoch,
+    AttackKind.FORGING: Forging,
+    AttackKind.GARBAGE: Garbage,
+    AttackKind.FLOOD: Flood,
+}

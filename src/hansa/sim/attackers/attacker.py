@@ -1,0 +1,112 @@
+"""What a validator that breaks the protocol may do. An attacker sits on an honest replica and bends what it does."""
+
+from collections.abc import Iterable
+from random import Random
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from hansa.consensus.messages import Message, PrePrepare, Votes
+from hansa.consensus.values import SignedVote, Vote, VoteType
+from hansa.sim.ledger import FORGED
+from hansa.types.order import OrderBlock
+
+if TYPE_CHECKING:
+    from hansa.sim.host import Host
+
+TURN_US = 50_000  # how often an attacker may act by itself
+
+
+class Attacker:
+    """Does nothing wrong yet. Each kind overrides what it needs."""
+
+    def __init__(self, host: "Host", rng: Random) -> None:
+        self.host = host
+        self.rng = rng
+
+    def on_send(self, peer: int, message: Message) -> Iterable[Message]:
+        """Return what goes to a peer instead of a message of the replica's."""
+        return (message,)
+
+    def on_receive(self, sender: int, message: Message) -> None:
+        """A message arrived, before the replica hears it."""
+
+    def delay_us(self, message: Message) -> int:
+        """Return how much later than the replica wants a message goes out."""
+        return 0
+
+    def choose(self, refs: bytes) -> bytes:
+        """Return the transactions of a proposal, given what an honest pool would choose."""
+        return refs
+
+    def on_turn(self) -> None:
+        """Called every TURN_US while the attack goes on and the node is up."""
+
+    # --- for those who override
+
+    def sign(self, vote: Vote) -> SignedVote:
+        """Sign anything in the own name."""
+        index = self.host.index
+        return SignedVote(vote, index, b"signature of %d" % index)
+
+    def forge(self, signer: int, vote: Vote) -> SignedVote:
+        """Claim that another signed a vote."""
+        return SignedVote(vote, signer, FORGED)
+
+    def tell(self, peer: int, message: Message) -> None:
+        """Send something of the own."""
+        self.host.world.network.send(self.host.world.now_us, self.host.instance, self.host.index, peer, message)
+
+    def tell_all(self, message: Message) -> None:
+        """Send something of the own to everybody."""
+        for peer in self.peers:
+            self.tell(peer, message)
+
+    @property
+    def peers(self) -> list[int]:
+        """All other validators."""
+        return self.host.world.validators.others(self.host.index)
+
+
+class Rewriting(Attacker):
+    """Keeps, for a part of the peers, a second story in which each own block is replaced by another one."""
+
+    def rewrite_block(self, block: OrderBlock) -> OrderBlock:
+        """Return the block that takes an own proposal's place; the parent is already that of the second story."""
+        return block
+
+    def is_deceived(self, peer: int) -> bool:
+        """Whether a peer is told the second story."""
+        return True
+
+    def on_send(self, peer: int, message: Message) -> Iterable[Message]:
+        """Replace own proposals and the own votes for them."""
+        if isinstance(message, PrePrepare) and message.block.proposer == self.host.index:
+            other = self._retell(message)
+            return (other if self.is_deceived(peer) else message,)
+        if isinstance(message, Votes) and self.is_deceived(peer):
+            return (Votes(tuple(self._revote(signed) for signed in message.votes)),)
+        return (message,)
+
+    def _retell(self, message: PrePrepare) -> PrePrepare:
+        block = message.block
+        order_hash = self.host.world.order_hash
+        known = self._stories.get(order_hash(block))
+        if known is None:
+            parent = self._stories.get(block.parent_hash)
+            parent_hash = block.parent_hash if parent is None else order_hash(parent)
+            known = self.rewrite_block(msgspec.structs.replace(block, parent_hash=parent_hash))
+            self._stories[order_hash(block)] = known
+        vote = Vote(VoteType.PROPOSE, known.epoch, known.view, known.height, order_hash(known))
+        return PrePrepare(known, message.refs, self.sign(vote), message.proof)
+
+    def _revote(self, signed: SignedVote) -> SignedVote:
+        story = self._stories.get(signed.vote.hash)
+        if story is None or signed.signer != self.host.index or signed.vote.type is VoteType.SEAL:
+            return signed
+        return self.sign(msgspec.structs.replace(signed.vote, hash=self.host.world.order_hash(story)))
+
+    @property
+    def _stories(self) -> dict[bytes, OrderBlock]:
+        """Own order hash -> the block told in its place; kept over restarts, as a liar's memory should be."""
+        return self.host.stories

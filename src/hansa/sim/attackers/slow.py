@@ -1,0 +1,23 @@
+"""A validator whose proposals, or all of whose messages, come late."""
+
+from random import Random
+from typing import TYPE_CHECKING
+
+from hansa.consensus.messages import Message, PrePrepare
+from hansa.sim.attackers.attacker import Attacker
+
+if TYPE_CHECKING:
+    from hansa.sim.host import Host
+
+
+class Slow(Attacker):
+    """Lateness is drawn once: just too little to be replaced, or too much."""
+
+    def __init__(self, host: "Host", rng: Random) -> None:
+        super().__init__(host, rng)
+        self._delay_us = rng.choice((100_000, 400_000, 900_000, 3_000_000))
+        self._is_only_proposing = rng.random() < 0.5
+
+    def delay_us(self, message: Message) -> int:
+        """As drawn."""
+        return self._delay_us if isinstance(message, PrePrepare) or not self._is_only_proposing else 0
