@@ -60,15 +60,6 @@ def test_another_nodes_certificate(alliance: RunningAlliance) -> None:
     assert refusal(node)[:2] == (2, "TLS-1")
 
 
-def test_a_lost_vote_log(alliance: RunningAlliance) -> None:
-    node = alliance.nodes[0]
-    for segment in node.folder.votes.iterdir():
-        segment.unlink()
-    exit_code, code, cause = refusal(node)
-    assert (exit_code, code) == (9, "VOTES-1")
-    assert "no vote log" in cause
-
-
 def test_another_alliances_genesis(alliance: RunningAlliance) -> None:
     node = alliance.nodes[0]
     genesis = json.loads(node.folder.genesis.read_bytes())

@@ -218,5 +218,6 @@ async def status(context: Context, params: Params) -> Any:
         "uptimeSeconds": now.uptime_s,
         "syncing": now.syncing,
         "voting": now.voting,
+        "quarantine": now.quarantine,
         "halted": now.halted,
     }

@@ -29,7 +29,7 @@ from hansa.sdk.client import Client
 from hansa.sdk.errors import NodeUnreachable, RpcFailed
 
 _POLL_S = 0.1
-_STILL_BROKEN = "if it is the vote log, this validator must get a new key; otherwise report it"
+_STILL_BROKEN = "keep the folder and report it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,8 @@ def repair_node(screen: Screen, directory: Path, yes: bool, timeout_s: float) ->
     """Put aside what does not hold, let the node fetch what is missing from the others, stop it, and verify again.
 
     The vote log stays where it is: each vote stands there twice, and the node mends one copy from the other when it
-    opens the log. Where both are gone the last check still says so: then only a new key helps.
+    opens the log. Where both are gone it puts the log aside itself and goes into quarantine, out of which it comes
+    again while it runs.
 
     Raises
     ------

@@ -21,6 +21,9 @@ VIEW_TIMEOUT_CAP_MS = 8_000
 TIME_AHEAD_MAX_MS = 1_000
 LEADER_SILENT_MS = 3 * HEARTBEAT_MS
 LONELY_VIEW_CHANGE_MS = 10_000
+REJOIN_HELP_MS = 10_000  # how long others help a validator out of its quarantine, and
+REJOIN_PAUSE_MS = 5_000  # how long not before they do again; doubles with each time
+REJOIN_VIEWS_MAX = 4  # an honest validator in quarantine asks for no view further ahead
 REPLY_EVERY_MS = 200  # a peer that calls for help is answered at most this often
 FETCHES_MAX = 64
 

@@ -2,7 +2,7 @@
 
 InvalidMessage     a peer's bytes are against the rules
 RefusedVote        the signer's marks forbid a vote
-LostVoteLog        no birth record or no log: this node must not vote
+LostVoteLog        no birth record or no log: this node must not vote before the chain has moved on
 ForeignVoteLog     the log belongs to another chain or node
 CorruptVoteLog     records that were synced do not hold any more
 """

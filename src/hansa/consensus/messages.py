@@ -137,6 +137,21 @@ class VoteReport(msgspec.Struct, frozen=True, array_like=True, tag=14):
     votes: Annotated[tuple[SignedVote, ...], msgspec.Meta(max_length=16)]
 
 
+class Rejoin(msgspec.Struct, frozen=True, array_like=True, tag=16):
+    """A validator in quarantine asks where the others stand, and for a committed block of `view` or above."""
+
+    epoch: U64
+    life: U64  # tells answers to this life of the asker from those to earlier ones
+    view: U64  # 0 = not known yet
+
+
+class RejoinReport(msgspec.Struct, frozen=True, array_like=True, tag=17):
+    """The answer of a validator that knows all its own votes."""
+
+    life: U64
+    view: U64  # the higher one of its view and its last VIEW-CHANGE
+
+
 class EvidenceReport(msgspec.Struct, frozen=True, array_like=True, tag=15):
     """Two contradicting votes of one validator."""
 
@@ -159,6 +174,8 @@ Message = (
     | RangeResponse
     | VoteQuery
     | VoteReport
+    | Rejoin
+    | RejoinReport
     | EvidenceReport
 )
 
@@ -170,6 +187,8 @@ _LANES: dict[type, Lane] = {
     Status: Lane.VOTES,
     VoteQuery: Lane.VOTES,
     VoteReport: Lane.VOTES,
+    Rejoin: Lane.VOTES,
+    RejoinReport: Lane.VOTES,
     EvidenceReport: Lane.VOTES,
     PrePrepare: Lane.PROPOSALS,
     BlockRequest: Lane.PROPOSALS,
@@ -225,7 +244,9 @@ def signed_votes(message: Message) -> list[SignedVote]:
             return _proof_votes(message.certificate)
         case EvidenceReport():
             return [message.first, message.second]
-        case Status() | VoteQuery() | BlockRequest() | BlockResponse() | PayloadRequest() | PayloadResponse():
+        case Status() | VoteQuery() | Rejoin() | RejoinReport():
+            return []
+        case BlockRequest() | BlockResponse() | PayloadRequest() | PayloadResponse():
             return []
         case RangeRequest() | RangeResponse():  # the certificates in blocks are verified when they are imported
             return []

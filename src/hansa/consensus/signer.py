@@ -3,13 +3,15 @@
 The marks repeat, independently of the machine, what an honest validator may sign in one epoch (W7): PREPARE(v,h),
 COMMIT(v,h), VIEW-CHANGE(v) and SEAL(h) never go back, an equal mark is signed again only for the same content, and
 nothing of a view below the last VIEW-CHANGE is signed. PROPOSE(v,h), the leader's word, has a fifth mark of the same
-kind. A second process with the same marks is thereby refused, not believed.
+kind. REJOIN of height 0 says that marks may be missing: nothing is signed until a later REJOIN, and then nothing of a
+view below that one's. A second process with the same marks is thereby refused, not believed.
 """
 
 from collections.abc import Callable, Iterable
 
 from hansa.consensus.errors import RefusedVote
 from hansa.consensus.values import SignedVote, Vote, VoteRecord, VoteType, vote_preimage
+from hansa.types.order import NO_HASH
 
 
 class VoteDomain:
@@ -59,6 +61,10 @@ class Signer:
         if mark is None or vote_position(signed.vote) > vote_position(mark.vote):
             self._marks[signed.vote.type] = signed
 
+    def begin_quarantine(self) -> VoteRecord:
+        """Return what a vote log begins with in place of a lost one: nothing is signed until the chain has moved on."""
+        return VoteRecord(self.sign_vote(Vote(VoteType.REJOIN, 0, 0, 0, NO_HASH)), b"")
+
     def mark(self, vote_type: VoteType) -> Vote | None:
         """Return the highest vote of a type that was ever signed here."""
         signed = self._marks.get(vote_type)
@@ -82,6 +88,11 @@ class Signer:
     def _check(self, vote: Vote, mark: Vote | None) -> None:
         if mark is not None and vote_position(vote) <= vote_position(mark):
             self._refuse(vote, f"at {vote_position(mark)} a vote was signed already")
+        if vote.type is VoteType.REJOIN:
+            return
+        rejoined = self.mark(VoteType.REJOIN)
+        if rejoined is not None:
+            self._check_rejoined(vote, rejoined)
         if vote.type is VoteType.VIEW_CHANGE:
             for other in (VoteType.PREPARE, VoteType.COMMIT, VoteType.PROPOSE):
                 voted = self.mark(other)
@@ -91,6 +102,13 @@ class Signer:
             given_up = self.mark(VoteType.VIEW_CHANGE)
             if given_up is not None and vote.view < given_up.view:
                 self._refuse(vote, f"views below {given_up.view} were given up")
+
+    def _check_rejoined(self, vote: Vote, rejoined: Vote) -> None:
+        if rejoined.height == 0:
+            self._refuse(vote, "this validator lost track of its votes and is in quarantine")
+        is_old = vote.view <= rejoined.view if vote.type is VoteType.VIEW_CHANGE else vote.view < rejoined.view
+        if vote.type is not VoteType.SEAL and is_old:
+            self._refuse(vote, f"this validator came out of its quarantine in view {rejoined.view}")
 
     def _refuse(self, vote: Vote, why: str) -> None:
         where = f"{vote.type.name} at view {vote.view}, height {vote.height}"

@@ -52,3 +52,8 @@ class ValidatorSet:
     def others(self, me: int) -> list[int]:
         """Return every index but `me`, beginning with the next one: the order in which peers are asked."""
         return [(me + step) % self.size for step in range(1, self.size)]
+
+
+def can_rejoin(validators: ValidatorSet, me: int) -> bool:
+    """Whether the others are a quorum without this validator, so that they can lead it out of a quarantine."""
+    return validators.is_quorum((1 << validators.size) - 1 & ~(1 << me))

@@ -29,6 +29,7 @@ class VoteType(IntEnum):
     COMMIT = 2
     SEAL = 3  # under the sealed header; free of views
     VIEW_CHANGE = 4
+    REJOIN = 5  # into the own vote log only: the beginning and the end of a quarantine
 
 
 class Vote(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -37,6 +38,7 @@ class Vote(msgspec.Struct, frozen=True, array_like=True, gc=False):
     PROPOSE, PREPARE, COMMIT: view, height and order hash; qc_view = 0.
     SEAL: height and sealed header hash; view = qc_view = 0.
     VIEW_CHANGE: `view` is the view asked for; (qc_view, height, hash) is the key of the voter's highest QC.
+    REJOIN: height 0 = votes may be missing from this log; else the QC from which on voting begins anew.
     """
 
     type: VoteType

@@ -172,8 +172,8 @@ def _without_proof(record: VoteRecord) -> VoteRecord:
 
 
 _LOST_CURE = (
-    "this validator must not vote with its key again: restore data/votes as it was, never from a backup, "
-    "or have the alliance replace the validator"
+    "start the node: it enters quarantine and comes out of it by itself, unless there are fewer than four validators; "
+    "then found the alliance anew, or put data/votes back as it was, never from a backup"
 )
 
 

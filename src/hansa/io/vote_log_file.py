@@ -29,8 +29,8 @@ log = logging.getLogger("hansa.votes")
 SUFFIX = ".seg"
 PENDING = "next.tmp"
 LOST_HINT = (
-    "this validator must not vote with its key again: put data/votes back as it was, never from a backup, "
-    "or have the alliance replace the validator"
+    "start the node: it enters quarantine and comes out of it by itself, unless there are fewer than four validators; "
+    "then found the alliance anew, or put data/votes back as it was, never from a backup"
 )
 
 IsSigned = Callable[[BirthRecord], bool]
@@ -165,6 +165,30 @@ def create_vote_log(folder: Path, birth: BirthRecord) -> None:
     os.close(_write_segment(folder, 0, frame))
 
 
+def replace_vote_log(folder: Path, birth: BirthRecord, first: VoteRecord, aside: Path) -> Path | None:
+    """Put away what is left of a log that is no use any more, and begin another one with `first`.
+
+    Returns where the old segments lie now; None when there were none. A crash in between leaves no log at all.
+
+    Raises
+    ------
+    OSError: the disk refuses.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    numbers = _segment_numbers(folder)
+    moved = None
+    if numbers:
+        moved = _free_name(aside)
+        moved.mkdir(parents=True)
+        for number in numbers:
+            path = segment_path(folder, number)
+            path.rename(moved / path.name)
+        _sync_folder(moved)
+    frame, _ = first_frame(birth, (first,))
+    os.close(_write_segment(folder, 0, frame))
+    return moved
+
+
 def open_vote_log(folder: Path, genesis_hash: bytes, node: int, is_signed: IsSigned) -> VoteLogFile:
     """Open a log and check that it is this node's. What a crash left half done is finished or undone.
 
@@ -208,6 +232,11 @@ def examine_vote_log(folder: Path, genesis_hash: bytes, node: int, is_signed: Is
 def segment_path(folder: Path, number: int) -> Path:
     """The file of a segment."""
     return folder / f"{number:016}{SUFFIX}"
+
+
+def _free_name(aside: Path) -> Path:
+    taken = (int(path.name[6:]) for path in aside.glob("votes-*") if path.name[6:].isdecimal())
+    return aside / f"votes-{max(taken, default=0) + 1}"
 
 
 def _recover(folder: Path) -> tuple[int, Recovery]:

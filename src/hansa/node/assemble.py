@@ -10,17 +10,16 @@ from hansa.alliance.layout import NodeFolder
 from hansa.alliance.model import is_loopback
 from hansa.consensus import inputs as ins
 from hansa.consensus.config import RECENT_HEIGHTS, EngineConfig
-from hansa.consensus.signer import VoteDomain
+from hansa.consensus.signer import Signer, VoteDomain
 from hansa.consensus.validators import ValidatorSet
 from hansa.consensus.values import SealedHead, VoteRecord
-from hansa.consensus.vote_log import BirthRecord
 from hansa.crypto.suite import KeyPair, Suite, keccak256
-from hansa.io.key_file import is_birth_signed, load_consensus_key, open_signer
+from hansa.io.key_file import load_consensus_key, open_signer
 from hansa.io.logs import LogContext, open_logs
 from hansa.io.ready_file import remove_ready
 from hansa.io.tls import Roster, open_tls
 from hansa.io.transport import Transport, TransportEvents, TransportFacts
-from hansa.io.vote_log_file import VoteLog, VoteLogNowhere, examine_vote_log, open_vote_log
+from hansa.io.vote_log_file import VoteLog, VoteLogNowhere
 from hansa.node.config import NodeConfig, load_node_config, parse_address
 from hansa.node.errors import InvalidNodeConfig, explain_native
 from hansa.node.genesis import Genesis, decode_genesis
@@ -29,6 +28,7 @@ from hansa.node.ledger_work import read_head
 from hansa.node.replica import EngineKind, Replica, ReplicaConfig
 from hansa.node.runtime import Runtime, RuntimeParts
 from hansa.node.view import NodeParts, RunningNode
+from hansa.node.votes import check_votes_before_ledger, open_votes
 from hansa.types.order import decode_order, encode_order, genesis_order
 
 GROUP = b"main"
@@ -51,15 +51,14 @@ async def open_node(directory: Path) -> RunningNode:
     pair = load_consensus_key(folder.consensus_key, genesis.public_keys()[config.index])
     data = folder.root / config.data
 
-    def is_signed(birth: BirthRecord) -> bool:
-        return is_birth_signed(birth, pair.public)
-
     take_cores(config)
     if not has_ledger(data):  # nothing may be begun for a chain that these votes are not of
-        examine_vote_log(data / "votes", hash_genesis(genesis_bytes), config.index, is_signed)
+        check_votes_before_ledger(data, hash_genesis(genesis_bytes), config.index, pair)
     chain = open_chain(data, genesis_bytes)  # from here on the folder is locked
     remove_ready(folder.ready)
-    votes = open_vote_log(data / "votes", chain.genesis_hash, config.index, is_signed)
+    validators = ValidatorSet([1] * len(genesis.validators))
+    signer = make_signer(config, chain, pair)
+    votes = open_votes(data, chain.genesis_hash, validators, config.index, pair, signer)
     runtime = build_runtime(config, genesis, chain, pair, votes, votes.records)
     transport = open_transport(folder, config, genesis, runtime)
     open_logs(config.log_level, LogContext(config.organisation, config.name, runtime.position))
@@ -165,8 +164,7 @@ def build_runtime(
     config: NodeConfig, genesis: Genesis, chain: Chain, pair: KeyPair, votes: VoteLog, records: tuple[VoteRecord, ...]
 ) -> Runtime:
     """Everything between the ledger and the links."""
-    domain = VoteDomain(chain.genesis_hash, keccak256(GROUP), Suite.STANDARD, keccak256)
-    signer = open_signer(pair, config.index, domain)
+    signer = make_signer(config, chain, pair)
     signer.restore(records)
     size = len(genesis.validators)
     engine = EngineConfig(
@@ -188,12 +186,22 @@ def build_runtime(
             chain=chain,
             replica=replica,
             signer=signer,
-            verifier=Verifier(domain, genesis.public_keys()),
+            verifier=Verifier(vote_domain(chain), genesis.public_keys()),
             votes=votes,
             gas_limit=genesis.gas_limit,
             restored=read_restored(chain, genesis, records),
         )
     )
+
+
+def vote_domain(chain: Chain) -> VoteDomain:
+    """Where votes of this chain are good."""
+    return VoteDomain(chain.genesis_hash, keccak256(GROUP), Suite.STANDARD, keccak256)
+
+
+def make_signer(config: NodeConfig, chain: Chain, pair: KeyPair) -> Signer:
+    """This validator's signer, with no marks yet."""
+    return open_signer(pair, config.index, vote_domain(chain))
 
 
 def read_restored(chain: Chain, genesis: Genesis, records: tuple[VoteRecord, ...]) -> ins.Restored:

@@ -56,6 +56,7 @@ class ReplicaStatus(msgspec.Struct, frozen=True):
     view_changes: int  # VIEW-CHANGEs signed in this life
     syncing: bool
     voting: bool
+    quarantine: str | None  # why this validator does not trust its own vote log
     halted: str | None  # code and reason
 
 
@@ -105,7 +106,7 @@ class Replica:
         if self._solo is not None:
             height, halted = self._solo.root.height, self._solo.halted
             me = self.config.engine.me
-            return ReplicaStatus(0, me, True, height, height, 0, height, 0, 0, 0, False, halted is None, halted)
+            return ReplicaStatus(0, me, True, height, height, 0, height, 0, 0, 0, False, halted is None, None, halted)
         state = self._pbft.state
         return ReplicaStatus(
             view=state.view,
@@ -120,6 +121,7 @@ class Replica:
             view_changes=state.view_changes_count,
             syncing=state.behind or state.importing,
             voting=state.may_vote and state.is_active,
+            quarantine=None if state.quarantine is None else state.quarantine.reason,
             halted=state.halted,
         )
 

@@ -29,7 +29,7 @@ from hansa.consensus import inputs as ins
 from hansa.consensus.errors import RefusedVote
 from hansa.consensus.messages import Message, encode_message, lane_of
 from hansa.consensus.signer import Signer
-from hansa.consensus.values import SignedVote, VoteRecord
+from hansa.consensus.values import SignedVote, Vote, VoteRecord, VoteType
 from hansa.errors import HansaError
 from hansa.io.clock import Clock
 from hansa.io.errors import DiskFull
@@ -197,8 +197,17 @@ class Runtime:
             log.critical(str(error), extra={"code": error.code})
             self.push(ins.StopVoting(str(error)))
             return
+        if effect.vote.type is VoteType.REJOIN:
+            self._say_rejoin(effect.vote)
         self._parts.verifier.remember([signed])
         self._commit.add([VoteRecord(signed, effect.context)], signed)
+
+    def _say_rejoin(self, vote: Vote) -> None:
+        if vote.height:
+            log.info("out of quarantine: votes again from view %d on", vote.view, extra={"code": "VOTES-6"})
+            return
+        reason = self.replica.status().quarantine
+        log.warning("in quarantine, without a vote: %s", reason, extra={"code": "VOTES-5"})
 
     def mark_blocks_dirty(self) -> None:
         """The block log was appended to; the next group commit syncs it."""

@@ -41,6 +41,7 @@ class NodeStatus(msgspec.Struct, frozen=True):
     uptime_s: int
     syncing: bool  # fetching sealed blocks from others
     voting: bool  # False after disk full, halt, or on an observer
+    quarantine: str | None  # why the node does not trust its own vote log, None while it does
     halted: str | None  # why the node stopped voting, None while healthy
 
 

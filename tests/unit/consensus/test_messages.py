@@ -23,6 +23,8 @@ from hansa.consensus.messages import (
     PrePrepare,
     RangeRequest,
     RangeResponse,
+    Rejoin,
+    RejoinReport,
     Status,
     ViewChange,
     VoteQuery,
@@ -58,6 +60,8 @@ MESSAGES: list[Message] = [
     RangeResponse(4, 100, (b"block", b"block")),
     VoteQuery(),
     VoteReport((SIGNED,)),
+    Rejoin(0, 1_700_000_000_000, 7),
+    RejoinReport(1_700_000_000_000, 5),
     EvidenceReport(SIGNED, SIGNED),
 ]
 

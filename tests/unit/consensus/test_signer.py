@@ -99,7 +99,7 @@ VOTES = st.builds(
 def test_no_sequence_of_requests_makes_it_contradict_itself(requests: list[Vote]) -> None:
     signer = make_signer()
     signed: dict[object, Vote] = {}
-    given_up = 0
+    given_up = rejoined = 0
     for request in requests:
         try:
             signer.sign_vote(request)
@@ -110,10 +110,27 @@ def test_no_sequence_of_requests_makes_it_contradict_itself(requests: list[Vote]
             assert signed[key] == request
             continue
         signed[key] = request
-        if request.type is VoteType.VIEW_CHANGE:
+        if request.type is VoteType.REJOIN:
+            rejoined = request.view if request.height else 1_000
+        elif request.type is VoteType.VIEW_CHANGE:
             given_up = request.view
+            assert request.view > rejoined or not rejoined
         elif request.type is not VoteType.SEAL:
-            assert request.view >= given_up
+            assert request.view >= max(given_up, rejoined)
+
+
+def test_in_quarantine_nothing_is_signed_and_afterwards_nothing_old() -> None:
+    signer = make_signer()
+    signer.begin_quarantine()
+    for vote_type in (VoteType.PREPARE, VoteType.COMMIT, VoteType.SEAL, VoteType.VIEW_CHANGE, VoteType.PROPOSE):
+        with pytest.raises(RefusedVote, match="quarantine"):
+            signer.sign_vote(vote(vote_type, 0 if vote_type is VoteType.SEAL else 9, 9))
+    signer.sign_vote(vote(VoteType.REJOIN, 4, 9))
+    for old in (vote(VoteType.PREPARE, 3, 9), vote(VoteType.COMMIT, 3, 9), vote(VoteType.VIEW_CHANGE, 4, 9)):
+        with pytest.raises(RefusedVote, match="view 4"):
+            signer.sign_vote(old)
+    signer.sign_vote(vote(VoteType.PREPARE, 4, 10))
+    signer.sign_vote(vote(VoteType.SEAL, 0, 9))
 
 
 def test_the_domain_binds_genesis_group_suite_and_every_field() -> None:

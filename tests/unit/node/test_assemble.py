@@ -10,7 +10,9 @@ from hansa._native import Chain
 from hansa.alliance.layout import AllianceFolder, NodeFolder
 from hansa.cli.setup import describe_alliance, found_alliance
 from hansa.consensus.errors import ForeignVoteLog, LostVoteLog
-from hansa.node import assemble
+from hansa.consensus.values import VoteType
+from hansa.consensus.vote_log import recover_segment
+from hansa.node import assemble, votes
 from hansa.node.config import NodeConfig, PeerEntry
 
 
@@ -34,12 +36,34 @@ async def test_a_changed_genesis_begins_no_ledger(folder: NodeFolder) -> None:
     assert not assemble.has_ledger(folder.data)
 
 
-async def test_without_a_vote_log_no_ledger_is_begun(folder: NodeFolder) -> None:
+async def test_without_a_vote_log_it_begins_in_quarantine(folder: NodeFolder) -> None:
     for segment in folder.votes.iterdir():
         segment.unlink()
-    with pytest.raises(LostVoteLog):
+    await assemble.open_node(folder.root)
+    assert kinds(folder) == [VoteType.REJOIN]
+
+
+async def test_a_damaged_vote_log_is_put_aside(folder: NodeFolder) -> None:
+    segment = next(folder.votes.iterdir())
+    damaged = b"\1" * 8192 + segment.read_bytes()[8192:]
+    segment.write_bytes(damaged)
+    await assemble.open_node(folder.root)
+    assert kinds(folder) == [VoteType.REJOIN]
+    assert (folder.data / "quarantine" / "votes-1" / segment.name).read_bytes() == damaged
+
+
+async def test_too_few_others_to_lead_it_out_of_quarantine(folder: NodeFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(votes, "can_rejoin", lambda validators, me: False)
+    for segment in folder.votes.iterdir():
+        segment.unlink()
+    with pytest.raises(LostVoteLog, match="no vote log"):
         await assemble.open_node(folder.root)
-    assert not assemble.has_ledger(folder.data)
+
+
+def kinds(folder: NodeFolder) -> list[VoteType]:
+    """The types of the votes in a node's log."""
+    recovery = recover_segment(next(folder.votes.iterdir()).read_bytes())
+    return [record.signed.vote.type for record in recovery.records]
 
 
 async def test_a_node_takes_its_share_of_the_cores(folder: NodeFolder, monkeypatch: pytest.MonkeyPatch) -> None:

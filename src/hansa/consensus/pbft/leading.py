@@ -4,6 +4,7 @@ from hansa.consensus.effects import AskProposal, AskWork, SetTimer, SignVote
 from hansa.consensus.inputs import Proposed, TimerId
 from hansa.consensus.messages import PrePrepare
 from hansa.consensus.pbft.blocks import add_block, check_again, get_ancestors, get_block, is_linked
+from hansa.consensus.pbft.rejoin import is_block_due
 from hansa.consensus.pbft.state import Base, Body, Candidate, PbftState
 from hansa.consensus.values import SignedVote, TimeoutCertificate, Vote, VoteContext, VoteType, encode_context
 from hansa.types.order import OrderBlock, PayloadKind
@@ -138,9 +139,14 @@ def _is_empty_due(state: PbftState) -> bool:
 
     After a view change: while the base is not sealed here. Others may lack a commit that this replica saw, and cannot
     COMMIT in the old view any more; a sealed block they can fetch. After a hand-over: while the base is not committed.
+    And whenever somebody in quarantine waits for a block of this view.
     """
     tip, required_ms = state.lead_tip, state.lead_required_ms
-    if required_ms is None or tip is None or tip.height != state.lead_base_height:
+    if tip is None or tip.height != state.lead_base_height:
+        return False
+    if state.view > 0 and is_block_due(state):
+        return True
+    if required_ms is None:
         return False
     is_timeout = isinstance(state.lead_proof, TimeoutCertificate)
     if tip.height <= (state.root.height if is_timeout else state.committed_height):

@@ -38,13 +38,15 @@ from hansa.consensus.messages import (
     PayloadRequest,
     PayloadResponse,
     PrePrepare,
+    Rejoin,
+    RejoinReport,
     Status,
     ViewChange,
     VoteQuery,
     VoteReport,
     Votes,
 )
-from hansa.consensus.pbft import blocks, finality, leading, pacemaker, recovery, tally, views, voting
+from hansa.consensus.pbft import blocks, finality, leading, pacemaker, recovery, rejoin, tally, views, voting
 from hansa.consensus.pbft.rules import Rules
 from hansa.consensus.pbft.state import PbftState
 from hansa.consensus.values import SealedHead, VoteType, genesis_qc
@@ -84,6 +86,8 @@ def _settle(state: PbftState) -> None:
         leading.lead(state)
         voting.prepare_candidates(state)
         finality.advance(state)
+        rejoin.leave_when_safe(state)
+        rejoin.give_way(state)
         if not state.new_qcs:
             break
     if state.halted is None:
@@ -116,6 +120,9 @@ def _on_vote_durable(state: PbftState, event: VoteDurable) -> None:
     vote = signed.vote
     if vote.type is VoteType.VIEW_CHANGE:
         views.on_own_view_change(state, signed)
+        return
+    if vote.type is VoteType.REJOIN:
+        rejoin.on_own_rejoin(state, vote)
         return
     if vote.height > state.root.height:
         state.own_votes[(vote.type, vote.view, vote.height)] = signed
@@ -188,5 +195,7 @@ MESSAGE_HANDLERS: dict[type[Message], Callable[[PbftState, int, Any], None]] = {
     PayloadResponse: blocks.on_payload_response,
     VoteQuery: lambda state, peer, message: recovery.on_vote_query(state, peer),
     VoteReport: recovery.on_vote_report,
+    Rejoin: rejoin.on_rejoin,
+    RejoinReport: rejoin.on_rejoin_report,
     EvidenceReport: _on_evidence,
 }

@@ -19,6 +19,8 @@ from hansa.consensus.inputs import TimerId
 from hansa.consensus.messages import Certificate, NewView, Status, VoteQuery, Votes
 from hansa.consensus.pbft.blocks import want_missing
 from hansa.consensus.pbft.leading import is_window_open
+from hansa.consensus.pbft.rejoin import ask_to_rejoin, is_help_open
+from hansa.consensus.pbft.rejoin import on_peer_up as ask_peer_to_rejoin
 from hansa.consensus.pbft.state import PbftState, Progress
 from hansa.consensus.pbft.views import ask_view
 from hansa.consensus.values import QuorumCertificate, SignedVote, TimeoutCertificate, VoteType
@@ -77,6 +79,7 @@ def on_peer_up(state: PbftState, peer: int) -> None:
     state.heard_ms[peer] = state.now_ms
     if state.started:
         state.send(peer, _get_status(state, False))
+        ask_peer_to_rejoin(state, peer)
         if not state.queried:
             state.send(peer, VoteQuery())
 
@@ -92,6 +95,7 @@ def on_tick(state: PbftState) -> None:
     if state.last_check_ms + TICK_MS > state.now_ms:
         return
     state.last_check_ms = state.now_ms
+    ask_to_rejoin(state)
     if not state.queried:
         state.broadcast(VoteQuery())
     if is_leader:
@@ -163,7 +167,7 @@ def _has_something_to_do(state: PbftState) -> bool:
     highest = max(state.candidates, default=0)
     if max(highest, state.high_qc.height) > state.committed_height:
         return True
-    return state.work_pending and is_window_open(state)
+    return is_help_open(state) or (state.work_pending and is_window_open(state))
 
 
 def _shorten_for_dead_leader(state: PbftState) -> None:

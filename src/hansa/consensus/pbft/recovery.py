@@ -5,11 +5,21 @@ from hansa.consensus.effects import SetTimer
 from hansa.consensus.inputs import HeldBody, Restored, TimerId
 from hansa.consensus.messages import PrePrepare, ViewChange, VoteQuery, VoteReport
 from hansa.consensus.pbft.blocks import check_children_of_root
+from hansa.consensus.pbft.rejoin import enter_quarantine, resume_quarantine
 from hansa.consensus.pbft.state import Base, Body, Candidate, Entry, PbftState
-from hansa.consensus.pbft.tally import count_vote
+from hansa.consensus.pbft.tally import count_vote, note_seen
 from hansa.consensus.pbft.views import on_view_change
 from hansa.consensus.signer import vote_position
-from hansa.consensus.values import VoteContext, VoteRecord, VoteType, decode_context
+from hansa.consensus.validators import can_rejoin
+from hansa.consensus.values import (
+    TimeoutCertificate,
+    Vote,
+    VoteContext,
+    VoteRecord,
+    VoteType,
+    certificate_votes,
+    decode_context,
+)
 
 
 def on_restored(state: PbftState, restored: Restored) -> None:
@@ -34,6 +44,7 @@ def on_restored(state: PbftState, restored: Restored) -> None:
     state.queried = not state.config.verify_own_votes or validators.is_quorum(state.reports)
     state.last_check_ms = state.now_ms
     state.emit(SetTimer(TimerId.TICK, state.now_ms))
+    resume_quarantine(state)
     if not state.queried:
         state.broadcast(VoteQuery())
 
@@ -46,6 +57,8 @@ def on_vote_query(state: PbftState, peer: int) -> None:
 
 def on_vote_report(state: PbftState, peer: int, report: VoteReport) -> None:
     """Compare what a peer saw with what our log holds: a vote beyond it means that the log is not the whole truth."""
+    if state.quarantine is not None:
+        return
     for signed in report.votes:
         if signed.signer != state.config.me:
             continue
@@ -54,16 +67,25 @@ def on_vote_report(state: PbftState, peer: int, report: VoteReport) -> None:
         is_beyond = mark is None or position > vote_position(mark)
         is_other = mark is not None and position == vote_position(mark) and signed.vote != mark
         if is_beyond or is_other:
-            state.halt(
-                "CONSENSUS-12",
-                f"peers hold a {signed.vote.type.name} of this validator at {position} that its vote log lacks",
-                "quarantine: an old or foreign vote log, or a second process with this key; stop the other process, or "
-                "have the alliance replace the validator. Rejoining without replacement is not available yet",
-            )
+            _on_unknown_vote(state, signed.vote)
             return
     state.reports |= 1 << peer
     if state.config.validators.is_quorum(state.reports):
         state.queried = True
+
+
+def _on_unknown_vote(state: PbftState, vote: Vote) -> None:
+    """Our log lacks a vote of ours: quarantine, or the end where too few are left to lead out of it."""
+    reason = f"peers hold a {vote.type.name} of this validator at {vote_position(vote)} that its vote log lacks"
+    if can_rejoin(state.config.validators, state.config.me):
+        enter_quarantine(state, reason, 0 if vote.type is VoteType.SEAL else vote.view)
+        return
+    state.halt(
+        "CONSENSUS-12",
+        reason,
+        "an old vote log, or a second process with this key: put the newest data/votes back, or stop the other one; "
+        "an alliance of fewer than four validators cannot take back one that lost its votes",
+    )
 
 
 def _replay(state: PbftState, record: VoteRecord, context: VoteContext) -> None:
@@ -73,8 +95,11 @@ def _replay(state: PbftState, record: VoteRecord, context: VoteContext) -> None:
     if mark is not None and vote_position(vote) < vote_position(mark):
         return
     state.marks[vote.type] = vote
+    _note_signers(state, context)
     if context.high_qc is not None and context.high_qc.key() > state.high_qc.key():
         state.high_qc = context.high_qc
+    if vote.type is VoteType.REJOIN:
+        return
     if vote.type is VoteType.VIEW_CHANGE:
         state.view_asked = vote.view
         qc = context.high_qc
@@ -85,6 +110,20 @@ def _replay(state: PbftState, record: VoteRecord, context: VoteContext) -> None:
         state.own_votes[(vote.type, vote.view, vote.height)] = signed
     if context.high_qc is not None and context.high_qc.height > state.root.height:
         state.qcs[context.high_qc.key()] = context.high_qc
+
+
+def _note_signers(state: PbftState, context: VoteContext) -> None:
+    """The certificates beside our votes hold votes of others, who may ask one day what they signed."""
+    certificates = [context.high_qc]
+    if isinstance(context.proof, TimeoutCertificate):
+        certificates.append(context.proof.high_qc)
+        for signed in context.proof.votes:
+            note_seen(state, signed)
+    elif context.proof is not None:
+        certificates.append(context.proof)
+    for certificate in certificates:
+        for signed in () if certificate is None else certificate_votes(certificate):
+            note_seen(state, signed)
 
 
 def _choose_view(state: PbftState, contexts: list[tuple[VoteRecord, VoteContext]]) -> None:

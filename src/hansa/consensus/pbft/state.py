@@ -89,6 +89,27 @@ class Progress:
 
 
 @dataclass(slots=True)
+class Quarantine:
+    """This validator may have signed votes that it does not know of."""
+
+    reason: str
+    floor: int  # not left in a lower view
+    life: int
+    reports: dict[int, int] = field(default_factory=dict)  # peer -> the view it was in, or asked for, first told
+    is_over: bool = False  # its end is being made durable
+
+
+@dataclass(slots=True)
+class Rejoining:
+    """A validator in quarantine, as another one sees it."""
+
+    until_ms: int  # helped until then
+    heard_ms: int = 0
+    view: int = 0  # that it asks for; 0 = not known yet
+    helps: int = 0
+
+
+@dataclass(slots=True)
 class PbftState:
     """Everything one engine knows. `out` collects the effects of the step under way."""
 
@@ -174,6 +195,8 @@ class PbftState:
     # permission to vote
     started: bool = False
     reports: int = 0  # mask of validators that answered the vote query
+    quarantine: Quarantine | None = None
+    rejoining: dict[int, Rejoining] = field(default_factory=dict)
     queried: bool = False  # own votes were compared with what a quorum saw
     behind: bool = False
     importing: bool = False
@@ -183,7 +206,8 @@ class PbftState:
     @property
     def may_vote(self) -> bool:
         """Whether anything may be signed now."""
-        return self.started and self.queried and not self.behind and self.stopped is None and self.halted is None
+        is_sure = self.started and self.queried and self.quarantine is None
+        return is_sure and not self.behind and self.stopped is None and self.halted is None
 
     @property
     def is_active(self) -> bool:

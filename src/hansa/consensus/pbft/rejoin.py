@@ -1,0 +1,191 @@
+"""Losing track of one's own votes, and the way back (rules 1.13).
+
+A validator whose vote log is lost, rotten or older than what others hold is in quarantine: it signs nothing, follows
+the chain, and asks everybody in which view they are. Let M be the highest answer of a quorum. Whatever this validator
+signed was of a view up to M + 1, or a VIEW-CHANGE for M + 2 at most: to come into a view it needed a quorum, of which
+somebody honest is among those who answered. Once a block of view M + 2 or above is committed, and its QC is known, it
+votes again, in that view and above, and names nothing lower than what it may have committed.
+
+On an idle chain no such block would come. So the others help for a while: the leader hands its view over without a
+timeout until view M + 2 is reached, whose leader then proposes, an empty block if need be. A leader that is itself in
+quarantine is left at once. Help is limited in time for each asker, since asking costs a liar nothing.
+"""
+
+from hansa.consensus.config import REJOIN_HELP_MS, REJOIN_PAUSE_MS, REJOIN_VIEWS_MAX, REPLY_EVERY_MS, TICK_MS
+from hansa.consensus.effects import SignVote
+from hansa.consensus.messages import Rejoin, RejoinReport
+from hansa.consensus.pbft.blocks import get_block
+from hansa.consensus.pbft.state import PbftState, Quarantine, Rejoining
+from hansa.consensus.pbft.views import ask_view
+from hansa.consensus.values import Vote, VoteContext, VoteType, encode_context
+from hansa.types.order import NO_HASH
+
+HELP_DOUBLINGS_MAX = 6
+REJOIN_FRESH_MS = 3 * TICK_MS  # who asked longer ago is back, or gone
+
+
+# --- the one in quarantine
+
+
+def enter_quarantine(state: PbftState, reason: str, beyond_view: int) -> None:
+    """Sign nothing from here on; `beyond_view` is the view of a vote of ours that our log lacks."""
+    known = state.marks.get(VoteType.REJOIN)
+    floor = 1 + max(state.view, state.view_asked, beyond_view, 0 if known is None else known.view)
+    vote = Vote(VoteType.REJOIN, 0, floor, 0, NO_HASH)
+    state.marks[VoteType.REJOIN] = vote
+    state.emit(SignVote(vote, b""))
+    _begin(state, reason, floor)
+
+
+def resume_quarantine(state: PbftState) -> None:
+    """Go on with a quarantine that stands in the vote log."""
+    mark = state.marks.get(VoteType.REJOIN)
+    if mark is not None and mark.height == 0:
+        _begin(state, "the vote log was lost, damaged or outdated", mark.view)
+
+
+def ask_to_rejoin(state: PbftState) -> None:
+    """Say to all that this validator waits; repeated on every tick."""
+    quarantine = state.quarantine
+    if quarantine is not None and not quarantine.is_over:
+        state.broadcast(_request(state, quarantine))
+
+
+def on_peer_up(state: PbftState, peer: int) -> None:
+    """Ask a peer that came."""
+    if state.quarantine is not None and not state.quarantine.is_over:
+        state.send(peer, _request(state, state.quarantine))
+
+
+def on_rejoin_report(state: PbftState, peer: int, report: RejoinReport) -> None:
+    """A peer says where it stands. Its first answer is the lowest that still bounds what we signed."""
+    quarantine = state.quarantine
+    if quarantine is not None and report.life == quarantine.life:
+        quarantine.reports.setdefault(peer, report.view)
+
+
+def leave_when_safe(state: PbftState) -> None:
+    """Vote again once everything that was ever signed lies below what is committed now."""
+    quarantine = state.quarantine
+    if quarantine is None or quarantine.is_over:
+        return
+    wanted = _wanted_view(state, quarantine)
+    qc = state.high_qc
+    if wanted is None or not state.rules.may_rejoin(_committed_view(state), qc.view, wanted):
+        return
+    if _is_key_used_elsewhere(state, wanted):
+        state.halt(
+            "CONSENSUS-12",
+            "while this validator was in quarantine, somebody voted with its key",
+            "a second process runs with this key: stop it, then start this node again",
+        )
+        return
+    quarantine.is_over = True
+    vote = Vote(VoteType.REJOIN, 0, qc.view, qc.height, qc.hash)
+    state.marks[VoteType.REJOIN] = vote
+    state.emit(SignVote(vote, encode_context(VoteContext(high_qc=qc))))
+
+
+def on_own_rejoin(state: PbftState, vote: Vote) -> None:
+    """The end of the quarantine is durable."""
+    if vote.height > 0 and vote == state.marks.get(VoteType.REJOIN):
+        state.quarantine = None
+
+
+def _begin(state: PbftState, reason: str, floor: int) -> None:
+    # The wall clock tells this life from earlier ones; nothing rests on its being right.
+    state.quarantine = Quarantine(reason, floor, life=state.wall_ms)
+    state.queried = True  # what peers saw of our votes matters no more
+    ask_to_rejoin(state)
+
+
+def _request(state: PbftState, quarantine: Quarantine) -> Rejoin:
+    return Rejoin(0, quarantine.life, _wanted_view(state, quarantine) or 0)
+
+
+def _wanted_view(state: PbftState, quarantine: Quarantine) -> int | None:
+    """Return the view from which on nothing of ours can be contradicted; None until a quorum answered.
+
+    Any quorum's highest answer is a bound; the lowest such bound is taken, so that single liars do not count.
+    """
+    mask = 0
+    for peer in sorted(quarantine.reports, key=lambda peer: quarantine.reports[peer]):
+        mask |= 1 << peer
+        if state.config.validators.is_quorum(mask):
+            return max(quarantine.reports[peer] + 2, quarantine.floor)
+    return None
+
+
+def _is_key_used_elsewhere(state: PbftState, wanted: int) -> bool:
+    """Whether votes of ours are known that can only have been signed after this life began."""
+    me = state.config.me
+    if state.high_qc.view >= wanted and any(signer == me for signer, _ in state.high_qc.signatures):
+        return True
+    for vote_type, allowed in ((VoteType.PREPARE, 0), (VoteType.COMMIT, 0), (VoteType.VIEW_CHANGE, 1)):
+        seen = state.seen.get((me, vote_type))
+        if seen is not None and seen.vote.view >= wanted + allowed:
+            return True
+    return False
+
+
+# --- the others
+
+
+def on_rejoin(state: PbftState, peer: int, message: Rejoin) -> None:
+    """Tell a validator in quarantine where we stand, unless our own memory may have gaps; begin to help it."""
+    known = state.rejoining.get(peer)
+    if message.epoch != 0 or (known is not None and known.heard_ms + REPLY_EVERY_MS > state.now_ms):
+        return
+    if known is None:
+        known = state.rejoining[peer] = Rejoining(until_ms=state.now_ms + REJOIN_HELP_MS)
+    elif state.now_ms >= known.until_ms + (REJOIN_PAUSE_MS << min(known.helps, HELP_DOUBLINGS_MAX)):
+        known.until_ms = state.now_ms + REJOIN_HELP_MS
+        known.helps += 1
+        known.view = 0
+    known.heard_ms = state.now_ms
+    known.view = min(known.view or message.view, message.view)
+    if state.queried and state.quarantine is None:
+        state.send(peer, RejoinReport(message.life, max(state.view, state.view_asked)))
+
+
+def give_way(state: PbftState) -> None:
+    """Hand the view over for those in quarantine: as its leader, or because its leader is one of them."""
+    for peer in sorted(state.rejoining):
+        if peer == state.leader and _is_fresh(state, peer):
+            ask_view(state, state.view + 1)
+    if state.leader != state.config.me:
+        return
+    view = _helped_view(state)
+    if view is not None and (state.view < view or (state.lead_tip is None and _committed_view(state) < view)):
+        ask_view(state, state.view + 1)
+
+
+def is_block_due(state: PbftState) -> bool:
+    """Rules 1.10: whether the first block of this view is due, empty if need be, for somebody in quarantine."""
+    view = _helped_view(state)
+    return view is not None and _committed_view(state) < view <= state.view
+
+
+def is_help_open(state: PbftState) -> bool:
+    """Whether somebody in quarantine still waits for a view or a block: then the view's timer runs."""
+    view = _helped_view(state)
+    return view is not None and _committed_view(state) < view
+
+
+def _helped_view(state: PbftState) -> int | None:
+    """Return the highest view that somebody in quarantine asks for, as far as it may be helped."""
+    views = [
+        known.view
+        for peer, known in state.rejoining.items()
+        if _is_fresh(state, peer) and state.now_ms < known.until_ms and 0 < known.view <= state.view + REJOIN_VIEWS_MAX
+    ]
+    return max(views, default=None)
+
+
+def _is_fresh(state: PbftState, peer: int) -> bool:
+    return state.rejoining[peer].heard_ms + REJOIN_FRESH_MS > state.now_ms
+
+
+def _committed_view(state: PbftState) -> int:
+    block = get_block(state, state.committed_hash)
+    return 0 if block is None else block.view

@@ -1,0 +1,69 @@
+"""Opening a validator's vote log; where it is lost or damaged, beginning another one in quarantine (rules 1.13)."""
+
+import logging
+from pathlib import Path
+
+from hansa.consensus.errors import CorruptVoteLog, LostVoteLog
+from hansa.consensus.signer import Signer
+from hansa.consensus.validators import ValidatorSet, can_rejoin
+from hansa.consensus.vote_log import BirthRecord
+from hansa.crypto.suite import KeyPair
+from hansa.io.key_file import is_birth_signed, sign_birth
+from hansa.io.vote_log_file import VoteLogFile, examine_vote_log, open_vote_log, replace_vote_log
+
+log = logging.getLogger("hansa.votes")
+
+VOTES = "votes"
+ASIDE = "quarantine"  # below the data folder: what was damaged and may be looked at
+
+
+def check_votes_before_ledger(data: Path, genesis_hash: bytes, index: int, pair: KeyPair) -> None:
+    """Check that no vote log of another chain or node lies where a ledger is to be begun.
+
+    Raises
+    ------
+    ForeignVoteLog: one does.
+    """
+
+    def is_signed(birth: BirthRecord) -> bool:
+        return is_birth_signed(birth, pair.public)
+
+    try:
+        examine_vote_log(data / VOTES, genesis_hash, index, is_signed)
+    except LostVoteLog:
+        return
+
+
+def open_votes(
+    data: Path, genesis_hash: bytes, validators: ValidatorSet, index: int, pair: KeyPair, signer: Signer
+) -> VoteLogFile:
+    """Open the vote log of a data folder that is locked.
+
+    Parameters
+    ----------
+    signer: this validator's; it is left as it was.
+
+    Raises
+    ------
+    ForeignVoteLog: it is another chain's or node's.
+    LostVoteLog, CorruptVoteLog: it is no use any more, and the others are too few to take this validator back.
+    """
+
+    def is_signed(birth: BirthRecord) -> bool:
+        return is_birth_signed(birth, pair.public)
+
+    folder = data / VOTES
+    try:
+        return open_vote_log(folder, genesis_hash, index, is_signed)
+    except (LostVoteLog, CorruptVoteLog) as error:
+        if not can_rejoin(validators, index):
+            raise
+        moved = replace_vote_log(folder, sign_birth(pair, genesis_hash, index), signer.begin_quarantine(), data / ASIDE)
+        where = f"; the old one lies in {moved}" if moved is not None else ""
+        log.warning(
+            "%s. This node is in quarantine: it serves reads and votes again once the others have moved on%s",
+            error.cause,
+            where,
+            extra={"code": error.code},
+        )
+    return open_vote_log(folder, genesis_hash, index, is_signed)

@@ -1,0 +1,225 @@
+"""Rules 1.13: a validator that lost track of its votes signs nothing until all of them lie behind; also on idle
+chains."""
+
+import pytest
+
+from hansa.consensus.config import REJOIN_HELP_MS, TICK_MS
+from hansa.consensus.errors import RefusedVote
+from hansa.consensus.inputs import TimerId
+from hansa.consensus.messages import Certificate, Rejoin, RejoinReport, VoteReport, Votes
+from hansa.consensus.pbft import Rules
+from hansa.consensus.signer import vote_position
+from hansa.consensus.values import Vote, VoteType
+from tests.paper.plays import GENESIS, lead_first, share
+from tests.paper.stage import Actor, Stage, votes_only
+
+PREPARE, COMMIT, REJOIN = VoteType.PREPARE, VoteType.COMMIT, VoteType.REJOIN
+
+
+class RejoinAtOnce(Rules):
+    """A quarantine ends as soon as others answered."""
+
+    def may_rejoin(self, committed_view: int, qc_view: int, wanted: int) -> bool:
+        return True
+
+
+def lose_votes(actor: Actor) -> None:
+    """The vote log is gone; the shell begins another one, in quarantine."""
+    actor.records = [actor.stage.make_signer(actor.index).begin_quarantine()]
+    actor.votes.clear()
+    actor.start()
+
+
+def pass_time(stage: Stage, ticks: int, absent: tuple[int, ...] = ()) -> None:
+    """Everybody ticks, leaders propose what the pool holds, which is nothing; messages arrive."""
+    for _ in range(ticks):
+        stage.now_ms += TICK_MS
+        for index, actor in stage.actors.items():
+            if index not in absent:
+                actor.timers[TimerId.TICK] = stage.now_ms
+                actor.fire(TimerId.TICK)
+        for _ in range(4):
+            stage.settle(lambda sender, receiver, message: sender not in absent and receiver not in absent)
+            for actor in stage.actors.values():
+                if actor.asked is not None:
+                    actor.propose_nothing()
+        stage.drop()
+
+
+def begin() -> Stage:
+    stage = Stage()
+    lead_first(stage)
+    stage.settle()
+    assert all(actor.state.root.height == 1 for actor in stage.actors.values())
+    return stage
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2, 3])
+def test_it_ends_by_itself_on_an_idle_chain(lost: int) -> None:
+    stage = begin()
+    actor = stage.actors[lost]
+    lose_votes(actor)
+    assert not actor.state.may_vote
+    pass_time(stage, 6)
+    assert actor.state.quarantine is None and actor.state.may_vote
+    assert actor.sealed[-1].height == 2 and actor.sealed[-1].block.tx_count == 0  # one empty block, and no more
+    assert actor.sealed[-1].block.view >= 2
+    assert all(other.sealed[-1].height == 2 for other in stage.actors.values())
+    assert not stage.has_fork() and not stage.has_equivocation()
+    assert actor.records[-1].signed.vote.type in (REJOIN, COMMIT, VoteType.SEAL)
+
+
+def test_nobody_waits_for_a_timeout() -> None:
+    stage = begin()
+    lose_votes(stage.actors[2])
+    pass_time(stage, 6)
+    assert not any(actor.state.failures for actor in stage.actors.values())
+
+
+def test_nothing_is_signed_before_the_others_moved_on() -> None:
+    stage = begin()
+    actor = stage.actors[2]
+    lose_votes(actor)
+    one = stage.actors[0].sealed[1].block
+    actor.hear(0, stage.proposal(stage.block(0, one, 0, salt=5), 5))
+    stage.settle()
+    assert not actor.votes
+    with pytest.raises(RefusedVote):
+        actor.signer.sign_vote(Vote(PREPARE, 0, 0, 2, b"\1" * 32))
+
+
+def test_it_outlives_a_restart_in_between() -> None:
+    stage = begin()
+    actor = stage.actors[2]
+    lose_votes(actor)
+    actor.start()
+    assert actor.state.quarantine is not None
+    pass_time(stage, 6)
+    assert actor.state.quarantine is None
+    actor.start()
+    assert actor.state.quarantine is None
+    position = vote_position(next(r.signed.vote for r in actor.records if r.signed.vote.height))
+    assert position >= (2, 2)
+    with pytest.raises(RefusedVote):
+        actor.signer.sign_vote(Vote(PREPARE, 0, 1, 9, b"\1" * 32))
+
+
+def test_a_quorum_without_it_must_have_answered() -> None:
+    stage = begin()
+    actor = stage.actors[3]
+    lose_votes(actor)
+    pass_time(stage, 8, absent=(1,))  # 0 and 2 are no quorum without 3
+    assert actor.state.quarantine is not None
+    pass_time(stage, 12)
+    assert actor.state.quarantine is None
+
+
+def test_answers_to_an_earlier_life_do_not_count() -> None:
+    stage = begin()
+    actor = stage.actors[3]
+    lose_votes(actor)
+    life = actor.state.quarantine.life
+    for peer in (0, 1, 2):
+        actor.hear(peer, RejoinReport(life - 1, 0))
+    assert not actor.state.quarantine.reports
+
+
+def test_who_is_in_quarantine_answers_nobody() -> None:
+    stage = begin()
+    lose_votes(stage.actors[3])
+    stage.drop()
+    stage.actors[3].hear(2, Rejoin(0, 7, 0))
+    assert not [m for _, _, m in stage.wire if isinstance(m, RejoinReport)]
+
+
+def test_single_liars_do_not_lift_the_view_that_is_waited_for() -> None:
+    stage = Stage(size=7)
+    actor = stage.actors[6]
+    lose_votes(actor)
+    life = actor.state.quarantine.life
+    for peer, view in ((0, 10**9), (1, 3), (2, 4), (3, 4), (4, 5), (5, 4)):
+        actor.hear(peer, RejoinReport(life, view))
+    stage.drop()
+    pass_time(stage, 1, absent=(0, 1, 2, 3, 4, 5))
+    actor.timers[TimerId.TICK] = stage.now_ms = stage.now_ms + TICK_MS
+    actor.fire(TimerId.TICK)
+    assert {m.view for _, _, m in stage.wire if isinstance(m, Rejoin)} == {7}  # five of the six say 5 or less
+
+
+def test_asking_for_ever_moves_views_for_a_while_only() -> None:
+    stage = Stage(traitors=(3,))
+    for step in range(200):
+        stage.now_ms += TICK_MS
+        view = max(actor.state.view for actor in stage.actors.values())
+        stage.tell(3, (0, 1, 2), Rejoin(0, step, view + 3))
+        pass_time(stage, 1)
+    views = [actor.state.view for actor in stage.actors.values()]
+    assert max(views) <= 4 * (200 * 2 * TICK_MS // REJOIN_HELP_MS)
+    assert not stage.has_fork()
+
+
+def test_an_outdated_log_leads_into_quarantine_and_out_again() -> None:
+    stage = Stage(verify_own_votes=True)
+    stage.settle()
+    for actor in stage.actors.values():
+        actor.start()
+    stage.settle()
+    old = stage.actors[2]
+    image = list(old.records)
+    lead_first(stage)
+    stage.settle()
+    old.records = list(image)
+    old.start()
+    stage.settle()
+    assert old.state.quarantine is not None and "PREPARE" in old.state.quarantine.reason
+    old.records = [r for r in old.records if r not in image]  # what it wrote since: the quarantine's beginning
+    assert [r.signed.vote.type for r in old.records] == [REJOIN]
+    pass_time(stage, 6)
+    assert old.state.quarantine is None and old.halted is None
+    assert not stage.has_fork()
+
+
+def test_too_few_to_lead_out_of_it_is_the_end() -> None:
+    stage = Stage(size=3, verify_own_votes=True)
+    stage.settle()
+    actor = stage.actors[2]
+    signed = stage.sign(2, Vote(PREPARE, 0, 0, 1, b"\1" * 32))
+    actor.hear(0, VoteReport((signed,)))
+    assert actor.halted == "CONSENSUS-12"
+
+
+def test_a_second_process_with_the_key_is_noticed() -> None:
+    stage = Stage(traitors=(0, 1, 2))
+    actor = stage.actors[3]
+    lose_votes(actor)
+    for peer in (0, 1, 2):
+        actor.hear(peer, RejoinReport(actor.state.quarantine.life, 0))
+    one = stage.block(2, GENESIS, 0, salt=1)
+    tc = stage.tc(2, tuple(stage.view_change(i, 2, stage.qc_of(3)) for i in (0, 1, 2)), stage.qc_of(3))
+    actor.hear(2, stage.proposal(one, 1, tc))
+    actor.hear(0, Votes((stage.vote(3, PREPARE, one),)))  # somebody else prepared with the key of 3
+    share(stage, PREPARE, one, (0, 1, 2), (3,))
+    share(stage, COMMIT, one, (0, 1, 2), (3,))
+    assert actor.halted == "CONSENSUS-12"
+
+
+@pytest.mark.parametrize("rules", [Rules(), RejoinAtOnce()], ids=["sound", "mutant"])
+def test_without_the_wait_a_lost_log_forks_the_chain(rules: Rules) -> None:
+    """A leader says two things; the one who lost its log between them must not vote for the second."""
+    stage = Stage(traitors=(0,), rules=rules)
+    first = stage.block(0, GENESIS, 0, salt=3)
+    stage.tell(0, (1, 2, 3), stage.proposal(first, 3))
+    stage.settle(votes_only(PREPARE, COMMIT))
+    one, other = stage.block(0, first, 0, salt=1), stage.block(0, first, 0, salt=2)
+    stage.tell(0, (1, 2), stage.proposal(one, 1))
+    share(stage, PREPARE, one, (0, 1, 2), (1, 2))
+    share(stage, COMMIT, one, (0, 1, 2), (1,))  # 1 commits `one`
+    actor = stage.actors[2]
+    lose_votes(actor)
+    actor.hear(1, Certificate(stage.qc(first, (0, 1, 2))))
+    for peer in (0, 1, 3):
+        actor.hear(peer, RejoinReport(0 if actor.state.quarantine is None else actor.state.quarantine.life, 0))
+    stage.tell(0, (2, 3), stage.proposal(other, 2))
+    share(stage, PREPARE, other, (0, 2, 3), (2, 3))
+    share(stage, COMMIT, other, (0, 2, 3), (3,))
+    assert stage.has_fork() == isinstance(rules, RejoinAtOnce)
