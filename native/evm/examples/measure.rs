@@ -11,7 +11,7 @@ use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, Signature, TxKind,
 use hansa_codec::{Recovered, Transaction};
 use hansa_crypto::keccak256;
 use hansa_evm::header::{BlockBody, build_header};
-use hansa_evm::{BlockContext, ChainRules, execute_block};
+use hansa_evm::{BlockContext, BlockOutcome, ChainRules, execute_block};
 use hansa_state::{AccountDiff, AccountInfo, StateDiff, WorldState, read_checkpoint, write_checkpoint};
 
 const CHAIN_ID: u64 = 4_711;
@@ -48,16 +48,7 @@ fn main() {
         again.apply(&outcome.diff);
         assert_eq!(again.root(), outcome.header.state_root);
         let root = cpu().saturating_sub(begun);
-        let body = BlockBody {
-            transactions: &batch,
-            included: &outcome.included,
-            receipts: &outcome.receipts,
-            gas_used: outcome.gas_used,
-            blob_gas_used: 0,
-        };
-        let begun = cpu();
-        build_header(&rules, &block, &body, B256::ZERO);
-        headers += cpu().saturating_sub(begun);
+        headers += header_alone(&rules, &block, &batch, &outcome);
         execution += whole.saturating_sub(root);
         roots += root;
         changed += outcome.diff.accounts().len();
@@ -67,6 +58,7 @@ fn main() {
         }
     }
     let all = (transfers * blocks) as f64;
+    println!("whole block  {:.2} µs per transfer", micros(execution + roots) / all);
     println!(
         "execute      {:.2} µs per transfer (of it {:.2} for the header's roots)",
         micros(execution) / all,
@@ -78,6 +70,25 @@ fn main() {
         changed as u64 / blocks.max(1)
     );
     println!("memory       {:.0} MiB with {} old versions", resident() as f64 / 1_048_576.0, history.len());
+}
+
+/// What the header takes, without the state's root.
+fn header_alone(
+    rules: &ChainRules,
+    block: &BlockContext,
+    batch: &[Recovered],
+    outcome: &BlockOutcome,
+) -> Duration {
+    let body = BlockBody {
+        transactions: batch,
+        included: &outcome.included,
+        receipts: &outcome.receipts,
+        gas_used: outcome.gas_used,
+        blob_gas_used: 0,
+    };
+    let begun = cpu();
+    build_header(rules, block, &body, B256::ZERO);
+    cpu().saturating_sub(begun)
 }
 
 /// CPU time that this process has used.

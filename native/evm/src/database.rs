@@ -1,20 +1,29 @@
 //! What revm reads from and writes to during a block: the state, a cache over it, the changes.
 
+use alloy_primitives::map::hash_map::Entry;
 use alloy_primitives::map::{AddressMap, B256Map, HashMap};
-use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256};
+use alloy_primitives::{Address, B256, U256};
 use hansa_state::{AccountDiff, AccountInfo, StateDiff, StateView};
 use revm::bytecode::Bytecode;
 use revm::state::{Account, AccountInfo as EvmInfo, EvmState};
 use revm::{Database, DatabaseCommit};
 
 use crate::block::BlockHashes;
+use crate::codes::analysed;
 use crate::error::StateFault;
+use crate::transfer::{Transfer, has_headroom};
 
 /// A slot before the block and now.
 #[derive(Debug, Clone, Copy)]
 struct Slot {
     before: U256,
     now: U256,
+}
+
+impl Slot {
+    fn is_changed(&self) -> bool {
+        self.before != self.now
+    }
 }
 
 /// An account before the block and now.
@@ -27,29 +36,87 @@ struct Cached {
     slots: HashMap<U256, Slot>,
 }
 
+/// Where a block's cache keeps an account.
+pub(crate) type Place = u32;
+
 /// One block's view of a state. Reads go to the cache, then to the state; commits stay here until
 /// [`BlockDb::into_diff`].
 pub(crate) struct BlockDb<'a, S> {
     state: &'a S,
     hashes: &'a dyn BlockHashes,
-    accounts: AddressMap<Cached>,
+    places: AddressMap<Place>,
+    accounts: Vec<(Address, Cached)>,
+    /// Code read or made in this block.
     codes: B256Map<Bytecode>,
-    created: Vec<Bytes>,
 }
 
 impl<'a, S: StateView> BlockDb<'a, S> {
     pub(crate) fn new(state: &'a S, hashes: &'a dyn BlockHashes, transactions: usize) -> Self {
-        let mut accounts = AddressMap::default();
-        accounts.reserve(2 * transactions);
-        Self { state, hashes, accounts, codes: B256Map::default(), created: Vec::new() }
+        let mut places = AddressMap::default();
+        places.reserve(2 * transactions);
+        let accounts = Vec::with_capacity(2 * transactions);
+        Self { state, hashes, places, accounts, codes: B256Map::default() }
     }
 
-    fn cached(&mut self, address: Address) -> &mut Cached {
+    /// The place of an account, which is read where it is not there yet.
+    pub(crate) fn place(&mut self, address: Address) -> Place {
         let state = self.state;
-        self.accounts.entry(address).or_insert_with(|| {
-            let before = state.account(&address);
-            Cached { before, now: before, wiped: false, slots: HashMap::default() }
-        })
+        match self.places.entry(address) {
+            Entry::Occupied(entry) => *entry.get(),
+            Entry::Vacant(entry) => {
+                // A block's gas pays for far fewer than 2^32 accounts.
+                let place = *entry.insert(self.accounts.len() as Place);
+                self.accounts.push((address, Cached::new(state.account(&address))));
+                place
+            }
+        }
+    }
+
+    /// The places of several accounts, in the order asked for; what is not there yet is read together.
+    pub(crate) fn places(&mut self, addresses: impl Iterator<Item = Address>) -> Vec<Place> {
+        let known = self.accounts.len();
+        let mut fresh = Vec::new();
+        let places = addresses.map(|address| {
+            *self.places.entry(address).or_insert_with(|| {
+                fresh.push(address);
+                (known + fresh.len() - 1) as Place
+            })
+        });
+        let places = places.collect();
+        let found = self.state.accounts(&fresh).into_iter().map(Cached::new);
+        self.accounts.extend(fresh.into_iter().zip(found));
+        places
+    }
+
+    /// Carries out a plain transfer and says so, or leaves everything as it was: then the transfer is not as plain
+    /// as it looked.
+    pub(crate) fn transfer(
+        &mut self,
+        transfer: &Transfer,
+        from: Place,
+        to: Place,
+        beneficiary: Place,
+    ) -> bool {
+        let plain = |place: Place| match &self.accounts[place as usize].1.now {
+            Some(info) => !info.has_code() && has_headroom(&info.balance),
+            None => true,
+        };
+        let Some(sender) = &self.accounts[from as usize].1.now else { return false };
+        let paid = sender.nonce == transfer.nonce && sender.balance >= transfer.needed;
+        let room = self.accounts[beneficiary as usize].1.now;
+        if !paid || !plain(from) || !plain(to) || room.is_some_and(|info| !has_headroom(&info.balance)) {
+            return false;
+        }
+        if let Some(sender) = &mut self.accounts[from as usize].1.now {
+            sender.nonce += 1;
+            sender.balance -= transfer.fee + transfer.value;
+        }
+        self.accounts[to as usize].1.credit(transfer.value);
+        self.accounts[beneficiary as usize].1.credit(transfer.tip);
+        // Both were touched, whatever they got; what is empty when the transaction ends does not exist.
+        self.accounts[to as usize].1.clear_empty();
+        self.accounts[beneficiary as usize].1.clear_empty();
+        true
     }
 
     fn commit_account(&mut self, address: Address, account: Account) {
@@ -58,14 +125,16 @@ impl<'a, S: StateView> BlockDb<'a, S> {
         }
         let info = &account.info;
         let gone = account.is_selfdestructed() || (account.is_empty() && !account.is_created());
-        if !gone && info.code_hash != KECCAK256_EMPTY {
-            self.keep_code(info);
-        }
         let now = AccountInfo { nonce: info.nonce, balance: info.balance, code_hash: info.code_hash };
-        let cached = self.cached(address);
+        let place = self.place(address);
+        let cached = &mut self.accounts[place as usize].1;
+        if let Some(code) = &info.code
+            && cached.now.is_none_or(|before| before.code_hash != now.code_hash)
+        {
+            self.codes.insert(now.code_hash, code.clone());
+        }
         if gone || account.is_created() {
-            cached.wiped = true;
-            cached.slots.clear();
+            cached.wipe();
         }
         // EIP-161: a touched account that is empty does not exist.
         cached.now = (!gone && !now.is_empty()).then_some(now);
@@ -80,46 +149,72 @@ impl<'a, S: StateView> BlockDb<'a, S> {
         }
     }
 
-    fn keep_code(&mut self, info: &EvmInfo) {
-        let Some(code) = &info.code else { return };
-        if !self.codes.contains_key(&info.code_hash) {
-            self.created.push(code.original_bytes());
-            self.codes.insert(info.code_hash, code.clone());
-        }
-    }
-
     /// The block's changes against the state below; whatever ended as it began is not among them.
     pub(crate) fn into_diff(self) -> StateDiff {
-        let mut accounts = Vec::with_capacity(self.accounts.len());
-        for (address, cached) in self.accounts {
-            if let Some(change) = cached.into_diff() {
-                accounts.push((address, change));
-            }
-        }
-        let codes = self.created.into_iter().collect();
-        StateDiff::new(accounts, codes)
+        let changed = |(place, (address, cached)): (usize, &(Address, Cached))| {
+            cached.is_changed().then_some((*address, place as Place))
+        };
+        let mut order: Vec<(Address, Place)> = self.accounts.iter().enumerate().filter_map(changed).collect();
+        order.sort_unstable();
+        let mut codes = Vec::new();
+        let accounts = order.into_iter().map(|(address, place)| {
+            let cached = &self.accounts[place as usize].1;
+            let code = cached.new_code().and_then(|hash| self.codes.get(&hash));
+            codes.extend(code.map(Bytecode::original_bytes));
+            (address, cached.diff())
+        });
+        StateDiff::new(accounts.collect(), codes)
     }
 }
 
 impl Cached {
+    fn new(before: Option<AccountInfo>) -> Self {
+        Self { before, now: before, wiped: false, slots: HashMap::default() }
+    }
+
+    fn credit(&mut self, wei: U256) {
+        if !wei.is_zero() {
+            self.now.get_or_insert_default().balance += wei;
+        }
+    }
+
+    /// EIP-161, for an account that was touched.
+    fn clear_empty(&mut self) {
+        if self.now.is_some_and(|info| info.is_empty()) {
+            self.now = None;
+            self.wipe();
+        }
+    }
+
+    fn wipe(&mut self) {
+        self.wiped = true;
+        self.slots.clear();
+    }
+
     /// What a slot held before the block, by what it held before the transaction: the same where
     /// the slot is not in the cache yet, nothing where the storage was wiped.
     fn before_of(&self, before_transaction: U256) -> U256 {
         if self.wiped { U256::ZERO } else { before_transaction }
     }
 
-    fn into_diff(self) -> Option<AccountDiff> {
-        let wiped = self.wiped && self.before.is_some();
-        let Some(now) = self.now else {
-            return self.before.map(|_| AccountDiff::removed());
-        };
-        let changed = |slot: &Slot| slot.before != slot.now;
-        let storage: Vec<(U256, U256)> =
-            self.slots.iter().filter(|(_, slot)| changed(slot)).map(|(key, slot)| (*key, slot.now)).collect();
-        if self.before == Some(now) && storage.is_empty() && !wiped {
-            return None;
+    fn is_changed(&self) -> bool {
+        let stored = || self.wiped || self.slots.values().any(Slot::is_changed);
+        self.before != self.now || (self.now.is_some() && stored())
+    }
+
+    /// The hash of code that the account did not have before the block.
+    fn new_code(&self) -> Option<B256> {
+        let now = self.now.filter(AccountInfo::has_code)?;
+        self.before.is_none_or(|before| before.code_hash != now.code_hash).then_some(now.code_hash)
+    }
+
+    fn diff(&self) -> AccountDiff {
+        if self.now.is_none() {
+            return AccountDiff::removed();
         }
-        Some(AccountDiff { info: Some(now), storage_wiped: wiped, storage })
+        let changed = self.slots.iter().filter(|(_, slot)| slot.is_changed());
+        let storage = changed.map(|(key, slot)| (*key, slot.now)).collect();
+        AccountDiff { info: self.now, storage_wiped: self.wiped && self.before.is_some(), storage }
     }
 }
 
@@ -127,7 +222,8 @@ impl<S: StateView> Database for BlockDb<'_, S> {
     type Error = StateFault;
 
     fn basic(&mut self, address: Address) -> Result<Option<EvmInfo>, StateFault> {
-        let Some(info) = self.cached(address).now else { return Ok(None) };
+        let place = self.place(address);
+        let Some(info) = self.accounts[place as usize].1.now else { return Ok(None) };
         // With empty code at hand revm does not ask for it.
         let code = (!info.has_code()).then(Bytecode::default);
         let account = EvmInfo {
@@ -144,16 +240,15 @@ impl<S: StateView> Database for BlockDb<'_, S> {
         if let Some(code) = self.codes.get(&hash) {
             return Ok(code.clone());
         }
-        let raw = self.state.code(&hash).ok_or(StateFault::MissingCode(hash))?;
-        // Code that the state holds was accepted when it was deployed.
-        let code = Bytecode::new_raw_checked(raw.clone()).unwrap_or_else(|_| Bytecode::new_legacy(raw));
+        let code = analysed(&hash, || self.state.code(&hash)).ok_or(StateFault::MissingCode(hash))?;
         self.codes.insert(hash, code.clone());
         Ok(code)
     }
 
     fn storage(&mut self, address: Address, key: U256) -> Result<U256, StateFault> {
         let state = self.state;
-        let cached = self.cached(address);
+        let place = self.place(address);
+        let cached = &mut self.accounts[place as usize].1;
         if let Some(slot) = cached.slots.get(&key) {
             return Ok(slot.now);
         }

@@ -2,7 +2,7 @@
 
 use alloy_consensus::{Header, Receipt};
 use alloy_eips::eip2935::HISTORY_STORAGE_ADDRESS;
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{B256, Bytes, Log};
 use hansa_codec::Recovered;
 use hansa_state::{StateDiff, StateStore, WorldState};
 use revm::context::result::ExecutionResult;
@@ -12,6 +12,7 @@ use crate::database::BlockDb;
 use crate::environment::{Evm, block_env, cfg_env, evm, tx_env};
 use crate::error::{Failure, sort_failure};
 use crate::header::{BlockBody, build_header};
+use crate::transfer::{TRANSFER_GAS, Transfer};
 use crate::{BlockContext, ChainRules, ExecuteError, SkipReason};
 
 /// EIP-4844: gas of one blob.
@@ -51,13 +52,41 @@ pub fn execute_block<S: StateStore>(
     state: &S,
     transactions: &[Recovered],
 ) -> Result<BlockOutcome<S>, ExecuteError> {
+    execute_block_by(ExecutionMode::Serial, rules, block, state, transactions)
+}
+
+/// How a block is executed; the outcome is the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExecutionMode {
+    /// One transaction after the other, each by revm: what the others are measured against.
+    Reference,
+    /// One transaction after the other, plain transfers without the EVM.
+    Serial,
+}
+
+/// [`execute_block`] in a way that the caller chooses.
+///
+/// # Errors
+/// As [`execute_block`].
+pub fn execute_block_by<S: StateStore>(
+    mode: ExecutionMode,
+    rules: &ChainRules,
+    block: &BlockContext,
+    state: &S,
+    transactions: &[Recovered],
+) -> Result<BlockOutcome<S>, ExecuteError> {
     let db = BlockDb::new(state, &*block.hashes, transactions.len());
     let mut run = Run::new(evm(cfg_env(rules), block_env(rules, block), db), block, transactions.len());
     if rules.keeps_block_hashes() {
         run.store_parent_hash()?;
     }
-    for (index, transaction) in transactions.iter().enumerate() {
-        run.transaction(rules, index, transaction)?;
+    match mode {
+        ExecutionMode::Reference => {
+            for (index, transaction) in transactions.iter().enumerate() {
+                run.transaction(rules, index, transaction)?;
+            }
+        }
+        ExecutionMode::Serial => run.serially(rules, transactions)?,
     }
     let Run { evm, receipts, included, skipped, gas_used, blob_gas_used, .. } = run;
     let diff = evm.ctx.journaled_state.database.into_diff();
@@ -110,16 +139,38 @@ impl<'a, S: StateStore> Run<'a, S> {
         }
     }
 
+    /// One transaction after the other, the accounts of all of them read together beforehand.
+    fn serially(&mut self, rules: &ChainRules, transactions: &[Recovered]) -> Result<(), ExecuteError> {
+        let db = &mut self.evm.ctx.journaled_state.database;
+        let ends = |tx: &Recovered| [tx.sender, tx.tx.to().unwrap_or(tx.sender)];
+        let mut places = db.places(transactions.iter().flat_map(ends)).into_iter();
+        let beneficiary = db.place(self.block.beneficiary);
+        for (index, transaction) in transactions.iter().enumerate() {
+            let (from, to) = (places.next().unwrap_or_default(), places.next().unwrap_or_default());
+            let transfer = Transfer::of(rules, self.block, transaction)
+                .filter(|transfer| transfer.gas_limit <= self.block.gas_limit - self.gas_used);
+            let db = &mut self.evm.ctx.journaled_state.database;
+            if transfer.is_some_and(|transfer| db.transfer(&transfer, from, to, beneficiary)) {
+                self.include(index, true, TRANSFER_GAS, Vec::new());
+            } else {
+                self.transaction(rules, index, transaction)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn include(&mut self, index: usize, success: bool, gas: u64, logs: Vec<Log>) {
+        self.gas_used += gas;
+        self.included.push(index);
+        let (status, cumulative_gas_used) = (success.into(), self.gas_used);
+        self.receipts.push(Receipt { status, cumulative_gas_used, logs });
+    }
+
     fn transaction(&mut self, rules: &ChainRules, index: usize, tx: &Recovered) -> Result<(), ExecuteError> {
         match self.attempt(rules, tx)? {
             Ok(result) => {
-                self.gas_used += result.tx_gas_used();
-                self.included.push(index);
-                self.receipts.push(Receipt {
-                    status: result.is_success().into(),
-                    cumulative_gas_used: self.gas_used,
-                    logs: result.into_logs(),
-                });
+                let (success, gas) = (result.is_success(), result.tx_gas_used());
+                self.include(index, success, gas, result.into_logs());
             }
             Err(reason) => self.skipped.push((index, reason)),
         }

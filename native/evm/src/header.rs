@@ -1,13 +1,17 @@
 //! The sealed header: Ethereum's form, with what does not exist here empty (rules.md 2.2).
 
-use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header, Receipt, RlpEncodableReceipt, TxReceipt};
+use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header, Receipt, RlpEncodableReceipt};
 use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
 use alloy_primitives::{B64, B256, Bloom, U256};
 use alloy_trie::EMPTY_ROOT_HASH;
-use alloy_trie::root::ordered_trie_root_with_encoder;
 use hansa_codec::Recovered;
+use hansa_crypto::HashLanes;
 
+use crate::ordered_root::{Strings, ordered_root};
 use crate::{BlockContext, ChainRules};
+
+/// Bytes of a receipt without logs, rounded up.
+const RECEIPT_BYTES: usize = 280;
 
 /// What the header's roots commit to.
 #[derive(Debug, Clone, Copy)]
@@ -31,18 +35,15 @@ pub fn build_header(
     body: &BlockBody<'_>,
     state_root: B256,
 ) -> Header {
-    let receipts = with_blooms(body);
-    let mut logs_bloom = Bloom::ZERO;
-    for (_, _, bloom) in &receipts {
-        logs_bloom |= *bloom;
-    }
+    let blooms = blooms(body.receipts);
+    let logs_bloom = blooms.iter().fold(Bloom::ZERO, |all, bloom| all | *bloom);
     Header {
         parent_hash: block.parent_hash,
         ommers_hash: EMPTY_OMMER_ROOT_HASH,
         beneficiary: block.beneficiary,
         state_root,
         transactions_root: transactions_root(body),
-        receipts_root: receipts_root(&receipts),
+        receipts_root: receipts_root(body, &blooms),
         logs_bloom,
         difficulty: U256::ZERO,
         number: block.number,
@@ -67,27 +68,43 @@ pub fn build_header(
 pub(crate) const NO_BODY: BlockBody<'static> =
     BlockBody { transactions: &[], included: &[], receipts: &[], gas_used: 0, blob_gas_used: 0 };
 
-/// Type, receipt and bloom of each transaction.
-type Bloomed<'a> = (u8, &'a Receipt, Bloom);
-
-fn with_blooms<'a>(body: &BlockBody<'a>) -> Vec<Bloomed<'a>> {
-    let kinds = body.included.iter().map(|index| body.transactions[*index].tx.kind_id());
-    kinds.zip(body.receipts).map(|(kind, receipt)| (kind, receipt, receipt.bloom())).collect()
+/// The bloom of each receipt.
+fn blooms(receipts: &[Receipt]) -> Vec<Bloom> {
+    let mut blooms = vec![Bloom::ZERO; receipts.len()];
+    let mut inputs: Vec<(usize, &[u8])> = Vec::new();
+    for (index, receipt) in receipts.iter().enumerate() {
+        for log in &receipt.logs {
+            inputs.push((index, log.address.as_slice()));
+            inputs.extend(log.topics().iter().map(|topic| (index, topic.as_slice())));
+        }
+    }
+    let add = |input: usize, hash: B256| blooms[inputs[input].0].m3_2048_hashed(&hash);
+    HashLanes::best().hash(inputs.len(), |input| inputs[input].1, add);
+    blooms
 }
 
 /// Root of the trie of EIP-2718 transactions by RLP-encoded index.
 fn transactions_root(body: &BlockBody<'_>) -> B256 {
-    ordered_trie_root_with_encoder(body.included, |index, out| {
-        out.extend_from_slice(&body.transactions[*index].tx.raw);
-    })
+    let raw = |index: &usize| &body.transactions[*index].tx.raw;
+    let bytes = body.included.iter().map(|index| raw(index).len()).sum();
+    let mut values = Strings::with_capacity(body.included.len(), bytes);
+    for index in body.included {
+        values.push(|out| out.extend_from_slice(raw(index)));
+    }
+    ordered_root(&values)
 }
 
 /// Root of the trie of EIP-2718 receipts by RLP-encoded index.
-fn receipts_root(receipts: &[Bloomed<'_>]) -> B256 {
-    ordered_trie_root_with_encoder(receipts, |(kind, receipt, bloom), out| {
-        if *kind != 0 {
-            out.push(*kind);
-        }
-        receipt.rlp_encode_with_bloom(bloom, out);
-    })
+fn receipts_root(body: &BlockBody<'_>, blooms: &[Bloom]) -> B256 {
+    let mut values = Strings::with_capacity(blooms.len(), blooms.len() * RECEIPT_BYTES);
+    for ((index, receipt), bloom) in body.included.iter().zip(body.receipts).zip(blooms) {
+        let kind = body.transactions[*index].tx.kind_id();
+        values.push(|out| {
+            if kind != 0 {
+                out.push(kind);
+            }
+            receipt.rlp_encode_with_bloom(bloom, out);
+        });
+    }
+    ordered_root(&values)
 }

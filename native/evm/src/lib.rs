@@ -5,26 +5,29 @@
 //!
 //! * [`rules`]: the facts of a protocol version.
 //! * [`block`]: what execution is told of a block.
-//! * [`execute`] (of which [`execute_block`] is all that others need).
-//! * [`header`]: the sealed header and its roots.
+//! * [`execute`] (of which [`execute_block`] is all that others need), [`transfer`]: what needs no EVM.
+//! * [`header`]: the sealed header and its roots ([`ordered_root`]).
 //! * [`skip`]: why a transaction was passed over.
 //! * [`call`]: execution for answers, without effect: calls, gas estimates, access lists, overrides of
 //!   state, what a revert says.
 //! * [`genesis`]: block 0.
 //! * [`state_test`]: Ethereum's GeneralStateTests against the same executor.
-//! * [`database`], [`environment`]: the two sides that face revm.
+//! * [`database`], [`environment`]: the two sides that face revm; [`codes`]: code made ready for it.
 
 pub mod block;
 pub mod call;
+mod codes;
 mod database;
 mod environment;
 pub mod error;
 pub mod execute;
 pub mod genesis;
 pub mod header;
+mod ordered_root;
 pub mod rules;
 pub mod skip;
 pub mod state_test;
+mod transfer;
 
 pub use block::{BlockContext, BlockHashes};
 pub use call::access::{AccessListOutcome, create_access_list};
@@ -33,7 +36,7 @@ pub use call::overrides::{AccountOverride, StateOverrides};
 pub use call::revert::{RevertReason, decode_revert};
 pub use call::{CallOutcome, CallRequest, CallStatus, call};
 pub use error::{CallError, ExecuteError};
-pub use execute::{BlockOutcome, execute_block};
+pub use execute::{BlockOutcome, ExecutionMode, execute_block, execute_block_by};
 pub use genesis::{Genesis, GenesisAccount, GenesisSettings, build_genesis};
 pub use rules::{ChainRules, Fees, Spec};
 pub use skip::SkipReason;

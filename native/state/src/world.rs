@@ -27,6 +27,14 @@ impl WorldState {
         self.leaf(address).map(AccountLeaf::info)
     }
 
+    /// Several accounts, in the order asked for: hashed in lanes, looked up side by side.
+    pub fn accounts(&self, addresses: &[Address]) -> Vec<Option<AccountInfo>> {
+        let keys = hash_each(addresses.len(), |index| addresses[index].as_slice());
+        let mut found = Vec::with_capacity(keys.len());
+        self.accounts.get_each(&keys, |leaf| found.push(leaf.map(AccountLeaf::info)));
+        found
+    }
+
     /// A storage slot; zero where nothing was stored.
     pub fn storage(&self, address: &Address, slot: U256) -> U256 {
         let storage = self.leaf(address).and_then(AccountLeaf::storage);
@@ -104,6 +112,10 @@ impl WorldState {
 impl StateView for WorldState {
     fn account(&self, address: &Address) -> Option<AccountInfo> {
         Self::account(self, address)
+    }
+
+    fn accounts(&self, addresses: &[Address]) -> Vec<Option<AccountInfo>> {
+        Self::accounts(self, addresses)
     }
 
     fn storage(&self, address: &Address, slot: U256) -> U256 {

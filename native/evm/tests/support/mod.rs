@@ -10,7 +10,9 @@ use alloy_eips::eip7702::{Authorization, SignedAuthorization};
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, bytes};
 use hansa_codec::{Recovered, Transaction};
 use hansa_crypto::{address_of, public_key, sign_recoverable};
-use hansa_evm::{BlockContext, ChainRules, Fees, GenesisAccount, GenesisSettings, build_genesis};
+use hansa_evm::{
+    BlockContext, BlockOutcome, ChainRules, Fees, GenesisAccount, GenesisSettings, build_genesis,
+};
 use hansa_state::WorldState;
 
 pub const CHAIN_ID: u64 = 4_711;
@@ -198,6 +200,17 @@ pub fn delegating(from: Address, nonce: u64, authorizations: Vec<SignedAuthoriza
     };
     let envelope: TxEnvelope = tx.into_signed(Signature::new(U256::from(1), U256::from(1), false)).into();
     Recovered { tx: Arc::new(Transaction::from_envelope(envelope)), sender: from }
+}
+
+/// Two outcomes agree in everything that leaves the executor.
+pub fn assert_same(one: &BlockOutcome, other: &BlockOutcome) {
+    assert_eq!(one.skipped, other.skipped);
+    assert_eq!(one.included, other.included);
+    assert_eq!(one.receipts, other.receipts);
+    assert_eq!(one.diff, other.diff);
+    assert_eq!(one.header, other.header);
+    assert_eq!((one.hash, one.gas_used), (other.hash, other.gas_used));
+    assert_eq!(one.state.root(), other.state.root());
 }
 
 /// Call data of 32-byte words.

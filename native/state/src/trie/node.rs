@@ -193,6 +193,15 @@ impl<V> Branch<V> {
         self.ask_all();
     }
 
+    /// Asks memory for the child at a place.
+    pub(super) fn ask_child(&self, place: u8) {
+        if self.link_mask & (1 << place) != 0 {
+            ask_for(self.links.as_ptr().wrapping_add(rank(self.link_mask, place)), 1);
+        } else {
+            ask_for(self.leaves.as_ptr().wrapping_add(rank(self.leaf_mask, place)), 1);
+        }
+    }
+
     /// Asks memory for what encoding or copying this branch reads.
     pub(super) fn ask_all(&self) {
         ask_for(self.links.as_ptr(), self.links.len());

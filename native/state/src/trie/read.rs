@@ -6,6 +6,7 @@ use super::Trie;
 use super::node::{Child, LeafValue, Node, nibble};
 use super::reference::{HASHED_MIN, Reference};
 use super::rlp::{encode_branch, encode_extension, encode_leaf};
+use super::warm::{WALKS_MAX, ask_for};
 
 impl<V: LeafValue> Trie<V> {
     /// The value of a key.
@@ -21,6 +22,24 @@ impl<V: LeafValue> Trie<V> {
                     node = link.branch.child(nibble(key, depth))?;
                     depth += 1;
                 }
+            }
+        }
+    }
+
+    /// The values of several keys, in the order of the keys. The walks go side by side, so that they wait for
+    /// memory together.
+    pub fn get_each<'a>(&'a self, keys: &[B256], mut found: impl FnMut(Option<&'a V>)) {
+        for keys in keys.chunks(WALKS_MAX) {
+            let mut walks = [const { None }; WALKS_MAX];
+            for (walk, key) in walks.iter_mut().zip(keys) {
+                *walk = self.top().map(|node| (node, 0, key));
+            }
+            while step(&mut walks) {}
+            for (walk, key) in walks.iter().zip(keys) {
+                found(match walk {
+                    Some((Child::Leaf(leaf), ..)) if leaf.key == *key => Some(&leaf.value),
+                    _ => None,
+                });
             }
         }
     }
@@ -74,6 +93,35 @@ impl<V: LeafValue> Trie<V> {
     fn top(&self) -> Option<Child<'_, V>> {
         self.root.as_deref().map(Node::as_child)
     }
+}
+
+/// A walk on its way to a key: the node reached and the nibbles above it.
+type Walk<'a, 'k, V> = Option<(Child<'a, V>, usize, &'k B256)>;
+
+/// Takes each walk one level down; says whether any is still under way. Memory is asked for everything that the
+/// next reads touch before the first of them waits for it.
+fn step<V: LeafValue>(walks: &mut [Walk<'_, '_, V>]) -> bool {
+    for (node, depth, key) in walks.iter().flatten() {
+        if let Child::Branch(link) = node {
+            link.branch.ask_child(nibble(key, depth + link.branch.prefix.len()));
+        }
+    }
+    let mut under_way = false;
+    for walk in walks.iter_mut() {
+        let Some((Child::Branch(link), depth, key)) = walk else { continue };
+        // The prefix need not be compared: the leaf at the end decides.
+        let below = link.branch.depth_below(*depth);
+        *walk = link.branch.child(nibble(key, below - 1)).map(|child| (child, below, *key));
+        match walk {
+            Some((Child::Branch(lower), ..)) => {
+                ask_for(std::ptr::from_ref(&*lower.branch), 1);
+                under_way = true;
+            }
+            Some((Child::Leaf(leaf), ..)) => ask_for(std::ptr::from_ref(*leaf), 1),
+            None => {}
+        }
+    }
+    under_way
 }
 
 /// A node stands in a proof when its parent names it by hash, and the root always.
