@@ -218,6 +218,7 @@ async def status(context: Context, params: Params) -> Any:
         "uptimeSeconds": now.uptime_s,
         "syncing": now.syncing,
         "voting": now.voting,
+        "paused": now.paused,
         "quarantine": now.quarantine,
         "halted": now.halted,
     }

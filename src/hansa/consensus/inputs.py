@@ -116,7 +116,7 @@ class PeerDown(msgspec.Struct, frozen=True):
 
 
 class Abdicate(msgspec.Struct, frozen=True):
-    """Give leadership away now: before a planned stop, or because the ledger's disk is full."""
+    """Give leadership away now, before a planned stop."""
 
 
 class ForceBlock(msgspec.Struct, frozen=True):
@@ -124,9 +124,19 @@ class ForceBlock(msgspec.Struct, frozen=True):
 
 
 class StopVoting(msgspec.Struct, frozen=True):
-    """The disk is full or a vote could not be signed: vote no more in this life."""
+    """A vote could not be signed: vote no more in this life."""
 
     reason: str
+
+
+class PauseVoting(msgspec.Struct, frozen=True):
+    """The disk is full: votes that stand for bodies cannot become durable. VIEW-CHANGEs still can."""
+
+    reason: str
+
+
+class ResumeVoting(msgspec.Struct, frozen=True):
+    """There is room again, and everything signed is durable."""
 
 
 class Synced(msgspec.Struct, frozen=True):
@@ -158,6 +168,8 @@ Input = (
     | Abdicate
     | ForceBlock
     | StopVoting
+    | PauseVoting
+    | ResumeVoting
     | Synced
     | SyncState
 )

@@ -2,7 +2,7 @@
 
 UnusableKeyFile, UnusableCertificate    a file of this node is missing, readable by others, malformed, or another's
 AddressInUse, FolderLocked              another process has it
-DiskFull, DiskFailed                    the disk refuses; full: stop voting, failed: stop the node
+DiskFull, DiskFailed                    the disk refuses; full: wait for room without voting, failed: stop the node
 """
 
 from hansa.errors import Conflict, Corrupt, InvalidInput, Unavailable

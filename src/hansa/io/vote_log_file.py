@@ -2,7 +2,8 @@
 `hansa.consensus.vote_log`'s.
 
 One live segment `<number>.seg` holds everything that still matters; a new one (full segment, pruning, healing) is
-written under another name, synced and renamed before the old one goes, so that a crash leaves one of them whole.
+written into the spare file, synced and renamed before the old one goes, so that a crash leaves one of them whole. The
+old one becomes the next spare: once opened, the log never needs more room (W6).
 """
 
 import logging
@@ -27,7 +28,7 @@ from hansa.consensus.vote_log import (
 log = logging.getLogger("hansa.votes")
 
 SUFFIX = ".seg"
-PENDING = "next.tmp"
+SPARE = "spare"
 LOST_HINT = (
     "start the node: it enters quarantine and comes out of it by itself, unless there are fewer than four validators; "
     "then found the alliance anew, or put data/votes back as it was, never from a backup"
@@ -100,14 +101,14 @@ class VoteLogFile:
 
         Raises
         ------
-        OSError: the disk is full or broken; nothing more may be appended in this life.
+        OSError: the disk is full, then it may be tried again; or it is broken.
         """
         frame, crc = next_frame(records, self._sequence, self._previous)
-        self._records += records
         if self._end + len(frame) > SEGMENT_BYTES:
-            self._begin_segment()
+            self._begin_segment([*self._records, *records])
             return
         _write_all(self._descriptor, frame, self._end)
+        self._records += records
         self._end += len(frame)
         self._sequence += 1
         self._previous = crc
@@ -129,19 +130,19 @@ class VoteLogFile:
         OSError: as `append`.
         """
         self._below_height = max(self._below_height, below_height)
-        self._begin_segment()
+        self._begin_segment(self._records)
 
     def close(self) -> None:
         """Close the file."""
         os.close(self._descriptor)
 
-    def _begin_segment(self) -> None:
-        kept = retained_records(self._records, self._below_height)
+    def _begin_segment(self, records: Sequence[VoteRecord]) -> None:
+        kept = retained_records(records, self._below_height)
         number = self._number + 1
         frame, crc = first_frame(self._birth, kept)
         descriptor = _write_segment(self._folder, number, frame)
         os.close(self._descriptor)
-        _remove_segments_below(self._folder, number)
+        _recycle_segments_below(self._folder, number)
         self._descriptor, self._number, self._records = descriptor, number, kept
         self._sequence, self._previous, self._end = 1, crc, len(frame)
 
@@ -198,8 +199,8 @@ def open_vote_log(folder: Path, genesis_hash: bytes, node: int, is_signed: IsSig
     """
     number, recovery = _recover(folder)
     check_birth(recovery.birth, genesis_hash, node, is_signed)
-    (folder / PENDING).unlink(missing_ok=True)
-    _remove_segments_below(folder, number)
+    _recycle_segments_below(folder, number)
+    _reserve_spare(folder)
     opened = VoteLogFile(folder, number, recovery)
     if recovery.damage:
         what = "; ".join(recovery.damage)
@@ -264,13 +265,13 @@ def _segment_numbers(folder: Path) -> list[int]:
 
 
 def _write_segment(folder: Path, number: int, frame: bytes) -> int:
-    """Write a whole segment under another name, sync and rename it; returns its descriptor."""
-    pending = folder / PENDING
-    descriptor = os.open(pending, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    """Write a whole segment into the spare file, sync and rename it; returns its descriptor."""
+    descriptor = os.open(folder / SPARE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         _write_all(descriptor, frame + bytes(SEGMENT_BYTES - len(frame)), 0)
+        os.ftruncate(descriptor, SEGMENT_BYTES)
         os.fsync(descriptor)
-        os.rename(pending, segment_path(folder, number))
+        os.rename(folder / SPARE, segment_path(folder, number))
         _sync_folder(folder)
     except OSError:
         os.close(descriptor)
@@ -278,10 +279,22 @@ def _write_segment(folder: Path, number: int, frame: bytes) -> int:
     return descriptor
 
 
-def _remove_segments_below(folder: Path, number: int) -> None:
+def _reserve_spare(folder: Path) -> None:
+    """Have a spare of full size, if there is room."""
+    spare = folder / SPARE
+    if spare.exists() and spare.stat().st_size == SEGMENT_BYTES:
+        return
+    try:
+        spare.write_bytes(bytes(SEGMENT_BYTES))
+    except OSError as error:
+        log.warning("no room for a spare vote segment: %s", error.strerror, extra={"code": "DISK-1"})
+        spare.unlink(missing_ok=True)
+
+
+def _recycle_segments_below(folder: Path, number: int) -> None:
     for older in _segment_numbers(folder):
         if older < number:
-            segment_path(folder, older).unlink()
+            segment_path(folder, older).rename(folder / SPARE)
 
 
 def _sync_folder(folder: Path) -> None:

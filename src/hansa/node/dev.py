@@ -122,6 +122,7 @@ class DevNode:
             uptime_s=int(time.monotonic() - self._started),
             syncing=False,
             voting=True,
+            paused=None,
             quarantine=None,
             halted=None,
         )

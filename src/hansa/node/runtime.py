@@ -30,16 +30,15 @@ from hansa.consensus.errors import RefusedVote
 from hansa.consensus.messages import Message, encode_message, lane_of
 from hansa.consensus.signer import Signer
 from hansa.consensus.values import SignedVote, Vote, VoteRecord, VoteType
-from hansa.errors import HansaError
 from hansa.io.clock import Clock
 from hansa.io.errors import DiskFull
-from hansa.io.group_commit import GroupCommit
+from hansa.io.group_commit import CommitEvents, GroupCommit
 from hansa.io.transport import Transport
 from hansa.io.vote_log_file import VoteLog
 from hansa.io.worker import Worker
 from hansa.network.frames import FrameKind
 from hansa.network.lanes import Lane
-from hansa.node.errors import LedgerFailure, explain_native
+from hansa.node.errors import explain_native
 from hansa.node.gossip import Gossip
 from hansa.node.inbox import Inbox, Verifier
 from hansa.node.ledger_work import LedgerWork
@@ -79,20 +78,19 @@ class Runtime:
         self.clock = Clock()
         self.feed = SealedFeed(parts.restored.head.height)
         self.halted: str | None = None
+        self.full: str | None = None  # why nothing can be made durable just now
         self._parts = parts
         self._loop = asyncio.get_running_loop()
         self._inputs: deque[ins.Input] = deque()
         self._turn_scheduled = False
         self._stopping = False
-        self._is_full = False  # the disk, and what rests on unwritten results fails as well
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._timers: dict[ins.TimerId, asyncio.TimerHandle] = {}
         self._transport: Transport | None = None
-        self._workers = {name: Worker(name, self._on_work_failed) for name in WORKERS}
+        self._workers = {name: Worker(name, self._on_work_failed, self._is_full) for name in WORKERS}
         self._ledger = LedgerWork(self.chain, parts.gas_limit, self._workers, self)
-        self._commit: GroupCommit[SignedVote] = GroupCommit(
-            parts.votes, self._ledger.sync_blocks, self._on_durable, self._on_commit_failed
-        )
+        events = CommitEvents(self._on_durable, self._on_full, self._on_room, self.fail)
+        self._commit: GroupCommit[SignedVote] = GroupCommit(parts.votes, self._ledger.sync_blocks, events)
         self.gossip = Gossip(self.chain, self._workers["admit"], self._ledger.pool_changed)
         self.inbox = Inbox(parts.verifier, self._workers["verify"], self.push)
 
@@ -200,7 +198,8 @@ class Runtime:
         if effect.vote.type is VoteType.REJOIN:
             self._say_rejoin(effect.vote)
         self._parts.verifier.remember([signed])
-        self._commit.add([VoteRecord(signed, effect.context)], signed)
+        has_body = effect.vote.type not in (VoteType.VIEW_CHANGE, VoteType.REJOIN)
+        self._commit.add([VoteRecord(signed, effect.context)], signed, has_body)
 
     def _say_rejoin(self, vote: Vote) -> None:
         if vote.height:
@@ -217,21 +216,25 @@ class Runtime:
         for signed in votes:
             self.push(ins.VoteDurable(signed))
 
-    def _on_commit_failed(self, error: HansaError, _: Sequence[SignedVote]) -> None:
-        self.on_disk_error(error)
-
-    def on_disk_error(self, error: HansaError) -> None:
-        """Full: vote no more and keep serving reads. Anything else: a disk that lies ends the node."""
-        if not isinstance(error, DiskFull):
-            self.fail(error)
-            return
-        if self._is_full:
-            return
-        self._is_full = True
+    def _on_full(self, error: DiskFull) -> None:
+        """Vote no more for now and give leadership away; reads are served, and work waits for room."""
         log.critical(str(error), extra={"code": error.code})
-        self.halted = self.halted or str(error)
-        self.push(ins.Abdicate())
-        self.push(ins.StopVoting(str(error)))
+        self.full = str(error)
+        self.push(ins.PauseVoting(str(error)))
+
+    def _on_room(self) -> None:
+        """Everything that waited is durable."""
+        log.info("there is room on the disk again", extra={"code": DiskFull.code})
+        self.full = None
+        self.push(ins.ResumeVoting())
+
+    def _is_full(self, error: NativeError) -> bool:
+        """Called in a worker: whether its work is to be done again, as the block log cannot grow just now."""
+        explained = explain_native(error)
+        if isinstance(explained, DiskFull):
+            self._loop.call_soon_threadsafe(self._commit.wait_for_room, explained)
+            return True
+        return False
 
     def _prune_votes(self, effect: fx.PruneVotes) -> None:
         def prune_now() -> None:
@@ -287,14 +290,7 @@ class Runtime:
         self.feed.publish(height)
 
     def _on_work_failed(self, error: BaseException) -> None:
-        if not isinstance(error, NativeError):
-            self.fail(error)
-            return
-        explained = explain_native(error)
-        if self._is_full and isinstance(explained, LedgerFailure):
-            log.warning("not done on a full disk: %s", explained)  # it rests on what could not be written
-            return
-        self.on_disk_error(explained)
+        self.fail(explain_native(error) if isinstance(error, NativeError) else error)
 
     # --- last words
 

@@ -161,6 +161,7 @@ class RunningNode:
             uptime_s=int(time.monotonic() - self._started),
             syncing=replica.syncing,
             voting=replica.voting,
+            paused=self._runtime.full,
             quarantine=replica.quarantine,
             halted=self._runtime.halted or replica.halted,
         )

@@ -82,6 +82,15 @@ class SimDisk:
             self._written = self._votes_synced = len(self.votes)
         return tuple(self.votes)
 
+    def replace_votes(self, first: VoteRecord) -> tuple[VoteRecord, ...]:
+        """Begin another vote log in place of one that is no use any more."""
+        self.votes = [first]
+        self._votes_synced = 1
+        if self._sectors is not None:
+            self._sectors.prune(self.votes)
+            self._written = 1
+        return (first,)
+
     def begin(self, trouble: DiskTrouble, amount_ms: int, rng: Random) -> None:
         """Trouble begins while the node runs."""
         sectors = self._sectors

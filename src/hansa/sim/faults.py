@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from hansa.consensus.inputs import Abdicate, PeerDown, PeerUp, StopVoting
+from hansa.consensus.inputs import PauseVoting, PeerDown, PeerUp
 from hansa.sim.attackers import ATTACKERS
 from hansa.sim.script import Attack, AttackKind, Clock, Crash, Cut, Disk, DiskTrouble, Fault, Links
 
@@ -104,8 +104,7 @@ def _begin_disk(world: "World", fault: Disk) -> None:
     for host in _hosts(world, fault.nodes):
         host.disk.begin(fault.trouble, fault.amount_ms, world.rng)
         if fault.trouble is DiskTrouble.FULL:
-            host.feed(Abdicate())
-            host.feed(StopVoting("the disk is full"))
+            host.feed(PauseVoting("the disk is full"))
 
 
 def _end_disk(world: "World", fault: Disk) -> None:
@@ -118,7 +117,7 @@ def _end_disk(world: "World", fault: Disk) -> None:
             host.disk.strike(fault.trouble, fault.amount_ms, world.rng)
         if fault.trouble is DiskTrouble.FULL:
             for host in world.hosts_of(node):
-                host.stop()
+                host.resume()
         if fault.trouble is not DiskTrouble.SLOW and world.crashes[node] == 0:
             _start(world, node)
 

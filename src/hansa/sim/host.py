@@ -33,8 +33,10 @@ from hansa.consensus.inputs import (
     Imported,
     Input,
     MessageIn,
+    PauseVoting,
     Proposed,
     Restored,
+    ResumeVoting,
     TimerFired,
     TimerId,
     VoteDurable,
@@ -83,13 +85,10 @@ class Host:
         """Begin a life from what the disk holds."""
         world = self.world
         self.life += 1
-        try:
-            records = self.disk.open_votes() if world.build.keeps_votes else ()
-        except (LostVoteLog, CorruptVoteLog) as error:
-            self._halted(str(error))  # rules 1.13: such a node does not start
-            return
-        self.ledger = SimLedger(self.disk.blocks, world.validators, world.build.verifies_signatures)
         self.signer = world.build.make_signer(self.index)
+        records = self._open_votes() if world.build.keeps_votes else ()
+        self.ledger = SimLedger(self.disk.blocks, world.validators, world.build.verifies_signatures)
+        self.held: list[tuple[Callable[[Any], None], Effect]] = []  # what waits for room on the disk
         self.timers: dict[TimerId, int] = {}
         self.timer_draws = 0
         self.ancestors: tuple[bytes, ...] | None = None
@@ -106,6 +105,24 @@ class Host:
         )
         bodies = tuple(self.ledger.bodies.values())
         self.feed(Restored(head, recent, records, bodies))
+        if self.disk.is_full:
+            self.feed(PauseVoting("the disk is full"))
+
+    def resume(self) -> None:
+        """There is room on the disk: do what waited for it."""
+        if self.replica is None:
+            return
+        held, self.held = self.held, []
+        for perform, effect in held:
+            perform(effect)
+        self.feed(ResumeVoting())
+
+    def _open_votes(self) -> tuple[VoteRecord, ...]:
+        """What the vote log holds; rules 1.13: a log that is lost or damaged is replaced by a quarantine."""
+        try:
+            return self.disk.open_votes()
+        except (LostVoteLog, CorruptVoteLog):
+            return self.disk.replace_votes(self.signer.begin_quarantine())
 
     def crash(self) -> None:
         """Lose power."""
@@ -175,8 +192,6 @@ class Host:
 
     def _begin_sync(self) -> None:
         """One group commit: bodies first, then votes; what comes meanwhile waits for the next one."""
-        if self.disk.is_full:
-            return
         self.is_syncing_disk = True
         batch, self.unsynced_votes = self.unsynced_votes, []
         marks = self.disk.begin_sync()
@@ -257,7 +272,8 @@ class Host:
 
     def _check_body(self, effect: CheckBody) -> None:
         if self.disk.is_full:
-            return  # nothing can be appended in this life any more
+            self.held.append((self._check_body, effect))
+            return
         missing, reason = self.ledger.check_body(effect.order_hash, effect.block, effect.refs)
         is_held = not missing and not reason
         if is_held:
@@ -283,6 +299,7 @@ class Host:
     def _seal(self, effect: Seal) -> None:
         certificate = effect.certificate
         if self.disk.is_full:
+            self.held.append((self._seal, effect))
             return
         order_hash = next((h for h, sealed in self.ledger.results.items() if sealed == certificate.hash), None)
         block = None if order_hash is None else self.ledger.seal(certificate, order_hash)
@@ -304,6 +321,7 @@ class Host:
 
     def _import(self, effect: ImportBlocks) -> None:
         if self.disk.is_full:
+            self.held.append((self._import, effect))
             return
         heads: list[SealedHead] = []
         error = ""
@@ -318,8 +336,7 @@ class Host:
         self.feed(Imported(effect.request, tuple(heads), error))
 
     def _prune_votes(self, effect: PruneVotes) -> None:
-        if not self.disk.is_full:
-            self.disk.prune_votes(effect.below_height)
+        self.disk.prune_votes(effect.below_height)
 
     def _evidence(self, effect: Evidence) -> None:
         if self.is_honest:

@@ -40,7 +40,8 @@ class NodeStatus(msgspec.Struct, frozen=True):
     pool_waiting: int  # behind a nonce gap
     uptime_s: int
     syncing: bool  # fetching sealed blocks from others
-    voting: bool  # False after disk full, halt, or on an observer
+    voting: bool  # False while paused, in quarantine or halted
+    paused: str | None  # why it does not vote just now: its disk is full
     quarantine: str | None  # why the node does not trust its own vote log, None while it does
     halted: str | None  # why the node stopped voting, None while healthy
 

@@ -26,6 +26,7 @@ STATUS = NodeStatus(
     uptime_s=1,
     syncing=False,
     voting=True,
+    paused=None,
     quarantine=None,
     halted=None,
 )

@@ -4,10 +4,13 @@ import errno
 import threading
 from collections.abc import Sequence
 
+import pytest
+
 from hansa.consensus.values import SignedVote, Vote, VoteRecord, VoteType
 from hansa.errors import HansaError
+from hansa.io import group_commit
 from hansa.io.errors import DiskFailed, DiskFull
-from hansa.io.group_commit import GroupCommit
+from hansa.io.group_commit import CommitEvents, GroupCommit
 from hansa.io.vote_log_file import VoteLogNowhere
 from tests.waiting import eventually
 
@@ -26,6 +29,8 @@ class Disk(VoteLogNowhere):
         self.gate = threading.Event()
         self.gate.set()
         self.error: OSError | None = None
+        self.sync_error: OSError | None = None
+        self.blocks_error: HansaError | None = None
 
     def append(self, records: Sequence[VoteRecord]) -> None:
         self.gate.wait(DEADLINE_S)
@@ -34,9 +39,13 @@ class Disk(VoteLogNowhere):
         self.events.append("votes " + ",".join(str(entry.signed.vote.height) for entry in records))
 
     def sync(self) -> None:
+        if self.sync_error is not None:
+            raise self.sync_error
         self.events.append("sync votes")
 
     def sync_blocks(self) -> None:
+        if self.blocks_error is not None:
+            raise self.blocks_error
         self.events.append("sync blocks")
 
 
@@ -47,9 +56,14 @@ class World:
         self.disk = Disk()
         self.durable: list[int] = []
         self.errors: list[HansaError] = []
-        self.commit: GroupCommit[int] = GroupCommit(
-            self.disk, self.disk.sync_blocks, self.durable.extend, lambda error, _: self.errors.append(error)
+        self.told: list[str] = []
+        events: CommitEvents[int] = CommitEvents(
+            self.durable.extend,
+            lambda error: self.told.append(error.code),
+            lambda: self.told.append("room"),
+            self.errors.append,
         )
+        self.commit: GroupCommit[int] = GroupCommit(self.disk, self.disk.sync_blocks, events)
 
 
 async def test_bodies_are_synced_before_votes_are_written() -> None:
@@ -76,18 +90,60 @@ async def test_what_comes_during_a_round_shares_the_next_one() -> None:
     world.commit.close()
 
 
-async def test_a_full_disk_is_named_and_nothing_becomes_durable_afterwards() -> None:
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk is tried again at once."""
+    monkeypatch.setattr(group_commit, "RETRY_FULL_S", 0.01)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_on_a_full_vote_log_everything_waits_for_room() -> None:
     world = World()
     world.disk.error = OSError(errno.ENOSPC, "No space left on device", "votes/0.seg")
     world.commit.add([record(1)], 1)
     world.commit.flush()
-    await eventually(lambda: world.errors, DEADLINE_S, "the error")
-    assert isinstance(world.errors[0], DiskFull)
+    await eventually(lambda: world.told == ["DISK-1"], DEADLINE_S, "the error")
+    world.commit.add([record(2)], 2, has_body=False)
+    world.commit.flush()
+    rounds = world.commit.rounds
+    await eventually(lambda: world.commit.rounds > rounds + 3, DEADLINE_S, "further attempts")
+    assert world.durable == [] and world.told == ["DISK-1"]
     world.disk.error = None
+    await eventually(lambda: sorted(world.durable) == [1, 2], DEADLINE_S, "durable")
+    await eventually(lambda: world.told == ["DISK-1", "room"], DEADLINE_S, "room")
+    world.commit.close()
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_on_a_full_block_log_only_votes_that_need_no_body_go_out() -> None:
+    world = World()
+    world.disk.blocks_error = DiskFull("no space", "")
+    world.commit.mark_blocks_dirty()
+    world.commit.add([record(1)], 1)
+    world.commit.flush()
+    await eventually(lambda: bool(world.told), DEADLINE_S, "the error")
+    world.commit.add([record(2)], 2, has_body=False)
+    world.commit.flush()
+    await eventually(lambda: world.durable == [2], DEADLINE_S, "the vote without a body")
+    world.disk.blocks_error = None
+    await eventually(lambda: world.durable == [2, 1], DEADLINE_S, "the other one")
+    assert world.disk.events[:3] == ["votes 2", "sync votes", "sync blocks"]
+    assert world.disk.events[-2:] == ["votes 1", "sync votes"]
+    world.commit.close()
+
+
+async def test_a_failed_sync_is_never_tried_again_whatever_its_number() -> None:
+    world = World()
+    world.disk.sync_error = OSError(errno.ENOSPC, "No space left on device")
+    world.commit.add([record(1)], 1)
+    world.commit.flush()
+    await eventually(lambda: world.errors, DEADLINE_S, "the error")
+    assert isinstance(world.errors[0], DiskFailed)
+    world.disk.sync_error = None
     world.commit.add([record(2)], 2)
     world.commit.flush()
     world.commit.close()
-    assert world.durable == []
+    assert world.durable == [] and not world.told
 
 
 async def test_any_other_disk_error_is_a_failed_disk() -> None:

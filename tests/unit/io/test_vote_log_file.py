@@ -1,5 +1,7 @@
 """The vote log's files: what was synced comes back, whatever happens to the process or to a byte."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from hansa.consensus.vote_log import BLOCK_BYTES, SEGMENT_BYTES, BirthRecord
 from hansa.crypto.suite import generate_key_pair
 from hansa.io.key_file import is_birth_signed, sign_birth
 from hansa.io.vote_log_file import (
-    PENDING,
+    SPARE,
     VoteLogFile,
     create_vote_log,
     examine_vote_log,
@@ -66,7 +68,7 @@ def test_a_full_segment_is_followed_by_another_and_nothing_is_lost(folder: Path)
     log.sync()
     log.close()
     assert [entry.signed.vote.height for entry in reopen(folder).records] == list(range(1, count + 1))
-    assert [path.name for path in folder.iterdir()] == [segment_path(folder, 1).name]
+    assert sorted(path.name for path in folder.iterdir()) == [segment_path(folder, 1).name, SPARE]
 
 
 def test_pruning_keeps_what_is_young_and_the_highest(folder: Path) -> None:
@@ -84,9 +86,11 @@ def test_a_crash_while_a_segment_is_begun_leaves_the_older_one(folder: Path) -> 
     log.append([record(1)])
     log.sync()
     log.close()
-    (folder / PENDING).write_bytes(b"half a segment")
+    (folder / SPARE).write_bytes(b"half a segment")
+    again = reopen(folder)
+    assert again.records == (record(1),)
+    again.prune(0)
     assert reopen(folder).records == (record(1),)
-    assert not (folder / PENDING).exists()
 
 
 def test_a_crash_before_the_older_segment_goes_leaves_the_newer_one(folder: Path) -> None:
@@ -98,6 +102,35 @@ def test_a_crash_before_the_older_segment_goes_leaves_the_newer_one(folder: Path
     segment_path(folder, 0).write_bytes(older)
     assert reopen(folder).records == (record(1),)
     assert not segment_path(folder, 0).exists()
+
+
+def test_an_open_log_never_needs_more_room(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = reopen(folder)
+    used = sum(path.stat().st_size for path in folder.iterdir())
+    for height in range(1, 3 * SEGMENT_BYTES // (2 * BLOCK_BYTES)):
+        log.append([record(height)])
+        if height % 100 == 0:
+            log.prune(height)
+        assert sum(path.stat().st_size for path in folder.iterdir()) == used == 2 * SEGMENT_BYTES
+    assert reopen(folder).records[-1].signed.vote.height == height
+
+
+def test_what_found_no_room_can_be_appended_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = reopen(folder)
+    log.append([record(1)])
+
+    def refuse(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "pwrite", refuse)
+        with pytest.raises(OSError, match="No space"):
+            log.append([record(2)])
+        with pytest.raises(OSError, match="No space"):
+            log.prune(0)
+    log.append([record(2)])
+    log.sync()
+    assert [entry.signed.vote.height for entry in reopen(folder).records] == [1, 2]
 
 
 def test_a_torn_last_write_is_cut_and_overwritten(folder: Path) -> None:

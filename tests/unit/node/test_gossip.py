@@ -59,7 +59,7 @@ class World:
         self.pool, self.wire = Pool(), Wire()
         self.changes = 0
         self.errors: list[BaseException] = []
-        self.worker = Worker("admit", self.errors.append)
+        self.worker = Worker("admit", self.errors.append, lambda error: False)
         self.gossip = Gossip(cast(Any, self.pool), self.worker, self._on_change)
 
     def _on_change(self) -> None:

@@ -49,7 +49,7 @@ class World:
         self.refused: list[tuple[int, HansaError]] = []
         self.paused: set[tuple[int, Lane]] = set()
         self.verifier = CountingVerifier()
-        self.worker = Worker("serve", lambda error: pytest.fail(str(error)))
+        self.worker = Worker("serve", lambda error: pytest.fail(str(error)), lambda error: False)
         self.inbox = Inbox(self.verifier, self.worker, self.inputs.append)
         self.inbox.start(cast(Any, self))
 

@@ -18,6 +18,7 @@ from hansa.consensus.signer import VoteDomain
 from hansa.consensus.validators import ValidatorSet
 from hansa.consensus.values import SealedHead
 from hansa.crypto.suite import KeyPair, Suite, generate_key_pair, keccak256
+from hansa.io import group_commit, worker
 from hansa.io.errors import DiskFailed
 from hansa.io.key_file import is_birth_signed, open_signer, sign_birth
 from hansa.io.transport import Transport, TransportEvents, TransportFacts
@@ -197,34 +198,56 @@ def break_disk(member: Member, number: int) -> None:
     member.runtime._parts.votes.append = append  # type: ignore[method-assign]
 
 
-async def test_a_full_disk_stops_the_votes_of_one_and_nothing_else(tmp_path: Path) -> None:
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk is tried again at once."""
+    monkeypatch.setattr(group_commit, "RETRY_FULL_S", 0.02)
+    monkeypatch.setattr(worker, "RETRY_FULL_S", 0.02)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_full_disk_gives_leadership_away_and_goes_on_by_itself(tmp_path: Path) -> None:
     async with running(tmp_path) as world:
         world.members[0].submit(b"before")
         await eventually(lambda: all(member.height >= 1 for member in world.members), DEADLINE_S, "first block")
         full = world.members[world.members[0].leader]
-        break_disk(full, errno.ENOSPC)
+        runtime = full.runtime
+        assert runtime is not None
+        sync = full.chain.sync
+
+        def refuse() -> None:
+            raise NativeError("LOG-FULL", "blocks: no space left on the device", "")
+
+        full.chain.sync = refuse  # type: ignore[method-assign]
         full.submit(b"on a full disk")
         await eventually(
             lambda: all(len(world.sealed_raws(member)) == 2 for member in world.members), DEADLINE_S, "sealed by all"
         )
-        assert full.runtime is not None
-        assert "DISK-1" in str(full.runtime.halted)
-        assert not full.runtime.replica.status().voting
+        assert "DISK-1" in str(runtime.full)
+        assert not runtime.replica.status().voting
+        assert all(m.runtime is not None and not m.runtime.replica._pbft.state.failures for m in world.members)
+        full.chain.sync = sync  # type: ignore[method-assign]
+        await eventually(lambda: runtime.full is None and runtime.replica.status().voting, DEADLINE_S, "votes again")
+        full.submit(b"afterwards")
+        await eventually(
+            lambda: all(len(world.sealed_raws(member)) == 3 for member in world.members), DEADLINE_S, "sealed by all"
+        )
         world.check_agreement()
 
 
-async def test_a_block_log_that_is_full_leaves_a_node_that_serves(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("impatient")
+async def test_work_on_a_full_block_log_is_done_once_there_is_room(tmp_path: Path) -> None:
     async with running(tmp_path) as world:
         world.members[0].submit(b"before")
         await eventually(lambda: all(member.height >= 1 for member in world.members), DEADLINE_S, "first block")
         full = world.members[(world.members[0].leader + 1) % SIZE]
         others = [member for member in world.members if member is not full]
-        codes = iter(("LOG-FULL",))
+        seal, sync = full.chain.seal, full.chain.sync
 
-        def seal(height: int, certificate: bytes) -> None:
-            raise NativeError(next(codes, "SEAL-HEIGHT"), f"block {height}", "")
+        def refuse(*_: object) -> None:
+            raise NativeError("LOG-FULL", "blocks: no space left on the device", "")
 
-        full.chain.seal = seal  # type: ignore[method-assign]
+        full.chain.seal = full.chain.sync = refuse  # type: ignore[method-assign]
         for number in range(3):
             others[0].submit(f"during {number}".encode())
             await eventually(
@@ -233,8 +256,12 @@ async def test_a_block_log_that_is_full_leaves_a_node_that_serves(tmp_path: Path
                 "blocks of the others",
             )
         assert full.runtime is not None
-        assert "DISK-1" in str(full.runtime.halted)
+        assert "DISK-1" in str(full.runtime.full)
         assert not full.runtime._ended.done()
+        full.chain.seal, full.chain.sync = seal, sync  # type: ignore[method-assign]
+        await eventually(lambda: len(world.sealed_raws(full)) == 4, DEADLINE_S, "caught up")
+        await eventually(lambda: full.runtime is not None and full.runtime.full is None, DEADLINE_S, "votes again")
+        world.check_agreement()
 
 
 async def test_a_transaction_that_leaves_the_pool_during_a_check_is_fetched(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def _describe(node: "LocalNode") -> dict[str, Any]:
             status = client.call("hansa_status")
     except (NodeUnreachable, RpcFailed):
         return facts
-    state = next((word for word in ("halted", "quarantine", "syncing") if status[word]), "running")
+    state = next((word for word in ("halted", "paused", "quarantine", "syncing") if status[word]), "running")
     return facts | {"state": state} | {key: status[key] for key in ("height", "view", "leader", "peers", "voting")}
 
 
@@ -61,7 +61,7 @@ def status(context: typer.Context, folder: Folder = None, rpc: Rpc = None) -> No
         ["peers", ", ".join(_peer(one) for one in validators if one["name"] != now["name"]) or "none"],
         ["uptime", f"{now['uptimeSeconds']} s, hansa {now['version']}"],
     ]
-    rows += [[word, now[word]] for word in ("quarantine", "halted") if now[word]]
+    rows += [[word, now[word]] for word in ("paused", "quarantine", "halted") if now[word]]
     screen_of(context).data(now | {"validators": validators}, table(rows))
 
 

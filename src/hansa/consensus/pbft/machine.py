@@ -16,10 +16,12 @@ from hansa.consensus.inputs import (
     ForceBlock,
     Input,
     MessageIn,
+    PauseVoting,
     PeerDown,
     PeerUp,
     Proposed,
     Restored,
+    ResumeVoting,
     StopVoting,
     Synced,
     SyncState,
@@ -155,6 +157,14 @@ def _on_abdicate(state: PbftState, event: Abdicate) -> None:
         views.ask_view(state, state.view + 1)
 
 
+def _on_pause_voting(state: PbftState, event: PauseVoting) -> None:
+    state.paused = event.reason
+
+
+def _on_resume_voting(state: PbftState, event: ResumeVoting) -> None:
+    state.paused = None
+
+
 def _on_stop_voting(state: PbftState, event: StopVoting) -> None:
     state.stopped = event.reason
 
@@ -178,6 +188,8 @@ HANDLERS: dict[type, Callable[[PbftState, Any], None]] = {
     Abdicate: _on_abdicate,
     ForceBlock: lambda state, event: None,
     StopVoting: _on_stop_voting,
+    PauseVoting: _on_pause_voting,
+    ResumeVoting: _on_resume_voting,
     Synced: finality.on_synced,
     SyncState: _on_sync_state,
 }

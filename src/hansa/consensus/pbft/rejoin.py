@@ -149,7 +149,10 @@ def on_rejoin(state: PbftState, peer: int, message: Rejoin) -> None:
 
 
 def give_way(state: PbftState) -> None:
-    """Hand the view over for those in quarantine: as its leader, or because its leader is one of them."""
+    """Hand the view over: as a leader that cannot propose, or that helps those in quarantine; or because the leader is
+    one of them."""
+    if state.paused is not None and state.leader == state.config.me and state.is_active:
+        ask_view(state, state.view + 1)
     for peer in sorted(state.rejoining):
         if peer == state.leader and _is_fresh(state, peer):
             ask_view(state, state.view + 1)

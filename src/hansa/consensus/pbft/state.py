@@ -201,11 +201,17 @@ class PbftState:
     behind: bool = False
     importing: bool = False
     stopped: str | None = None
+    paused: str | None = None  # no votes that stand for bodies, for now
     halted: str | None = None
 
     @property
     def may_vote(self) -> bool:
-        """Whether anything may be signed now."""
+        """Whether votes for blocks may be signed now."""
+        return self.paused is None and self.may_change_view
+
+    @property
+    def may_change_view(self) -> bool:
+        """Whether a VIEW-CHANGE may be signed now: it promises less than other votes."""
         is_sure = self.started and self.queried and self.quarantine is None
         return is_sure and not self.behind and self.stopped is None and self.halted is None
 

@@ -120,7 +120,7 @@ def on_view_change(state: PbftState, message: ViewChange) -> None:
 
 def ask_view(state: PbftState, view: int) -> None:
     """Sign VIEW-CHANGE for `view`: nothing of a lower view is signed any more."""
-    if not state.may_vote or view <= max(state.view, state.view_asked):
+    if not state.may_change_view or view <= max(state.view, state.view_asked):
         return
     follow_certificates(state)
     if view <= state.view:
