@@ -17,6 +17,10 @@ VYPER = ROOT / ".venv-vyper" / "bin" / "vyper"
 CONTRACTS = {
     HERE / "apps/voucher/VoucherBook.vy": ROOT / "src/hansa/cli/artefacts/voucher_book.json",
     HERE / "bench/BenchToken.vy": ROOT / "src/hansa/bench/artefacts/bench_token.json",
+    HERE / "bench/Evidence.vy": ROOT / "src/hansa/bench/artefacts/evidence.json",
+    HERE / "bench/SmallBank.vy": ROOT / "src/hansa/bench/artefacts/small_bank.json",
+    HERE / "bench/SwapPair.vy": ROOT / "src/hansa/bench/artefacts/swap_pair.json",
+    HERE / "bench/Work.vy": ROOT / "src/hansa/bench/artefacts/work.json",
 }
 
 

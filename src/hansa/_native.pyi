@@ -33,9 +33,9 @@ __all__ = [
     "rlp_encode",
     "run_state_test",
     "sign",
+    "sign_many",
     "sign_recoverable",
     "sign_transaction",
-    "sign_transfers",
     "verify",
     "verify_ledger",
 ]
@@ -81,17 +81,19 @@ def decode_transaction(raw: bytes) -> dict[str, object]:
     """Fields of a signed transaction: ``hash type chain_id sender nonce gas to value data max_fee_per_gas
     max_priority_fee_per_gas signature``."""
 
-def sign_transfers(
+def sign_many(
     secrets: list[bytes],
     nonces: list[int],
+    senders: list[int],
     recipients: list[bytes],
-    count: int,
+    inputs: list[bytes],
     chain_id: int,
     value: int = 1,
     gas: int = 21_000,
     gas_price: int = 0,
 ) -> list[bytes]:
-    """Sign ``count`` transfers in parallel: the i-th from account i mod n to recipient i mod m, nonces ascending."""
+    """Sign legacy transactions in parallel: the i-th by ``secrets[senders[i]]`` with that sender's next nonce, counted
+    from ``nonces``."""
 
 # Contract calls from words; results are JSON text, numbers in it decimal strings.
 def abi_encode_call(signature: str, arguments: list[str]) -> bytes: ...

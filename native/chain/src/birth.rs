@@ -1,6 +1,9 @@
 //! What genesis says, in the terms of the executor and the pool.
 
+use std::collections::BTreeMap;
+
 use alloy_consensus::Header;
+use alloy_primitives::Address;
 use hansa_codec::TxLimits;
 use hansa_evm::{ChainRules, Fees, GenesisAccount, GenesisSettings, Spec, build_genesis};
 use hansa_pool::{FeeMode, PoolRules};
@@ -20,11 +23,20 @@ pub fn build(genesis: &Genesis) -> Result<(Header, WorldState), ChainError> {
         let (balance, nonce) = (account.balance, account.nonce);
         (address, GenesisAccount { balance, nonce, code: account.code, storage: account.storage })
     });
+    let alloc: BTreeMap<Address, GenesisAccount> = alloc.collect();
+    let holdings = genesis.ranges.iter().flat_map(|range| &range.holdings);
+    if let Some(holding) = holdings.into_iter().find(|holding| !alloc.contains_key(&holding.contract)) {
+        return Err(ChainError::Genesis(format!(
+            "alloc_ranges: alloc lists no contract {}",
+            holding.contract
+        )));
+    }
     let settings = GenesisSettings {
         timestamp: genesis.timestamp_ms / 1_000,
         gas_limit: genesis.gas_limit,
         extra_data: genesis.alliance_hash,
-        alloc: alloc.collect(),
+        alloc,
+        ranges: genesis.ranges.clone(),
     };
     let built = build_genesis(&chain_rules(genesis), &settings);
     Ok((built.header, built.state))

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 use hansa_crypto::{Suite, keccak256};
+use hansa_evm::{AccountRange, Holding};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -14,6 +15,12 @@ use crate::ChainError;
 const VERSION: u64 = 1;
 /// More validators than an alliance may have.
 pub const VALIDATORS_MAX: usize = 1_024;
+/// Ranges of accounts.
+pub const RANGES_MAX: usize = 16;
+/// Accounts that all ranges make together.
+pub const RANGE_ACCOUNTS_MAX: u64 = 20_000_000;
+/// What each account of a range may hold in contracts.
+pub const HOLDINGS_MAX: usize = 8;
 
 /// One validator as genesis names it; its index in the list is its identity.
 #[derive(Debug, Clone, Deserialize)]
@@ -60,6 +67,25 @@ pub struct AllocAccount {
     pub storage: BTreeMap<U256, U256>,
 }
 
+/// Accounts made by rule, as [`AccountRange`] describes it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RangeSpec {
+    label: String,
+    count: u64,
+    balance: U256,
+    #[serde(default)]
+    holdings: Vec<HoldingSpec>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HoldingSpec {
+    contract: Address,
+    slot: U256,
+    value: U256,
+}
+
 /// How consensus is set; only what the chain itself needs.
 #[derive(Debug, Clone, Deserialize)]
 pub struct ConsensusSpec {
@@ -88,6 +114,8 @@ pub struct Genesis {
     pub consensus: ConsensusSpec,
     /// Validators in index order.
     pub validators: Vec<Validator>,
+    /// Accounts made by rule.
+    pub ranges: Vec<AccountRange>,
     /// keccak-256 of the canonical JSON of everything but `alloc`; the genesis header's extraData.
     pub alliance_hash: B256,
     /// keccak-256 of the file.
@@ -108,6 +136,39 @@ fn invalid(what: impl std::fmt::Display) -> ChainError {
 fn part<'a, T: Deserialize<'a>>(top: &BTreeMap<String, &'a RawValue>, name: &str) -> Result<T, ChainError> {
     let raw = top.get(name).ok_or_else(|| invalid(format!("{name} is missing")))?;
     serde_json::from_str(raw.get()).map_err(|error| invalid(format!("{name}: {error}")))
+}
+
+fn ranges(top: &BTreeMap<String, &RawValue>) -> Result<Vec<AccountRange>, ChainError> {
+    if !top.contains_key("alloc_ranges") {
+        return Ok(Vec::new());
+    }
+    let specs: Vec<RangeSpec> = part(top, "alloc_ranges")?;
+    let ranges: Vec<AccountRange> = specs.into_iter().map(AccountRange::from).collect();
+    let total = ranges.iter().fold(0_u64, |sum, range| sum.saturating_add(range.count));
+    let is_bounded = ranges.len() <= RANGES_MAX
+        && total <= RANGE_ACCOUNTS_MAX
+        && ranges.iter().all(|range| range.holdings.len() <= HOLDINGS_MAX);
+    if !is_bounded {
+        return Err(invalid(format!(
+            "alloc_ranges: at most {RANGES_MAX} ranges, {RANGE_ACCOUNTS_MAX} accounts, {HOLDINGS_MAX} holdings each"
+        )));
+    }
+    if !ranges.iter().all(|range| range.has_good_label() && !range.balance.is_zero()) {
+        return Err(invalid("alloc_ranges: a label has 1 to 64 bytes, a balance is not zero"));
+    }
+    Ok(ranges)
+}
+
+impl From<RangeSpec> for AccountRange {
+    fn from(spec: RangeSpec) -> Self {
+        let holding = |of: HoldingSpec| Holding { contract: of.contract, slot: of.slot, value: of.value };
+        Self {
+            label: spec.label,
+            count: spec.count,
+            balance: spec.balance,
+            holdings: spec.holdings.into_iter().map(holding).collect(),
+        }
+    }
 }
 
 impl Genesis {
@@ -136,6 +197,7 @@ impl Genesis {
             suite,
             consensus: part(&top, "consensus")?,
             validators: part(&top, "validators")?,
+            ranges: ranges(&top)?,
             alliance_hash: alliance_hash(&top)?,
             file_hash: keccak256(json),
             alloc: Some(alloc.to_owned()),

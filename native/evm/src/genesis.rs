@@ -9,7 +9,7 @@ use hansa_crypto::keccak256;
 use hansa_state::{AccountDiff, AccountInfo, StateDiff, WorldState};
 
 use crate::header::{NO_BODY, build_header};
-use crate::{BlockContext, ChainRules};
+use crate::{AccountRange, BlockContext, ChainRules};
 
 /// An account at the start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct GenesisSettings {
     pub extra_data: B256,
     /// The accounts.
     pub alloc: BTreeMap<Address, GenesisAccount>,
+    /// Accounts made by rule, beside those listed.
+    pub ranges: Vec<AccountRange>,
 }
 
 /// Block 0.
@@ -46,15 +48,15 @@ pub struct Genesis {
     pub hash: B256,
     /// Its state.
     pub state: WorldState,
-    /// The same as changes of the empty state.
-    pub diff: StateDiff,
 }
 
 /// Builds block 0.
 pub fn build_genesis(rules: &ChainRules, settings: &GenesisSettings) -> Genesis {
-    let diff = alloc_diff(&settings.alloc);
     let mut state = WorldState::new();
-    state.apply(&diff);
+    state.apply(&alloc_diff(&settings.alloc));
+    for range in &settings.ranges {
+        range.add_to(&mut state);
+    }
     let block = BlockContext {
         number: 0,
         parent_hash: B256::ZERO,
@@ -68,7 +70,7 @@ pub fn build_genesis(rules: &ChainRules, settings: &GenesisSettings) -> Genesis 
         hashes: Arc::new(|_| None),
     };
     let header = build_header(rules, &block, &NO_BODY, state.root());
-    Genesis { hash: header.hash_slow(), header, state, diff }
+    Genesis { hash: header.hash_slow(), header, state }
 }
 
 /// The accounts as changes of the empty state.

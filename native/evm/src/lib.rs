@@ -10,10 +10,11 @@
 //! * [`skip`]: why a transaction was passed over.
 //! * [`call`]: execution for answers, without effect: calls, gas estimates, access lists, overrides of
 //!   state, what a revert says.
-//! * [`genesis`]: block 0.
+//! * [`genesis`]: block 0; [`account_range`]: accounts that it makes by a rule.
 //! * [`state_test`]: Ethereum's GeneralStateTests against the same executor.
 //! * [`database`], [`environment`]: the two sides that face revm; [`codes`]: code made ready for it.
 
+pub mod account_range;
 pub mod block;
 pub mod call;
 mod codes;
@@ -29,6 +30,7 @@ pub mod skip;
 pub mod state_test;
 mod transfer;
 
+pub use account_range::{AccountRange, Holding};
 pub use block::{BlockContext, BlockHashes};
 pub use call::access::{AccessListOutcome, create_access_list};
 pub use call::estimate::estimate_gas;

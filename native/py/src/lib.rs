@@ -43,5 +43,5 @@ mod _native {
     #[pymodule_export]
     use super::state_test::run_state_test;
     #[pymodule_export]
-    use super::transactions::{decode_transaction, sign_transaction, sign_transfers};
+    use super::transactions::{decode_transaction, sign_many, sign_transaction};
 }

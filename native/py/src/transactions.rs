@@ -14,8 +14,8 @@ use crate::error::{self, native};
 type Unsigned = EthereumTypedTransaction<TxEip4844Variant>;
 type AccessPairs<'py> = Vec<(Bound<'py, PyBytes>, Vec<Bound<'py, PyBytes>>)>;
 
-/// Transfers that one call signs at most.
-const TRANSFERS_MAX: usize = 2_000_000;
+/// Transactions that one call signs at most.
+const SIGNED_MAX: usize = 4_000_000;
 
 /// Names that `sign_transaction` understands.
 const FIELDS: [&str; 11] = [
@@ -172,53 +172,55 @@ fn describe<'py>(py: Python<'py>, tx: &Transaction, sender: &Address) -> PyResul
     Ok(out)
 }
 
-/// Signs `count` legacy transfers: the i-th comes from account i mod n, goes to recipient i mod m and takes its
-/// sender's next nonce, counted from `nonces`.
+/// Signs legacy transactions in parallel, column by column: the i-th is signed by `secrets[senders[i]]`, goes to
+/// `recipients[i]` with `inputs[i]`, and takes its sender's next nonce, counted from `nonces`.
 #[pyfunction]
-#[pyo3(signature = (secrets, nonces, recipients, count, chain_id, value=1, gas=21_000, gas_price=0))]
-#[expect(clippy::too_many_arguments, reason = "the fields of a transfer, named by the caller")]
-pub fn sign_transfers<'py>(
+#[pyo3(signature = (secrets, nonces, senders, recipients, inputs, chain_id, value=1, gas=21_000, gas_price=0))]
+#[expect(clippy::too_many_arguments, reason = "the columns of a list of transactions, named by the caller")]
+pub fn sign_many<'py>(
     py: Python<'py>,
     secrets: Vec<Bound<'py, PyBytes>>,
-    nonces: Vec<u64>,
+    mut nonces: Vec<u64>,
+    senders: Vec<usize>,
     recipients: Vec<Bound<'py, PyBytes>>,
-    count: usize,
+    inputs: Vec<Bound<'py, PyBytes>>,
     chain_id: u64,
     value: u128,
     gas: u64,
     gas_price: u128,
 ) -> PyResult<Vec<Bound<'py, PyBytes>>> {
-    let bytes =
-        |list: &[Bound<'py, PyBytes>]| list.iter().map(|item| item.as_bytes().to_vec()).collect::<Vec<_>>();
-    let secrets =
-        bytes(&secrets).iter().map(|s| convert::array("secret", s)).collect::<PyResult<Vec<[u8; 32]>>>()?;
-    let to =
-        bytes(&recipients).iter().map(|a| convert::address("recipient", a)).collect::<PyResult<Vec<_>>>()?;
-    if secrets.is_empty() || to.is_empty() || secrets.len() != nonces.len() || count > TRANSFERS_MAX {
+    let count = senders.len();
+    let is_whole = recipients.len() == count && inputs.len() == count && secrets.len() == nonces.len();
+    if !is_whole || count > SIGNED_MAX || senders.iter().any(|sender| *sender >= secrets.len()) {
         return Err(native(
-            "TX-TRANSFERS",
+            "TX-COLUMNS",
             format!(
-                "{} secrets, {} nonces, {} recipients, {count} transfers",
+                "{count} senders, {} recipients, {} inputs, {} secrets, {} nonces",
+                recipients.len(),
+                inputs.len(),
                 secrets.len(),
-                nonces.len(),
-                to.len()
+                nonces.len()
             ),
-            "give one nonce per secret, at least one of each, and at most 2,000,000 transfers",
+            "give columns of one length, at most 4,000,000 transactions, and a nonce and a secret per sender",
         ));
     }
-    let sign = |nth: usize| {
-        let (from, round) = (nth % secrets.len(), (nth / secrets.len()) as u64);
-        let transfer = TxLegacy {
-            chain_id: Some(chain_id),
-            nonce: nonces[from] + round,
-            gas_price,
-            gas_limit: gas,
-            to: TxKind::Call(to[nth % to.len()]),
-            value: U256::from(value),
-            input: Bytes::new(),
-        };
-        hansa_codec::sign_transaction(Unsigned::Legacy(transfer), &secrets[from]).map(|tx| tx.raw)
+    let secrets = secrets
+        .iter()
+        .map(|s| convert::array("secret", s.as_bytes()))
+        .collect::<PyResult<Vec<[u8; 32]>>>()?;
+    let mut work = Vec::with_capacity(count);
+    for ((sender, to), input) in senders.into_iter().zip(&recipients).zip(&inputs) {
+        let to = convert::address("recipient", to.as_bytes())?;
+        work.push((sender, nonces[sender], to, Bytes::copy_from_slice(input.as_bytes())));
+        nonces[sender] += 1;
+    }
+    let sign = |(sender, nonce, to, input): (usize, u64, Address, Bytes)| {
+        let to = TxKind::Call(to);
+        let value = U256::from(value);
+        let unsigned =
+            TxLegacy { chain_id: Some(chain_id), nonce, gas_price, gas_limit: gas, to, value, input };
+        hansa_codec::sign_transaction(Unsigned::Legacy(unsigned), &secrets[sender]).map(|tx| tx.raw)
     };
-    let raws = py.detach(|| workers::map((0..count).collect(), sign));
+    let raws = py.detach(|| workers::map(work, sign));
     raws.into_iter().map(|raw| raw.map(|raw| PyBytes::new(py, &raw)).map_err(error::crypto)).collect()
 }

@@ -1,9 +1,9 @@
 """`hansa bench`: seeded, open-loop measurements of a running alliance, and the long checks of agreement and crashes.
 
-`command` reads the command line · `accounts`, `contracts` and `workload` make signed transactions from a seed ·
-`http_connection`, `sender` and `watcher` are the client · `own_alliance` founds and runs the nodes it measures ·
-`probes` reads /proc · `trial` is one run at one rate · `transfer`, `agreement` and `crash` are the measurements ·
-`report` is what they print.
+`command` reads the command line · `workloads` draft transactions from a seed, for the accounts of `accounts` ·
+`transactions` signs them · `client` sends them and watches · `own_alliance` founds and runs the nodes measured,
+`faults` holds one of them up · `probes` reads /proc · `trial` is one run · `run` is a measurement, for which `search`
+finds the rate · `agreement`, `crash` and `rot` are the long checks · `report` is what is printed.
 """
 
 from hansa.bench.command import main

@@ -1,9 +1,10 @@
 """Accounts from a seed: the same seed gives the same keys, addresses and genesis on every machine."""
 
 import hashlib
-from collections.abc import Iterator
+import random
 from dataclasses import dataclass
 
+from hansa import _native
 from hansa.crypto.suite import key_pair
 
 SENDER_BALANCE = 10**24  # wei; never runs out in a benchmark
@@ -12,15 +13,24 @@ RECEIVER_BALANCE = 1  # wei; an account that exists has something
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """Who pays and who receives."""
+    """Who pays and who receives: the senders first, then addresses of which nobody holds a key."""
 
     secrets: tuple[bytes, ...]  # 32 bytes each
     senders: tuple[bytes, ...]  # addresses of the secrets, 20 bytes each
-    receivers: tuple[bytes, ...]  # addresses that nobody holds a key of, 20 bytes each
+    label: str  # from which the other addresses are made
+    others: int
 
-    @property
-    def all(self) -> tuple[bytes, ...]:
-        return self.senders + self.receivers
+    def __len__(self) -> int:
+        return len(self.senders) + self.others
+
+    def address(self, index: int) -> bytes:
+        """The 20-byte address of one account, in the order of genesis."""
+        own = len(self.senders)
+        return self.senders[index] if index < own else range_address(self.label, index - own)
+
+    def draw(self, draw: random.Random, count: int) -> list[bytes]:
+        """Addresses drawn uniformly from all accounts."""
+        return [self.address(index) for index in draw.choices(range(len(self)), k=count)]
 
 
 def derive_accounts(seed: int, senders: int, accounts: int) -> Accounts:
@@ -28,21 +38,13 @@ def derive_accounts(seed: int, senders: int, accounts: int) -> Accounts:
 
     Parameters
     ----------
-    accounts: at least `senders`; the rest are addresses only, which costs a hash instead of a curve operation each.
+    accounts: at least `senders`; the rest are addresses only, made when asked for.
     """
-    secrets = tuple(_digest(seed, b"secret", index) for index in range(senders))
+    secrets = tuple(hashlib.sha256(b"hansa/bench/secret/%d/%d" % (seed, index)).digest() for index in range(senders))
     addresses = tuple(key_pair(secret).address for secret in secrets)
-    receivers = tuple(_digest(seed, b"receiver", index)[:20] for index in range(accounts - senders))
-    return Accounts(secrets, addresses, receivers)
+    return Accounts(secrets, addresses, f"hansa/bench/{seed}", accounts - senders)
 
 
-def _digest(seed: int, purpose: bytes, index: int) -> bytes:
-    return hashlib.sha256(b"hansa/bench/" + purpose + b"/%d/%d" % (seed, index)).digest()
-
-
-def genesis_entries(accounts: Accounts) -> Iterator[str]:
-    """Their entries for the `alloc` object of genesis.json, as JSON text without commas between."""
-    for address in accounts.senders:
-        yield f'"0x{address.hex()}":{{"balance":"{SENDER_BALANCE:#x}"}}'
-    for address in accounts.receivers:
-        yield f'"0x{address.hex()}":{{"balance":"{RECEIVER_BALANCE:#x}"}}'
+def range_address(label: str, index: int) -> bytes:
+    """The 20-byte address of an account that genesis makes by rule (docs/operate/measure.md)."""
+    return _native.keccak256(label.encode() + index.to_bytes(8))[12:]

@@ -10,12 +10,14 @@ from pathlib import Path
 from hansa import _native
 from hansa.bench.accounts import Accounts, derive_accounts
 from hansa.bench.client.http_connection import HttpConnection, call, call_many
+from hansa.bench.client.schedule import steady
 from hansa.bench.client.sender import Sender, make_batches
 from hansa.bench.client.watcher import Watcher
 from hansa.bench.errors import Disagreement, Unreachable, VoidRun
 from hansa.bench.own_alliance import CHAIN_ID, OwnAlliance
 from hansa.bench.report import say
-from hansa.bench.workload import DEPLOY_GAS, Nonces, contract_address, fingerprint, load_contract, make_mixed
+from hansa.bench.transactions import DEPLOY_GAS, Nonces, contract_address, fingerprint, make_mixed
+from hansa.bench.workloads.contract import load_artefact
 
 SENDERS = 2_000
 ACCOUNTS = 4_000
@@ -102,7 +104,8 @@ def _holders(alliance: OwnAlliance, accounts: Accounts) -> list[str]:
     """Every address that may hold wei: all of genesis and the validators' accounts."""
     genesis = json.loads(alliance.nodes[0].folder.genesis.read_bytes())
     validators = [validator["account"] for validator in genesis["validators"]]
-    return list(dict.fromkeys([*genesis["alloc"], *validators]))
+    everybody = ["0x" + accounts.address(index).hex() for index in range(len(accounts))]
+    return list(dict.fromkeys([*genesis["alloc"], *everybody, *validators]))
 
 
 async def _send(
@@ -113,7 +116,7 @@ async def _send(
     holders: Sequence[str],
 ) -> tuple[float, str, list[str]]:
     """Deploy the token and send everything; seconds, digest, and all holders known afterwards."""
-    nonces, contract = Nonces(SENDERS), load_contract()
+    nonces, contract = Nonces(SENDERS), load_artefact("bench_token")
     token = contract_address(accounts.senders[0], nonces.next[0])
     fields = {"chain_id": CHAIN_ID, "nonce": nonces.use(0), "gas": DEPLOY_GAS, "data": contract.creation_code}
     raw = _native.sign_transaction(accounts.secrets[0], fields)
@@ -128,7 +131,7 @@ async def _send(
         begin = time.monotonic()
         deadline = begin + options.transactions / options.rate + SETTLE_S_MAX
         following = asyncio.create_task(watcher.follow(deadline))
-        await sender.send_all(make_batches(workload.raws, options.batch, options.rate), begin)
+        await sender.send_all(make_batches(workload.raws, options.batch, steady(len(workload), options.rate)), begin)
         await following
     finally:
         sender.close()

@@ -12,9 +12,11 @@ import uvloop
 from hansa.bench.agreement import AgreementOptions, check_agreement
 from hansa.bench.crash import CrashOptions, check_crashes
 from hansa.bench.errors import InvalidPlan
-from hansa.bench.report import say, show_data, transfer_text, write_result
+from hansa.bench.faults import FAULTS
+from hansa.bench.report import run_text, say, show_data, write_result
 from hansa.bench.rot import RotOptions, check_rot
-from hansa.bench.transfer import TransferOptions, measure_transfers
+from hansa.bench.run import RunOptions, measure_workload
+from hansa.bench.workloads import WORKLOADS
 
 DESCRIPTION = "Measurements and long checks of an alliance; the client runs outside the nodes, everything from a seed."
 
@@ -27,8 +29,8 @@ def main(arguments: Sequence[str]) -> int:
     InvalidPlan, NodeFailed, Unreachable, VoidRun, Disagreement: see `hansa.bench.errors`.
     """
     options = build_parser().parse_args(arguments)
-    if options.command == "transfer":
-        return _in_folder(options, lambda folder: _transfer(options, folder))
+    if options.command == "run":
+        return _in_folder(options, lambda folder: _measure(options, folder))
     if options.command == "agreement":
         return _in_folder(options, lambda folder: _agreement(options, folder))
     if options.command == "rot":
@@ -40,7 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
     """All options with their defaults."""
     parser = argparse.ArgumentParser(prog="hansa bench", description=DESCRIPTION)
     commands = parser.add_subparsers(dest="command", required=True)
-    _add_transfer(commands.add_parser("transfer", help="the highest rate of transfers that is sustained"))
+    _add_run(commands.add_parser("run", help="the highest rate of one workload that is sustained"))
     agreement = commands.add_parser("agreement", help="mixed transactions, then compare every block of every node")
     _add_common(agreement)
     agreement.add_argument("--transactions", type=int, default=100_000)
@@ -63,7 +65,8 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, help="write the result as JSON here")
 
 
-def _add_transfer(parser: argparse.ArgumentParser) -> None:
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("workload", choices=WORKLOADS, help="what is sent; docs/operate/measure.md describes them")
     _add_common(parser)
     parser.add_argument(
         "--accounts", type=int, default=10_000, help="accounts that exist; receivers are drawn from all"
@@ -71,10 +74,18 @@ def _add_transfer(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--senders", type=int, help="accounts that send; at most 20,000 unless given")
     parser.add_argument("--rate", type=float, help="measure this rate only, instead of searching the highest")
     parser.add_argument("--start", type=float, default=1_000.0, help="rate at which the search begins")
-    parser.add_argument("--duration", type=float, default=60.0, help="seconds of the run that counts")
-    parser.add_argument("--trial", type=float, default=10.0, help="seconds of a run while searching")
+    parser.add_argument("--duration", type=float, default=60.0, help="seconds of the runs that count")
+    parser.add_argument(
+        "--trial", type=float, default=10.0, help="seconds of a run while searching, and of an overload"
+    )
     parser.add_argument("--p99-max", type=float, default=1_200.0, help="milliseconds")
+    parser.add_argument("--repeat", type=int, default=1, help="runs that count; the median is reported")
+    parser.add_argument(
+        "--overload", type=float, action="append", default=[], help="offer this multiple of the rate afterwards"
+    )
+    parser.add_argument("--fault", choices=FAULTS, help="one validator is stopped, or slow, throughout")
     parser.add_argument("--rpc", action="append", default=[], help="measure a running network; once per node")
+    parser.add_argument("--allow-remote", action="store_true", help="with --rpc: it may be on another machine")
     parser.add_argument("--funder", help="with --rpc: secret key (hex) of an account there that pays the senders")
     parser.add_argument("--allow-load", action="store_true", help="count the run although others use the machine")
 
@@ -98,27 +109,29 @@ def _run(work: Awaitable[int]) -> int:
         return runner.run(awaited())
 
 
-async def _transfer(options: argparse.Namespace, folder: Path) -> int:
-    senders = min(options.accounts, 20_000) if options.senders is None else options.senders
-    if not 0 < senders <= options.accounts:
-        raise InvalidPlan(f"{senders} senders of {options.accounts} accounts", "--senders is between 1 and --accounts")
-    plan = TransferOptions(
+async def _measure(options: argparse.Namespace, folder: Path) -> int:
+    plan = RunOptions(
+        workload=options.workload,
         seed=options.seed,
         validators=options.validators,
         accounts=options.accounts,
-        senders=senders,
+        senders=options.senders,
         batch=options.batch,
         rate=options.rate,
         start_rate=options.start,
         duration_s=options.duration,
         trial_s=options.trial,
         p99_ms_max=options.p99_max,
+        repeat=options.repeat,
+        overload=tuple(options.overload),
+        fault=options.fault,
         rpc=tuple(options.rpc),
+        allow_remote=options.allow_remote,
         funder=None if options.funder is None else _secret(options.funder),
         allow_load=options.allow_load,
     )
-    report = await measure_transfers(plan, folder)
-    say(transfer_text(report))
+    report = await measure_workload(plan, folder)
+    say(run_text(report))
     _hand_over(report, options.out)
     return 0 if report.is_sustained else 1
 

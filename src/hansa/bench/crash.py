@@ -4,18 +4,19 @@ import asyncio
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hansa.bench.accounts import Accounts, derive_accounts
 from hansa.bench.agreement import CALLS_MAX, read_faces, wait_level
 from hansa.bench.client.http_connection import HttpConnection, call, call_many
+from hansa.bench.client.schedule import steady
 from hansa.bench.client.sender import Batch, Sender, make_batches
 from hansa.bench.client.watcher import Watcher
 from hansa.bench.errors import Disagreement, Unreachable, VoidRun
 from hansa.bench.own_alliance import CHAIN_ID, READY_S_MAX, OwnAlliance, OwnNode
 from hansa.bench.report import say
-from hansa.bench.workload import Nonces, Workload, make_transfers
+from hansa.bench.transactions import Nonces, Transactions, make_transfers
 
 SENDERS_PER_ROUND = 500  # every round has its own: transactions lost with a pool leave no gap to the next
 LOAD_S = 6.0
@@ -69,7 +70,7 @@ class CrashTest:
         """The accounts of one group of senders."""
         first = number * SENDERS_PER_ROUND
         part = slice(first, first + SENDERS_PER_ROUND)
-        return Accounts(self.accounts.secrets[part], self.accounts.senders[part], self.accounts.receivers)
+        return replace(self.accounts, secrets=self.accounts.secrets[part], senders=self.accounts.senders[part])
 
     async def kill_leader(self) -> tuple[int, float]:
         """Kill the leader under load, see blocks go on, start it again, see it catch up; blocks meanwhile, longest gap.
@@ -116,13 +117,13 @@ class CrashTest:
     def _kill_after(self) -> float:
         return self.draw.uniform(KILL_S_FIRST, KILL_S_LAST)
 
-    def _begin_load(self, group: int) -> tuple[Workload, "Load"]:
+    def _begin_load(self, group: int) -> tuple[Transactions, "Load"]:
         count = round(self.options.rate * LOAD_S)
         nonces = Nonces(SENDERS_PER_ROUND)
         workload = make_transfers(self.group(group), nonces, count, CHAIN_ID, self.options.seed + group)
         return workload, Load(self.alliance, workload, self.options.rate, self.options.batch)
 
-    def _remember(self, load: "Load", workload: Workload) -> None:
+    def _remember(self, load: "Load", workload: Transactions) -> None:
         for block in load.watcher.blocks:
             known = self.sealed.setdefault(block.height, block.hash)
             if known != block.hash:
@@ -173,12 +174,12 @@ class CrashTest:
 class Load:
     """Transactions under way and the watch over them."""
 
-    def __init__(self, alliance: OwnAlliance, workload: Workload, rate: float, batch: int) -> None:
+    def __init__(self, alliance: OwnAlliance, workload: Transactions, rate: float, batch: int) -> None:
         self.watcher = Watcher(alliance.endpoints, workload.hashes)
         self._sender = Sender(alliance.endpoints)
         self._begin = time.monotonic()
         self._deadline = self._begin + len(workload) / rate + PATIENCE_S
-        batches = make_batches(workload.raws, batch, rate)
+        batches = make_batches(workload.raws, batch, steady(len(workload), rate))
         self._following = asyncio.create_task(self._follow())
         self._sending = asyncio.create_task(self._send(batches))
 

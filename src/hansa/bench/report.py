@@ -11,12 +11,21 @@ from hansa import __version__
 from hansa.bench.probes import Machine
 from hansa.bench.trial import FOREIGN_SHARE_MAX, TrialResult
 
-RESULT_VERSION = 1
+RESULT_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
-class TransferReport:
-    """The result file of `hansa bench transfer`."""
+class Beyond:
+    """A run at a multiple of the sustained rate."""
+
+    factor: float
+    run: TrialResult
+    relative: float  # throughput against that of the sustained rate
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """The result file of `hansa bench run`."""
 
     version: int
     workload: str
@@ -24,14 +33,18 @@ class TransferReport:
     taken_at: str  # UTC
     seed: int
     validators: int
+    fault: str | None  # of one validator, throughout
     accounts: int
     senders: int
     batch: int
+    duration_s: float  # of the runs that count
     own_alliance: bool  # False: a network that was running already
     durable: bool  # every vote, body and result synced before it counts
     machine: Machine
     trials: tuple[TrialResult, ...]
-    best: TrialResult | None  # None: no rate was sustained
+    counted: tuple[TrialResult, ...]  # the long runs at the highest rate
+    best: TrialResult | None  # of them the one with the median throughput; None: no rate was sustained
+    beyond: tuple[Beyond, ...]
 
     @property
     def is_sustained(self) -> bool:
@@ -77,13 +90,14 @@ def trial_line(trial: TrialResult) -> str:
     )
 
 
-def transfer_text(report: TransferReport) -> str:
+def run_text(report: RunReport) -> str:
     """The summary for people."""
     machine = report.machine
+    fault = f", one of them {report.fault}" if report.fault else ""
     head = (
-        f"{report.workload} · {report.validators} validators · {report.accounts:,} accounts, {report.senders:,} of them"
-        f" sending\n{machine.processor} · {machine.cores} cores · {machine.memory_gib} GiB · 4 KiB sync"
-        f" {machine.sync_ms_p50} ms"
+        f"{report.workload} · {report.validators} validators{fault} · {report.accounts:,} accounts,"
+        f" {report.senders:,} of them sending\n"
+        f"{machine.processor} · {machine.cores} cores · {machine.memory_gib} GiB · 4 KiB sync {machine.sync_ms_p50} ms"
     )
     best = report.best
     if best is None:
@@ -94,20 +108,34 @@ def transfer_text(report: TransferReport) -> str:
             "latency",
             f"p50 {best.latency_ms_p50:.0f} · p95 {best.latency_ms_p95:.0f} · p99 {best.latency_ms_p99:.0f} ms",
         ),
+        *_node_rows(best),
         (
             "blocks",
-            f"{best.blocks}, {best.block_transactions_mean:,.0f} transactions each, gap {best.block_gap_ms_max:.0f} ms",
+            f"{best.blocks}, {best.block_transactions_mean:,.0f} transactions each, every"
+            f" {best.block_interval_ms_p50:.0f} ms, longest gap {best.block_gap_ms_max:.0f} ms",
         ),
         ("client", f"{best.client_cpu_us_per_tx} µs per transaction, {best.sender_late_ms_max} ms late at most"),
         ("other load", f"{best.foreign_cpu_share:.1%} of the machine was used by others"),
     ]
-    if best.node_cpu_us_per_tx is not None:
-        rows[2:2] = [
-            ("processor", f"{best.node_cpu_us_per_tx} µs per transaction and node"),
-            ("memory", f"{best.rss_peak_mib} MiB, largest node"),
-            (
-                "disk",
-                f"{best.disk_bytes_per_tx} bytes per transaction and node, {best.device_bytes_per_tx} on the device",
-            ),
-        ]
+    if best.reads is not None:
+        reads = best.reads
+        text = f"{reads.per_s:,.0f} per second, p50 {reads.latency_ms_p50} · p99 {reads.latency_ms_p99} ms a batch"
+        rows.append(("reads", f"{text}, {reads.failed} failed"))
+    if best.recovery_s is not None:
+        rows.append(("recovery", f"{best.recovery_s} s after the burst"))
+    rows += [
+        ("overload", f"{b.factor:g} times the rate: {b.run.tps:,.0f} tx/s, {b.relative:.0%}") for b in report.beyond
+    ]
     return "\n".join([head, *(f"  {label:<12} {text}" for label, text in rows)])
+
+
+def _node_rows(best: TrialResult) -> list[tuple[str, str]]:
+    if best.node_cpu_us_per_tx is None:
+        return []
+    disk = f"{best.disk_bytes_per_tx} bytes per transaction and node, {best.device_bytes_per_tx} on the device"
+    return [
+        ("processor", f"{best.node_cpu_us_per_tx} µs per transaction and node"),
+        ("memory", f"{best.rss_peak_mib} MiB, largest node"),
+        ("disk", disk),
+        ("network", f"{best.network_bytes_per_tx} bytes per transaction and node between nodes"),
+    ]

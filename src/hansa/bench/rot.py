@@ -14,7 +14,7 @@ from hansa.bench.crash import Load
 from hansa.bench.errors import Disagreement, VoidRun
 from hansa.bench.own_alliance import CHAIN_ID, OwnAlliance, OwnNode
 from hansa.bench.report import say
-from hansa.bench.workload import Nonces, make_transfers
+from hansa.bench.transactions import Nonces, make_transfers
 
 SENDERS = 500
 EXIT_BROKEN = 9  # ux: a proof does not verify

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hansa.bench.probes import MachineTime, foreign_share, ledger_bytes, used_bytes
-from hansa.bench.transfer import BISECTIONS, STEP, find_highest
+from hansa.bench.search import BISECTIONS, STEP, find_highest
 
 
 @given(st.floats(100, 50_000), st.floats(100, 5_000))

@@ -7,10 +7,11 @@ import time
 import pytest
 
 from hansa.bench.client.http_connection import Endpoint
+from hansa.bench.client.schedule import steady
 from hansa.bench.client.sender import Sender, make_batches
 from hansa.bench.client.watcher import Watcher
+from hansa.bench.transactions import Transactions
 from hansa.bench.trial import Plan, run_trial
-from hansa.bench.workload import Workload
 from tests.unit.bench.test_http_connection import answer, server
 
 RAWS = [bytes([index]) * 4 for index in range(10)]
@@ -20,10 +21,11 @@ HASHES = ["0x" + raw.hex() for raw in RAWS]
 class PretendedNetwork:
     """Puts every batch it is sent into a block of its own."""
 
-    def __init__(self, refuse: bytes = b"\xff", drop_first: int = 0) -> None:
+    def __init__(self, refuse: bytes = b"\xff", drop_first: int = 0, refusals: int = 1_000) -> None:
         self.blocks: list[list[str]] = [[]]
         self.refuse = "0x" + (refuse * 4).hex()
         self.drop_first = drop_first
+        self.refusals = refusals
 
     def respond(self, body: bytes) -> bytes | None:
         request = json.loads(body)
@@ -36,16 +38,21 @@ class PretendedNetwork:
 
     def take(self, batch: list[dict[str, object]]) -> list[dict[str, object]]:
         raws = [str(entry["params"][0]) for entry in batch]  # type: ignore[index]
-        self.blocks.append([raw for raw in raws if raw != self.refuse])
+        is_refusing = self.refuse in raws and self.refusals > 0
+        self.refusals -= is_refusing
+        self.blocks.append([raw for raw in raws if not is_refusing or raw != self.refuse])
         refusal = {"code": -32000, "message": "full", "data": {"code": "POOL-9"}}
         return [
-            {"id": index, **({"error": refusal} if raw == self.refuse else {"result": raw})}
+            {"id": index, **({"error": refusal} if is_refusing and raw == self.refuse else {"result": raw})}
             for index, raw in enumerate(raws)
         ]
 
     def result(self, request: dict[str, object]) -> object:
         if request["method"] == "eth_blockNumber":
             return hex(len(self.blocks) - 1)
+        if request["method"] == "eth_getBlockReceipts":
+            block = self.blocks[int(request["params"][0], 16)]  # type: ignore[index]
+            return [{"transactionHash": hash_, "status": "0x1"} for hash_ in block]
         height = int(request["params"][0], 16)  # type: ignore[index]
         transactions = self.blocks[height]
         return {
@@ -59,7 +66,7 @@ class PretendedNetwork:
 
 
 def test_batches_are_due_when_their_last_transaction_is() -> None:
-    batches = make_batches(RAWS, 4, 100.0)
+    batches = make_batches(RAWS, 4, steady(10, 100.0))
     assert [batch.count for batch in batches] == [4, 4, 2]
     assert [batch.due_s for batch in batches] == pytest.approx([0.03, 0.07, 0.09])
     assert json.loads(batches[2].body)[1]["params"] == [HASHES[9]]
@@ -68,9 +75,12 @@ def test_batches_are_due_when_their_last_transaction_is() -> None:
 async def test_a_run_counts_what_became_final() -> None:
     network = PretendedNetwork()
     async with server(network.respond) as endpoint:
-        result = await run_trial([endpoint], Plan(Workload(RAWS, HASHES), 1_000.0, 4, 60_000.0), [])
+        result = await run_trial(
+            [endpoint], Plan(Transactions(RAWS, HASHES), steady(10, 1_000.0), 4, 60_000.0, counts=True), []
+        )
     assert (result.offered, result.final, result.goodput) == (10, 10, 1.0)
-    assert result.is_sustained and result.all_succeeded
+    assert result.is_sustained
+    assert (result.failed, result.receipts_read) == (0, 10)
     assert 0 <= result.latency_ms_p50 <= result.latency_ms_p99 <= result.latency_ms_max
 
 
@@ -79,10 +89,23 @@ async def test_a_run_with_a_refusal_is_not_sustained() -> None:
     async with server(network.respond) as endpoint:
         sender = Sender([endpoint])
         await sender.open()
-        sent = await sender.send_all(make_batches(RAWS, 5, 1_000.0), time.monotonic())
+        sent = await sender.send_all(make_batches(RAWS, 5, steady(10, 1_000.0)), time.monotonic())
         sender.close()
     assert sent.accepted == 9
     assert dict(sent.refused) == {"POOL-9": 1}
+
+
+async def test_accounts_send_again_what_was_refused_before_anything_new() -> None:
+    """Five batches of two accounts' groups in turn; the second group's first batch is refused once."""
+    network = PretendedNetwork(refuse=b"\x03", refusals=1)
+    async with server(network.respond) as endpoint:
+        sender = Sender([endpoint], lanes=2)
+        await sender.open()
+        sent = await sender.send_all(make_batches(RAWS, 2, steady(10, 10.0)), time.monotonic())
+        sender.close()
+    places = [[HASHES.index(hash_) for hash_ in block] for block in network.blocks[1:]]
+    assert places == [[0, 1], [2], [4, 5], [2, 3], [8, 9]]
+    assert (sent.accepted, dict(sent.refused)) == (9, {"POOL-9": 1})
 
 
 async def test_a_broken_node_is_passed_over() -> None:
@@ -91,7 +114,7 @@ async def test_a_broken_node_is_passed_over() -> None:
         sender = Sender([one, other])
         await sender.open()
         async with asyncio.timeout(30):
-            sent = await sender.send_all(make_batches(RAWS, 5, 1_000.0), time.monotonic())
+            sent = await sender.send_all(make_batches(RAWS, 5, steady(10, 1_000.0)), time.monotonic())
         sender.close()
     assert sent.accepted == 10
     assert sent.broken == 1

@@ -44,7 +44,7 @@ def genesis(**changes: object) -> bytes:
 
 def transfers(chain: _native.Chain, user: int, nonce: int, count: int) -> list[bytes]:
     """Send `count` transfers of a user from `nonce` on; their hashes."""
-    raws = _native.sign_transfers([USERS[user]], [nonce], [b"\x09" * 20], count, CHAIN_ID)
+    raws = _native.sign_many([USERS[user]], [nonce], [0] * count, [b"\x09" * 20] * count, [b""] * count, CHAIN_ID)
     answers = chain.submit(raws)
     assert all(error is None for _, error in answers), answers
     return [found for found, _ in answers if found is not None]

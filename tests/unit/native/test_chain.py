@@ -85,7 +85,7 @@ def test_new_pending_hashes_come_once() -> None:
 
 def test_refusals_name_their_cause() -> None:
     chain = Chain.create(None, genesis())
-    foreign = _native.sign_transfers([USERS[0]], [0], [bytes(20)], 1, CHAIN_ID + 1)
+    foreign = _native.sign_many([USERS[0]], [0], [0], [bytes(20)], [b""], CHAIN_ID + 1)
     poor = _native.sign_transaction(USERS[0], {"chain_id": CHAIN_ID, "nonce": 0, "gas": 21_000, "value": 10**30})
     answers = chain.submit([*foreign, poor, b"", b"\xff"])
     assert [code for _, code in answers] == ["POOL-CHAIN-ID", "POOL-INTRINSIC-GAS", "TX-EMPTY", "TX-RLP"]

@@ -85,11 +85,17 @@ def test_transactions_are_those_of_eth_account() -> None:
     assert unknown.value.args[0] == "TX-FIELD"
 
 
-def test_transfers_take_turns_and_count_nonces() -> None:
+def test_many_transactions_are_signed_column_by_column() -> None:
     secrets = [SECRET, _native.keccak256(b"another")]
-    raws = _native.sign_transfers(secrets, [5, 0], [b"\x01" * 20, b"\x02" * 20, b"\x03" * 20], 5, 9)
+    to = [bytes([nth]) * 20 for nth in range(5)]
+    raws = _native.sign_many(secrets, [5, 0], [0, 1, 0, 0, 1], to, [b"", b"a", b"bc", b"", b""], 9, 3, 50_000, 7)
     decoded = [_native.decode_transaction(raw) for raw in raws]
-    assert [one["nonce"] for one in decoded] == [5, 0, 6, 1, 7]
-    assert [one["to"] for one in decoded] == [bytes([1 + nth % 3]) * 20 for nth in range(5)]
-    with pytest.raises(NativeError):
-        _native.sign_transfers(secrets, [0], [bytes(20)], 1, 9)
+    senders = [_native.address_of(_native.public_key(secret)) for secret in secrets]
+    assert [one["sender"] for one in decoded] == [senders[nth] for nth in (0, 1, 0, 0, 1)]
+    assert [one["nonce"] for one in decoded] == [5, 0, 6, 7, 1]
+    assert [one["to"] for one in decoded] == to
+    assert [one["data"] for one in decoded] == [b"", b"a", b"bc", b"", b""]
+    assert {(one["value"], one["gas"], one["max_fee_per_gas"]) for one in decoded} == {(3, 50_000, 7)}
+    for senders_column in ([0, 1], [0, 2, 0]):
+        with pytest.raises(NativeError):
+            _native.sign_many(secrets, [0, 0], senders_column, to[:3], [b""] * 3, 9)

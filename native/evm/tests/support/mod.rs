@@ -64,7 +64,13 @@ pub fn funded(wei: u128) -> GenesisAccount {
 
 pub fn state(alloc: impl IntoIterator<Item = (Address, GenesisAccount)>) -> WorldState {
     let alloc: BTreeMap<_, _> = alloc.into_iter().collect();
-    let settings = GenesisSettings { timestamp: 0, gas_limit: 30_000_000, extra_data: B256::ZERO, alloc };
+    let settings = GenesisSettings {
+        timestamp: 0,
+        gas_limit: 30_000_000,
+        extra_data: B256::ZERO,
+        alloc,
+        ranges: Vec::new(),
+    };
     build_genesis(&rules(), &settings).state
 }
 

@@ -60,7 +60,9 @@ async def _pay(connection: HttpConnection, poor: list[bytes], funder: bytes) -> 
     gas_price = int(str(await call(connection, "eth_gasPrice")), 16) * 2
     payer = "0x" + key_pair(funder).address.hex()
     nonce = int(str(await call(connection, "eth_getTransactionCount", payer, "pending")), 16)
-    raws = _native.sign_transfers([funder], [nonce], poor, len(poor), chain_id, FUND_WEI, 21_000, gas_price)
+    raws = _native.sign_many(
+        [funder], [nonce], [0] * len(poor), poor, [b""] * len(poor), chain_id, FUND_WEI, 21_000, gas_price
+    )
     for first in range(0, len(raws), CALLS_MAX):
         part = raws[first : first + CALLS_MAX]
         await call_many(connection, [("eth_sendRawTransaction", ["0x" + raw.hex()]) for raw in part])

@@ -52,6 +52,7 @@ class HttpConnection(asyncio.Protocol):
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
+        self.traffic_bytes = 0  # sent and received
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
         self._on_answer: Callable[[bytes | None], None] | None = None
@@ -87,6 +88,7 @@ class HttpConnection(asyncio.Protocol):
         if self._transport is None or self._transport.is_closing():
             self._finish(None)
         else:
+            self.traffic_bytes += len(request)
             self._transport.write(request)
 
     async def ask(self, request: bytes) -> bytes:
@@ -124,6 +126,7 @@ class HttpConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Called by the event loop."""
         self._buffer += data
+        self.traffic_bytes += len(data)
         body = take_body(self._buffer)
         if body is not None and self._on_answer is not None:
             self._buffer.clear()

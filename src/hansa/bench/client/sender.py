@@ -5,12 +5,14 @@ import time
 from collections import Counter, deque
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
+from heapq import heappush, heappushpop
 
 from hansa.bench.client.http_connection import Endpoint, HttpConnection, decode_batch
+from hansa.bench.client.schedule import Schedule
 from hansa.bench.errors import Unreachable
 
 CONNECTIONS_PER_NODE = 8
-ALREADY_KNOWN = "already known"  # what nodes say to a transaction they have, such as one sent again
+TAKEN = ("already known", "nonce too low")  # what nodes say to a transaction that they have had, when it is sent again
 RETRY_S = 0.2  # pause before a broken node is tried again
 
 
@@ -18,6 +20,7 @@ RETRY_S = 0.2  # pause before a broken node is tried again
 class Batch:
     """Transactions that travel in one request."""
 
+    order: int
     body: bytes  # JSON-RPC batch
     count: int
     due_s: float  # when the last of them is meant to be sent, from the start
@@ -28,32 +31,47 @@ class SendResult:
     """What the nodes said to the batches."""
 
     accepted: int = 0
-    refused: Counter[str] = field(default_factory=Counter)  # by error code
+    refused: Counter[str] = field(
+        default_factory=Counter
+    )  # by error code; one sent twice and refused twice counts twice
     broken: int = 0  # requests that got no answer and were sent again elsewhere
     late_s_max: float = 0.0  # how far the sender itself lagged behind its plan
 
 
-def make_batches(raws: Sequence[bytes], size: int, rate: float) -> list[Batch]:
-    """Cut transactions into batches, due at `rate` transactions per second."""
+def make_batches(raws: Sequence[bytes], size: int, schedule: Schedule) -> list[Batch]:
+    """Cut transactions into batches that are due when their last transaction is."""
+    due = schedule.due_s()
     batches = []
-    for first in range(0, len(raws), size):
+    for order, first in enumerate(range(0, len(raws), size)):
         part = raws[first : first + size]
         calls = [
             f'{{"jsonrpc":"2.0","id":{index},"method":"eth_sendRawTransaction","params":["0x{raw.hex()}"]}}'
             for index, raw in enumerate(part)
         ]
-        batches.append(Batch(f"[{','.join(calls)}]".encode(), len(part), (first + len(part) - 1) / rate))
+        batches.append(Batch(order, f"[{','.join(calls)}]".encode(), len(part), due[first + len(part) - 1]))
     return batches
 
 
 class Sender:
-    """Sends batches to nodes in turn, over kept connections."""
+    """Sends batches to nodes in turn, over kept connections.
 
-    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+    A batch of which something was refused is sent again when its accounts have their next turn, in the place of their
+    next batch, which waits: so no account's later transactions wait for a nonce that nobody knows, and what is offered
+    stays what the schedule says.
+
+    Parameters
+    ----------
+    lanes: after how many batches the same accounts send again; None where nothing is sent again.
+    """
+
+    def __init__(self, endpoints: Sequence[Endpoint], lanes: int | None = None) -> None:
         self.result = SendResult()
+        self._lanes = lanes
+        self._held: dict[int, list[tuple[int, Batch]]] = {}  # by lane, what waits for its next turn
         self._endpoints = list(endpoints)
         self._idle: list[list[HttpConnection]] = [[] for _ in endpoints]
         self._waiting: list[deque[tuple[Batch, bytes]]] = [deque() for _ in endpoints]
+        self._connections: list[HttpConnection] = []
         self._under_way = 0
         self._done = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -70,6 +88,7 @@ class Sender:
                 connection = HttpConnection(endpoint)
                 await connection.open()
                 self._idle[node].append(connection)
+                self._connections.append(connection)
 
     async def send_all(self, batches: Sequence[Batch], start: float) -> SendResult:
         """Send every batch when it is due and wait for all answers.
@@ -78,13 +97,15 @@ class Sender:
         ----------
         start: time of the monotonic clock to which `due_s` is added.
         """
-        for index, batch in enumerate(batches):
-            wait = start + batch.due_s - time.monotonic()
+        for index, due in enumerate(batches):
+            wait = start + due.due_s - time.monotonic()
             if wait > 0:
                 await asyncio.sleep(wait)
             else:
                 self.result.late_s_max = max(self.result.late_s_max, -wait)
             self._under_way += 1
+            held = self._held.get(index % self._lanes) if self._lanes else None
+            batch = heappushpop(held, (due.order, due))[1] if held else due
             node = index % len(self._endpoints)
             self._place(node, batch, self._endpoints[node].encode(batch.body))
         while self._under_way:
@@ -92,13 +113,16 @@ class Sender:
             await self._done.wait()
         return self.result
 
+    def traffic_bytes(self) -> int:
+        """Bytes sent and received so far."""
+        return sum(connection.traffic_bytes for connection in self._connections)
+
     def close(self) -> None:
         """Close all connections."""
         for task in self._tasks:
             task.cancel()
-        for connections in self._idle:
-            for connection in connections:
-                connection.close()
+        for connection in self._connections:
+            connection.close()
 
     def _place(self, node: int, batch: Batch, request: bytes) -> None:
         if self._idle[node]:
@@ -153,8 +177,10 @@ class Sender:
             self.result.accepted += batch.count
             return
         answers = decode_batch(body)
-        refused = [a.error for a in answers if a.error is not None and not a.error.message.startswith(ALREADY_KNOWN)]
+        refused = [a.error for a in answers if a.error is not None and not a.error.message.startswith(TAKEN)]
         lost = batch.count if len(answers) < batch.count else 0  # the whole batch was refused by one error
+        if refused and self._lanes:
+            heappush(self._held.setdefault(batch.order % self._lanes, []), (batch.order, batch))
         for error in refused:
             self.result.refused[error.kind] += max(lost, 1)
         self.result.accepted += 0 if lost else batch.count - len(refused)

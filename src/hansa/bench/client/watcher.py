@@ -82,6 +82,10 @@ class Watcher:
         times = [block.seen_s for block in self.blocks]
         return max((b - a for a, b in zip(times, times[1:], strict=False)), default=0.0)
 
+    def traffic_bytes(self) -> int:
+        """Bytes sent and received so far."""
+        return sum(connection.traffic_bytes for connection in self._connections)
+
     def close(self) -> None:
         """Close the connections."""
         for connection in self._connections:

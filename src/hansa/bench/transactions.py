@@ -1,45 +1,23 @@
-"""Signed transactions from a seed, made before the clock starts."""
+"""Signed transactions, made before the clock starts."""
 
 import hashlib
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
-
-import msgspec
 
 from hansa import _native
 from hansa.bench.accounts import Accounts
+from hansa.bench.workloads.contract import BenchArtefact
+from hansa.bench.workloads.shape import Draft
 
 TRANSFER_GAS = 21_000
 CALL_GAS = 150_000
-DEPLOY_GAS = 1_500_000
+DEPLOY_GAS = 3_000_000
 MIXED_SHARES = (("transfer", 60), ("token", 25), ("deploy", 5), ("revert", 5), ("approve", 5))  # percent
 
 
-class BenchContract(msgspec.Struct, frozen=True):
-    """What a workload needs of contracts/bench/BenchToken.vy, the token that mixed workloads call."""
-
-    name: str
-    bytecode: str  # 0x and hex
-
-    @property
-    def creation_code(self) -> bytes:
-        return bytes.fromhex(self.bytecode.removeprefix("0x"))
-
-    def call(self, signature: str, *arguments: str) -> bytes:
-        """Call data for one of its functions."""
-        return _native.abi_encode_call(signature, list(arguments))
-
-
-def load_contract() -> BenchContract:
-    """Read the artefact that ships in the package."""
-    file = resources.files("hansa.bench").joinpath("artefacts", "bench_token.json")
-    return msgspec.json.decode(file.read_bytes(), type=BenchContract)
-
-
 @dataclass(frozen=True, slots=True)
-class Workload:
+class Transactions:
     """Transactions in the order in which they are sent, with their hashes."""
 
     raws: Sequence[bytes]
@@ -70,27 +48,36 @@ class Nonces:
         return nonce
 
 
-def make_transfers(accounts: Accounts, nonces: Nonces, count: int, chain_id: int, seed: int) -> Workload:
+def sign_draft(
+    draft: Draft, accounts: Accounts, nonces: Nonces, chain_id: int, gas: int, value: int, gas_price: int
+) -> Transactions:
+    """Sign what a workload drafted; the nonces are used up."""
+    raws = _native.sign_many(
+        list(accounts.secrets),
+        nonces.next,
+        draft.senders,
+        draft.recipients,
+        draft.inputs,
+        chain_id,
+        value,
+        gas,
+        gas_price,
+    )
+    for sender in draft.senders:
+        nonces.next[sender] += 1
+    return with_hashes(raws)
+
+
+def make_transfers(accounts: Accounts, nonces: Nonces, count: int, chain_id: int, seed: int) -> Transactions:
     """Transfers of one wei: senders in turn, receivers uniformly from all accounts."""
     draw = random.Random(f"transfer/{seed}/{nonces.turn}")
-    first = nonces.take(count)[0]
-    order = [*range(first, len(nonces.next)), *range(first)]
-    recipients = draw.choices(accounts.all, k=count)
-    raws = _native.sign_transfers(
-        [accounts.secrets[sender] for sender in order],
-        [nonces.next[sender] for sender in order],
-        recipients,
-        count,
-        chain_id,
-    )
-    for offset in range(count):
-        nonces.use(order[offset % len(order)])
-    return _with_hashes(raws)
+    draft = Draft(nonces.take(count), accounts.draw(draw, count), [b""] * count)
+    return sign_draft(draft, accounts, nonces, chain_id, TRANSFER_GAS, 1, 0)
 
 
 def make_mixed(
-    accounts: Accounts, nonces: Nonces, count: int, chain_id: int, seed: int, contract: BenchContract, token: bytes
-) -> Workload:
+    accounts: Accounts, nonces: Nonces, count: int, chain_id: int, seed: int, contract: BenchArtefact, token: bytes
+) -> Transactions:
     """Transfers, token transfers, approvals, deployments and calls that revert, in the shares of `MIXED_SHARES`.
 
     Parameters
@@ -99,7 +86,7 @@ def make_mixed(
     """
     draw = random.Random(f"mixed/{seed}/{nonces.turn}")
     kinds = draw.choices([kind for kind, _ in MIXED_SHARES], [share for _, share in MIXED_SHARES], k=count)
-    recipients = draw.choices(accounts.all, k=count)
+    recipients = accounts.draw(draw, count)
     raws = []
     for sender, kind, recipient in zip(nonces.take(count), kinds, recipients, strict=True):
         fields: dict[str, object] = {"chain_id": chain_id, "nonce": nonces.use(sender), "gas": CALL_GAS, "to": token}
@@ -107,21 +94,26 @@ def make_mixed(
             case "transfer":
                 fields |= {"to": recipient, "gas": TRANSFER_GAS, "value": draw.randrange(1, 1_000)}
             case "token":
-                fields |= {"data": contract.call("mint(address,uint256)", f"0x{recipient.hex()}", "1")}
+                fields |= {"data": _encode("mint(address,uint256)", f"0x{recipient.hex()}", "1")}
             case "approve":
                 amount = str(draw.randrange(10**6))
-                fields |= {"data": contract.call("approve(address,uint256)", f"0x{recipient.hex()}", amount)}
+                fields |= {"data": _encode("approve(address,uint256)", f"0x{recipient.hex()}", amount)}
             case "revert":
-                fields |= {"data": contract.call("fail()")}
+                fields |= {"data": _encode("fail()")}
             case "deploy":
                 del fields["to"]
                 fields |= {"data": contract.creation_code, "gas": DEPLOY_GAS}
         raws.append(_native.sign_transaction(accounts.secrets[sender], fields))
-    return _with_hashes(raws)
+    return with_hashes(raws)
 
 
-def _with_hashes(raws: Sequence[bytes]) -> Workload:
-    return Workload(raws, ["0x" + _native.keccak256(raw).hex() for raw in raws])
+def _encode(signature: str, *arguments: str) -> bytes:
+    return _native.abi_encode_call(signature, list(arguments))
+
+
+def with_hashes(raws: Sequence[bytes]) -> Transactions:
+    """Signed transactions with their hashes."""
+    return Transactions(raws, ["0x" + _native.keccak256(raw).hex() for raw in raws])
 
 
 def contract_address(sender: bytes, nonce: int) -> bytes:
@@ -129,9 +121,9 @@ def contract_address(sender: bytes, nonce: int) -> bytes:
     return _native.keccak256(_native.rlp_encode([sender, nonce]))[12:]
 
 
-def fingerprint(workload: Workload) -> str:
+def fingerprint(transactions: Transactions) -> str:
     """A digest of all transactions in order: two runs with the same one sent the same bytes."""
     digest = hashlib.sha256()
-    for raw in workload.raws:
+    for raw in transactions.raws:
         digest.update(raw)
     return digest.hexdigest()[:16]
