@@ -61,7 +61,7 @@ def test_it_gives_way_serves_reads_and_goes_on_by_itself(alliance: RunningAllian
     sent: list[str] = []
 
     def is_paused() -> bool:
-        hashes = alliance.send(others[0], 2_000)
+        hashes = alliance.send(others[0], 1_000)
         sent.extend(hashes)
         alliance.wait_final(others[0], hashes)
         return small.rpc("hansa_status")["paused"] is not None

@@ -44,7 +44,7 @@ async def test_without_a_vote_log_it_begins_in_quarantine(folder: NodeFolder) ->
 
 
 async def test_a_damaged_vote_log_is_put_aside(folder: NodeFolder) -> None:
-    segment = next(folder.votes.iterdir())
+    segment = next(folder.votes.glob("*.seg"))
     damaged = b"\1" * 8192 + segment.read_bytes()[8192:]
     segment.write_bytes(damaged)
     await assemble.open_node(folder.root)
@@ -62,7 +62,7 @@ async def test_too_few_others_to_lead_it_out_of_quarantine(folder: NodeFolder, m
 
 def kinds(folder: NodeFolder) -> list[VoteType]:
     """The types of the votes in a node's log."""
-    recovery = recover_segment(next(folder.votes.iterdir()).read_bytes())
+    recovery = recover_segment(next(folder.votes.glob("*.seg")).read_bytes())
     return [record.signed.vote.type for record in recovery.records]
 
 
