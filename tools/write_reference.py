@@ -110,7 +110,9 @@ def cli_page() -> str:
         lines += [f"### hansa bench {name}\n", "| option | meaning |", "|---|---|"]
         for action in parser._actions[1:]:
             default = "" if action.default in (None, False, []) else f" (default {action.default})"
-            lines.append(f"| `{' '.join(action.option_strings) or action.dest.upper()}` | {action.help or ''}{default} |")
+            lines.append(
+                f"| `{' '.join(action.option_strings) or action.dest.upper()}` | {action.help or ''}{default} |"
+            )
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
 

@@ -1,7 +1,9 @@
 //! The pool behind its lock, with the batch entrances: signatures are recovered outside the lock,
 //! then a whole batch is filed under one.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use alloy_primitives::{B256, Bytes};
 use hansa_codec::{Recovered, WireError, decode_bundle};
@@ -19,20 +21,61 @@ const FILED_PER_LOCK_MAX: usize = 1_024;
 /// A pool that threads share.
 pub struct SharedPool {
     pool: Mutex<Pool>,
+    gauge: Gauge,
     rules: RwLock<Arc<PoolRules>>,
     senders: Arc<SenderCache>,
+}
+
+/// The pool's counts beside its lock.
+#[derive(Default)]
+struct Gauge {
+    executable: AtomicUsize,
+    waiting: AtomicUsize,
+}
+
+/// The pool while it is locked; its counts are published when it is let go.
+pub struct PoolGuard<'a> {
+    pool: MutexGuard<'a, Pool>,
+    gauge: &'a Gauge,
+}
+
+impl Deref for PoolGuard<'_> {
+    type Target = Pool;
+
+    fn deref(&self) -> &Pool {
+        &self.pool
+    }
+}
+
+impl DerefMut for PoolGuard<'_> {
+    fn deref_mut(&mut self) -> &mut Pool {
+        &mut self.pool
+    }
+}
+
+impl Drop for PoolGuard<'_> {
+    fn drop(&mut self) {
+        let (executable, waiting) = self.pool.status();
+        self.gauge.executable.store(executable, Ordering::Relaxed);
+        self.gauge.waiting.store(waiting, Ordering::Relaxed);
+    }
 }
 
 impl SharedPool {
     /// An empty pool that shares the node's cache of senders.
     pub fn new(rules: PoolRules, limits: PoolLimits, senders: Arc<SenderCache>) -> Self {
         let pool = Mutex::new(Pool::new(rules.clone(), limits));
-        Self { pool, rules: RwLock::new(Arc::new(rules)), senders }
+        Self { pool, gauge: Gauge::default(), rules: RwLock::new(Arc::new(rules)), senders }
     }
 
     /// The pool itself, for everything but the batch entrances. Hold it briefly.
-    pub fn lock(&self) -> MutexGuard<'_, Pool> {
-        self.pool.lock()
+    pub fn lock(&self) -> PoolGuard<'_> {
+        PoolGuard { pool: self.pool.lock(), gauge: &self.gauge }
+    }
+
+    /// How many are executable and how many wait, as the last holder of the lock left them: waits for nobody.
+    pub fn status(&self) -> (usize, usize) {
+        (self.gauge.executable.load(Ordering::Relaxed), self.gauge.waiting.load(Ordering::Relaxed))
     }
 
     /// The node's cache of senders.
@@ -48,7 +91,7 @@ impl SharedPool {
     /// Changes the rules for everything that arrives from now on.
     pub fn set_rules(&self, rules: PoolRules) {
         *self.rules.write() = Arc::new(rules.clone());
-        self.pool.lock().set_rules(rules);
+        self.lock().set_rules(rules);
     }
 
     /// Admits raw transactions; answers (hash or reason) stand in the order of the batch.
@@ -63,7 +106,7 @@ impl SharedPool {
         let mut prepared = prepare_batch(raws, &rules, &self.senders).into_iter();
         let mut answers = Vec::with_capacity(prepared.len());
         while prepared.len() > 0 {
-            let mut pool = self.pool.lock();
+            let mut pool = self.lock();
             for one in prepared.by_ref().take(FILED_PER_LOCK_MAX) {
                 answers.push(one.and_then(|prepared| pool.admit(prepared, origin, view, now_ms)));
             }
@@ -100,7 +143,7 @@ impl SharedPool {
         now_ms: u64,
     ) -> Vec<Result<B256, PoolError>> {
         let rules = self.rules();
-        let mut pool = self.pool.lock();
+        let mut pool = self.lock();
         batch
             .into_iter()
             .map(|recovered| {
@@ -113,7 +156,7 @@ impl SharedPool {
     /// A bundle that arrives again (each is repeated for members that restarted) costs a hash each.
     fn without_known(&self, raws: Vec<Bytes>) -> Vec<Bytes> {
         let hashes: Vec<B256> = raws.iter().map(hansa_crypto::keccak256).collect();
-        let pool = self.pool.lock();
+        let pool = self.lock();
         raws.into_iter().zip(hashes).filter(|(_, hash)| !pool.contains(hash)).map(|(raw, _)| raw).collect()
     }
 }

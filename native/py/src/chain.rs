@@ -103,8 +103,8 @@ impl Chain {
         py.detach(|| self.inner.add_bundle(origin, bundle)).map_err(error::chain)
     }
 
-    fn pool_status(&self, py: Python<'_>) -> (usize, usize) {
-        py.detach(|| self.inner.pool().lock().status())
+    fn pool_status(&self) -> (usize, usize) {
+        self.inner.pool().status()
     }
 
     fn expire(&self, py: Python<'_>, now_ms: u64) -> usize {

@@ -15,6 +15,10 @@ mod transactions;
 
 use pyo3::prelude::*;
 
+/// Blocks are allocated by one thread and freed by another, all day: see docs/decisions/0014-allocator.md.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The native core of Hansa.
 #[pymodule]
 mod _native {

@@ -36,7 +36,7 @@ pub(crate) fn send_raw_transaction(rpc: &Rpc, params: &Params<'_>) -> Answer {
 }
 
 pub(crate) fn status(rpc: &Rpc, _: &Params<'_>) -> Answer {
-    let (executable, waiting) = rpc.chain.pool().lock().status();
+    let (executable, waiting) = rpc.chain.pool().status();
     json_bytes(&json!({ "pending": U64::from(executable), "queued": U64::from(waiting) }))
 }
 

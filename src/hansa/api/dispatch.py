@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 from hansa._native import NativeError
@@ -133,7 +134,9 @@ class Dispatcher:
             raise Busy("too many heavy requests wait", "send it again in a moment")
         self._reads_waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._workers, work, body)
+            return await asyncio.get_running_loop().run_in_executor(
+                self._workers, self._node.stages.measure, "read for clients", partial(work, body)
+            )
         finally:
             self._reads_waiting -= 1
 

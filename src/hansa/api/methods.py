@@ -120,6 +120,7 @@ _ROWS = (
     Method("hansa_validators", (), node.validators),
     Method("hansa_peers", (), node.peers),
     Method("hansa_status", (), node.status),
+    Method("hansa_stages", (), node.stages),
     Method("eth_sendTransaction", _TRANSACTION, dev.send_transaction, True),
     Method("eth_sign", ("Address", "Message"), dev.sign_message, True),
     Method("personal_sign", ("Message", "Address", "Password"), dev.personal_sign, True),

@@ -222,3 +222,14 @@ async def status(context: Context, params: Params) -> Any:
         "quarantine": now.quarantine,
         "halted": now.halted,
     }
+
+
+async def stages(context: Context, params: Params) -> Any:
+    """hansa_stages: where the processor time of this node went since its start, in microseconds."""
+    report = context.node.stages.report()
+    return {
+        "transactions": report.transactions,
+        "processCpuUs": report.process_cpu_us,
+        "stages": [{"name": one.name, "calls": one.calls, "cpuUs": one.cpu_us} for one in report.stages],
+        "loopLag": {"boundsMs": report.loop_lag.bounds_ms, "counts": report.loop_lag.counts},
+    }

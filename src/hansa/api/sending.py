@@ -20,6 +20,9 @@ Batch = list[tuple[bytes, asyncio.Future[bytes | None]]]
 _BODIES_PER_BATCH_MAX = 512
 _BYTES_PER_BATCH_MAX = 8 * 1024 * 1024
 
+POOL_CROWDED = 16_384  # executable transactions, four of the largest blocks; from here on senders are slowed down
+_ROOM_WAIT_S = 1.0  # then a batch is taken all the same, until the pool itself is full
+
 _ASKS = b"eth_getTransactionReceipt"
 _NOTHING = b'"result":null'
 _HOLD_S = 0.3
@@ -66,13 +69,30 @@ class SendGate:
         loop = asyncio.get_running_loop()
         try:
             while self._waiting:
+                await self._wait_for_room()
                 batch = self._take()
                 bodies = [body for body, _ in batch]
-                work = loop.run_in_executor(self._thread, self._node.rpc.handle_many, bodies)
+                work = loop.run_in_executor(
+                    self._thread,
+                    self._node.stages.measure,
+                    "admit own transactions",
+                    partial(self._node.rpc.handle_many, bodies),
+                )
                 work.add_done_callback(partial(self._deliver, batch))
                 await asyncio.wait((work,))
         finally:
             self._drain = None
+
+    async def _wait_for_room(self) -> None:
+        """Hold senders back while more waits in the pool than a few blocks take: an alliance that is asked too much
+        goes on at its own speed instead of spending it on what it must refuse."""
+        deadline_s = time.monotonic() + _ROOM_WAIT_S
+        height = self._node.chain.head()[0]
+        while self._node.chain.pool_status()[0] >= POOL_CROWDED:
+            left_s = deadline_s - time.monotonic()
+            if left_s <= 0:
+                return
+            height = await self._node.wait_sealed(height, left_s)
 
     def _deliver(self, batch: Batch, work: asyncio.Future[list[bytes | None]]) -> None:
         self._waiting_bytes -= sum(len(body) for body, _ in batch)

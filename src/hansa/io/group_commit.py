@@ -18,6 +18,7 @@ from typing import Generic, TypeVar
 from hansa.consensus.values import VoteRecord
 from hansa.errors import HansaError
 from hansa.io.errors import DiskFailed, DiskFull
+from hansa.io.stages import StageClock
 from hansa.io.vote_log_file import VoteLog
 
 Token = TypeVar("Token")
@@ -48,10 +49,13 @@ class CommitEvents(Generic[Token]):
 class GroupCommit(Generic[Token]):
     """Makes records and bodies durable in rounds."""
 
-    def __init__(self, votes: VoteLog, sync_blocks: Callable[[], None], events: CommitEvents[Token]) -> None:
+    def __init__(
+        self, votes: VoteLog, sync_blocks: Callable[[], None], events: CommitEvents[Token], stages: StageClock
+    ) -> None:
         self._votes = votes
         self._sync_blocks = sync_blocks
         self._events = events
+        self._stages = stages
         self._entries: list[_Entry[Token]] = []
         self._blocks_dirty = False
         self._running = False
@@ -98,7 +102,9 @@ class GroupCommit(Generic[Token]):
         self.rounds += 1
         is_held_back = self._timer is not None
         records = [record for entry in entries for record in entry.records]
-        round_ = self._thread.submit(self._run, records, blocks_dirty)
+        round_ = self._thread.submit(
+            self._stages.measure, "write and sync logs", lambda: self._run(records, blocks_dirty)
+        )
         round_.add_done_callback(
             lambda done: self._loop.call_soon_threadsafe(self._finish, done, entries, blocks_dirty, is_held_back)
         )
@@ -111,7 +117,7 @@ class GroupCommit(Generic[Token]):
     def submit(self, work: Callable[[], None]) -> None:
         """Run `work` on the commit's thread, after the round under way (pruning, for example); nothing on a full
         disk."""
-        future = self._thread.submit(work)
+        future = self._thread.submit(self._stages.measure, "prune votes", work)
         future.add_done_callback(lambda done: self._loop.call_soon_threadsafe(self._check, done))
 
     def close(self) -> None:

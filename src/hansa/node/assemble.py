@@ -242,9 +242,7 @@ def open_transport(folder: NodeFolder, config: NodeConfig, genesis: Genesis, run
     facts = TransportFacts(
         config.index, runtime.chain.genesis_hash, parse_address(config.listen), config.peer_addresses()
     )
-    events = TransportEvents(
-        runtime.inbox.on_message, runtime.gossip.on_bundle, runtime.on_peer_up, runtime.on_peer_down
-    )
+    events = TransportEvents(runtime.on_message, runtime.gossip.on_bundle, runtime.on_peer_up, runtime.on_peer_down)
     return Transport(facts, tls, events)
 
 

@@ -24,6 +24,7 @@ from hansa.api import ApiOptions, ApiServer
 from hansa.crypto.derivation import derive_key_pairs
 from hansa.crypto.suite import KeyPair, keccak256, key_pair, to_checksum_address
 from hansa.errors import InvalidInput
+from hansa.io.stages import StageClock
 from hansa.node.sealed_feed import SealedFeed
 from hansa.types.ports import NodeStatus, ValidatorInfo
 
@@ -73,6 +74,7 @@ class DevNode:
         self._chain = Chain.create(None, genesis)
         self._rpc = Rpc(self._chain, {"client_version": f"hansa/v{__version__}/dev", "coinbase": self._coinbase()})
         self._feed = SealedFeed(0)
+        self._stages = StageClock()
         self._impersonated: set[bytes] = set()
         self._impersonates_all = False
         self._automine = options.automine
@@ -94,6 +96,11 @@ class DevNode:
     def rpc(self) -> Rpc:
         """The native JSON-RPC front."""
         return self._rpc
+
+    @property
+    def stages(self) -> StageClock:
+        """Where the node's processor time goes."""
+        return self._stages
 
     @property
     def dev(self) -> bool:

@@ -56,7 +56,7 @@ class Gossip:
         self._remind()
 
     def _remind(self) -> None:
-        self._admission.submit(lambda: self._chain.expire(Clock.unix_ms()), self._on_expired)
+        self._admission.submit("expire", lambda: self._chain.expire(Clock.unix_ms()), self._on_expired)
         self.kick()
         self._reminder = self._loop.call_later(REMIND_INTERVAL_S, self._remind)
 
@@ -87,7 +87,7 @@ class Gossip:
         self._scheduled = None
         self._taking = True
         self._left_at = self._loop.time()
-        self._admission.submit(lambda: self._chain.take_outgoing(BUNDLE_BYTES), self._send)
+        self._admission.submit("bundle own transactions", lambda: self._chain.take_outgoing(BUNDLE_BYTES), self._send)
 
     def _send(self, bundle: bytes | None) -> None:
         self._taking = False
@@ -102,7 +102,7 @@ class Gossip:
 
     def on_peer_up(self, peer: int) -> None:
         """A peer came: it may have an empty pool, so it gets what waits in ours, in several bundles."""
-        self._admission.submit(lambda: self._pending_now(), lambda bundles: self._offer(peer, bundles))
+        self._admission.submit("offer the pool", self._pending_now, lambda bundles: self._offer(peer, bundles))
         self.kick()
 
     def _pending_now(self) -> list[bytes]:
@@ -133,7 +133,9 @@ class Gossip:
         if waiting > ADMISSION_BYTES_MAX and self._transport is not None:
             self._transport.set_paused(peer, Lane.TRANSACTIONS, True)
         self._admission.submit(
-            lambda: self._admit(peer, bundle), lambda result: self._on_admitted(peer, len(bundle), result)
+            "admit bundles",
+            lambda: self._admit(peer, bundle),
+            lambda result: self._on_admitted(peer, len(bundle), result),
         )
 
     def _admit(self, peer: int, bundle: bytes) -> tuple[int, int] | InvalidFrame:

@@ -153,7 +153,7 @@ class Inbox:
             self._push(ins.MessageIn(peer, message))
 
         self._count(peer, payload)
-        self._worker.submit(check, done)
+        self._worker.submit("verify votes", check, done)
 
     def _refuse(self, peer: int, error: HansaError) -> None:
         self.invalid[peer] = self.invalid.get(peer, 0) + 1

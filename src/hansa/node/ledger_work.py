@@ -12,6 +12,7 @@ from hansa.consensus import inputs as ins
 from hansa.consensus.messages import Message, PayloadResponse, RangeResponse
 from hansa.consensus.values import SealedHead
 from hansa.crypto.suite import keccak256
+from hansa.io.stages import StageClock
 from hansa.io.worker import Worker
 from hansa.node.errors import explain_native, native_code
 from hansa.types.order import decode_order, encode_order
@@ -31,6 +32,10 @@ CHECKPOINT_EVERY_GAS = 20_000_000_000
 
 class Shell(Protocol):
     """What ledger work needs of the runtime."""
+
+    @property
+    def stages(self) -> StageClock:
+        """Where the node's processor time goes."""
 
     def push(self, event: ins.Input) -> None:
         """Queue an answer."""
@@ -123,11 +128,14 @@ class LedgerWork:
         asked = self._ancestors
         ancestors = self._with_unsealed(asked)
         ordered = sum(self._counts[known][1] for known in ancestors if known in self._counts)
-        self._order.submit(lambda: self._work_now(ancestors, ordered), lambda found: self._on_work(asked, found))
+        self._order.submit(
+            "look for work", lambda: self._work_now(ancestors, ordered), lambda found: self._on_work(asked, found)
+        )
 
     def _work_now(self, ancestors: list[bytes], ordered: int) -> tuple[bool, bool]:
-        pending = self._chain.has_executable(ancestors)
-        return pending, pending and self._chain.pool_status()[0] - ordered >= BLOCK_COUNT_MAX
+        beyond = self._chain.pool_status()[0] - ordered
+        # More than what is ordered: no need to look which ones.
+        return beyond > 0 or self._chain.has_executable(ancestors), beyond >= BLOCK_COUNT_MAX
 
     def _on_work(self, ancestors: list[bytes], found: tuple[bool, bool]) -> None:
         self._checking = False
@@ -156,7 +164,7 @@ class LedgerWork:
             refs, count, gas = self._chain.propose(ancestors, self._gas_limit, BLOCK_COUNT_MAX, BLOCK_BYTES_MAX)
             return ins.Proposed(effect.height, effect.parent_hash, refs, keccak256(refs), count, gas)
 
-        self._order.submit(propose_now, self._shell.push)
+        self._order.submit("propose", propose_now, self._shell.push)
 
     def _check_body(self, effect: fx.CheckBody) -> None:
         self._check(effect, self._loop.time())
@@ -179,7 +187,7 @@ class LedgerWork:
                 return ins.BodyChecked(effect.order_hash, ok=False, reason=str(error.args[1]))
             return ins.BodyChecked(effect.order_hash, ok=True)
 
-        self._order.submit(check_now, lambda answer: self._on_checked(effect, since, answer))
+        self._order.submit("check and log bodies", check_now, lambda answer: self._on_checked(effect, since, answer))
 
     def _on_checked(self, effect: fx.CheckBody, since: float, answer: ins.BodyChecked) -> None:
         patience = PATIENCE_BUSY_S if self._admit.waiting else PATIENCE_IDLE_S
@@ -210,7 +218,7 @@ class LedgerWork:
                 if native_code(error).startswith("LOG-"):
                     raise
 
-        self._order.submit(add_now, lambda _: self.pool_changed())
+        self._order.submit("add fetched payloads", add_now, lambda _: self.pool_changed())
 
     def _serve_payload(self, effect: fx.ServePayload) -> None:
         def payload_now() -> Message:
@@ -228,22 +236,23 @@ class LedgerWork:
             self._serving[peer] -= 1
             self._shell.send(peer, message)
 
-        self._serve.submit(answer_now, done)
+        self._serve.submit("serve members", answer_now, done)
 
     # --- execution and sealing, one queue
 
     def _execute(self, effect: fx.Execute) -> None:
         self._unsealed[effect.height] = effect.order_hash
 
-        def execute_now() -> tuple[ins.Input, int]:
-            height, sealed_hash, gas_used, _ = self._chain.execute(effect.order_hash)
-            return ins.Executed(height, effect.order_hash, sealed_hash), gas_used
+        def execute_now() -> tuple[int, bytes, int, int]:
+            return self._chain.execute(effect.order_hash)
 
-        def done(result: tuple[ins.Input, int]) -> None:
-            self._gas_since_checkpoint += result[1]
-            self._shell.push(result[0])
+        def done(result: tuple[int, bytes, int, int]) -> None:
+            height, sealed_hash, gas_used, included = result
+            self._gas_since_checkpoint += gas_used
+            self._shell.stages.count_transactions(included)
+            self._shell.push(ins.Executed(height, effect.order_hash, sealed_hash))
 
-        self._execute_worker.submit(execute_now, done)
+        self._execute_worker.submit("execute", execute_now, done)
 
     def _seal(self, effect: fx.Seal) -> None:
         certificate = effect.certificate
@@ -255,7 +264,7 @@ class LedgerWork:
             self._chain.seal(certificate.height, encoded)
             return certificate.height
 
-        self._execute_worker.submit(seal_now, self._on_sealed)
+        self._execute_worker.submit("seal", seal_now, self._on_sealed)
 
     def _on_sealed(self, height: int) -> None:
         self._unsealed = {known: order_hash for known, order_hash in self._unsealed.items() if known > height}
@@ -266,7 +275,7 @@ class LedgerWork:
         due = self._blocks_since_checkpoint >= CHECKPOINT_EVERY_BLOCKS
         if due or self._gas_since_checkpoint >= CHECKPOINT_EVERY_GAS:
             self._blocks_since_checkpoint = self._gas_since_checkpoint = 0
-            self._checkpoint_worker.submit(self._chain.checkpoint, lambda _: None)
+            self._checkpoint_worker.submit("checkpoint", self._chain.checkpoint, lambda _: None)
 
     # --- sync
 
@@ -299,7 +308,7 @@ class LedgerWork:
                 self._on_sealed(head.height)
             self._shell.push(answer)
 
-        self._execute_worker.submit(import_now, done)
+        self._execute_worker.submit("import blocks", import_now, done)
 
 
 def read_head(chain: "Chain") -> SealedHead:

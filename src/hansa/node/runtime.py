@@ -33,6 +33,7 @@ from hansa.consensus.values import SignedVote, Vote, VoteRecord, VoteType
 from hansa.io.clock import Clock
 from hansa.io.errors import DiskFull
 from hansa.io.group_commit import CommitEvents, GroupCommit
+from hansa.io.stages import StageClock
 from hansa.io.transport import Transport
 from hansa.io.vote_log_file import VoteLog
 from hansa.io.worker import Worker
@@ -87,10 +88,11 @@ class Runtime:
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._timers: dict[ins.TimerId, asyncio.TimerHandle] = {}
         self._transport: Transport | None = None
-        self._workers = {name: Worker(name, self._on_work_failed, self._is_full) for name in WORKERS}
+        self.stages = StageClock()
+        self._workers = {name: Worker(name, self.stages, self._on_work_failed, self._is_full) for name in WORKERS}
         self._ledger = LedgerWork(self.chain, parts.gas_limit, self._workers, self)
         events = CommitEvents(self._on_durable, self._on_full, self._on_room, self.fail)
-        self._commit: GroupCommit[SignedVote] = GroupCommit(parts.votes, self._ledger.sync_blocks, events)
+        self._commit: GroupCommit[SignedVote] = GroupCommit(parts.votes, self._ledger.sync_blocks, events, self.stages)
         self.gossip = Gossip(self.chain, self._workers["admit"], self._ledger.pool_changed)
         self.inbox = Inbox(parts.verifier, self._workers["verify"], self.push)
 
@@ -99,6 +101,7 @@ class Runtime:
     def start(self, transport: Transport | None) -> None:
         """Begin: restore the replica, gossip, take turns. A single node has no transport."""
         self._transport = transport
+        self.stages.start()
         self.inbox.start(transport)
         self.push(self._parts.restored)
         self.gossip.start(transport)
@@ -135,6 +138,7 @@ class Runtime:
         for timer in self._timers.values():
             timer.cancel()
         self.gossip.close()
+        self.stages.close()
         for worker in self._workers.values():
             worker.close()
         self._commit.close()
@@ -144,6 +148,10 @@ class Runtime:
     def position(self) -> tuple[int, int]:
         """(sealed height, view), for logs."""
         return self.feed.height, self.replica.status().view
+
+    def on_message(self, peer: int, lane: Lane, payload: bytes) -> None:
+        """A message frame came."""
+        self.stages.measure("decode messages, verify votes", lambda: self.inbox.on_message(peer, lane, payload))
 
     def on_peer_up(self, peer: int) -> None:
         """All lanes to a peer are open."""
@@ -166,7 +174,10 @@ class Runtime:
         self._inputs.append(event)
         if not self._turn_scheduled and not self._stopping:
             self._turn_scheduled = True
-            self._loop.call_soon(self._turn)
+            self._loop.call_soon(self._take_turn)
+
+    def _take_turn(self) -> None:
+        self.stages.measure("consensus and sync", self._turn)
 
     def _turn(self) -> None:
         self._turn_scheduled = False
@@ -184,7 +195,7 @@ class Runtime:
         self._commit.flush()
         if self._inputs and not self._turn_scheduled:
             self._turn_scheduled = True
-            self._loop.call_soon(self._turn)
+            self._loop.call_soon(self._take_turn)
 
     # --- votes
 

@@ -17,6 +17,7 @@ from hansa.api.options import ApiOptions, TlsFiles
 from hansa.api.server import ApiServer
 from hansa.io.private_files import check_private, read_private
 from hansa.io.ready_file import Ready, remove_ready, write_ready
+from hansa.io.stages import StageClock
 from hansa.io.transport import Address, Transport
 from hansa.node.config import NodeConfig, parse_address
 from hansa.node.errors import InvalidNodeConfig
@@ -133,6 +134,11 @@ class RunningNode:
     def rpc(self) -> Rpc:
         """The native JSON-RPC front."""
         return self._parts.rpc
+
+    @property
+    def stages(self) -> StageClock:
+        """Where the node's processor time goes."""
+        return self._runtime.stages
 
     @property
     def dev(self) -> bool:

@@ -1,12 +1,15 @@
 """What one layer may ask of another without importing it: the Protocols shared by `api`, `node` and tests."""
 
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import msgspec
 
 if TYPE_CHECKING:
     from hansa._native import Chain, Rpc
+
+
+Result = TypeVar("Result")
 
 
 class ValidatorInfo(msgspec.Struct, frozen=True):
@@ -46,6 +49,40 @@ class NodeStatus(msgspec.Struct, frozen=True):
     halted: str | None  # why the node stopped voting, None while healthy
 
 
+class Stage(msgspec.Struct, frozen=True):
+    """Processor time of one kind of work since the node's start."""
+
+    name: str
+    calls: int
+    cpu_us: int
+
+
+class LoopLag(msgspec.Struct, frozen=True):
+    """How late a timer of the event loop was, looked at 20 times a second, as a histogram since the start."""
+
+    bounds_ms: tuple[float, ...]  # upper bounds, ascending
+    counts: tuple[int, ...]  # one more than bounds: the last counts what was later than all
+
+
+class StageReport(msgspec.Struct, frozen=True):
+    """Where a node's processor time went since its start."""
+
+    transactions: int  # executed here
+    process_cpu_us: int
+    stages: tuple[Stage, ...]  # the dearest first; their sum is `process_cpu_us`
+    loop_lag: LoopLag
+
+
+class Stages(Protocol):
+    """The counters of a node's stages."""
+
+    def measure(self, stage: str, work: Callable[[], Result]) -> Result:
+        """Do `work` and count its processor time under `stage`; in any thread."""
+
+    def report(self) -> StageReport:
+        """All stages since the start."""
+
+
 class NodeView(Protocol):
     """A running node, as its API sees it. Every method is called on the node's event loop."""
 
@@ -56,6 +93,10 @@ class NodeView(Protocol):
     @property
     def rpc(self) -> "Rpc":
         """The native JSON-RPC front."""
+
+    @property
+    def stages(self) -> Stages:
+        """Where the node's processor time goes."""
 
     @property
     def dev(self) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from hansa.io.stages import StageClock
 from hansa.types.ports import NodeStatus, ValidatorInfo
 
 STATUS = NodeStatus(
@@ -83,6 +84,9 @@ class FakeChain:
     def head(self) -> tuple[int, bytes, bytes]:
         return self.height, bytes(32), bytes(32)
 
+    def pool_status(self) -> tuple[int, int]:
+        return 0, 0
+
     def pending_hashes_since(self, cursor: int) -> tuple[int, bytes]:
         return 0, b""
 
@@ -95,6 +99,7 @@ class FakeNode:
         self.rpc: Any = FakeRpc()
         self.dev = False
         self.kicks = 0
+        self.stages = StageClock()
         self.state = STATUS
         self._heights: list[asyncio.Queue[int]] = []
 

@@ -44,13 +44,24 @@ def test_own_votes_count_after_a_restart() -> None:
     assert actor.voted(COMMIT)
 
 
+def test_only_full_blocks_follow_two_that_are_in_flight() -> None:
+    stage = Stage(traitors=(1,))
+    lead_first(stage)
+    lead_next(stage)
+    leader = stage.actors[0]
+    leader.feed(WorkPending(True))
+    assert leader.asked is None
+    leader.feed(WorkPending(True, full=True))
+    assert leader.asked is not None and leader.asked.height == 3
+
+
 def test_a_leader_goes_on_in_its_view_where_its_log_ends() -> None:
     stage = Stage(traitors=(1,))
     lead_first(stage)
     two = lead_next(stage)
     leader = stage.actors[0]
     leader.start()
-    leader.feed(WorkPending(True))
+    leader.feed(WorkPending(True, full=True))
     assert leader.asked is not None
     assert (leader.asked.height, leader.asked.parent_hash) == (3, compute_order_hash(two))
     stage.drop()

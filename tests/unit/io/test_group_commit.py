@@ -11,6 +11,7 @@ from hansa.errors import HansaError
 from hansa.io import group_commit
 from hansa.io.errors import DiskFailed, DiskFull
 from hansa.io.group_commit import CommitEvents, GroupCommit
+from hansa.io.stages import StageClock
 from hansa.io.vote_log_file import VoteLogNowhere
 from tests.waiting import eventually
 
@@ -63,7 +64,7 @@ class World:
             lambda: self.told.append("room"),
             self.errors.append,
         )
-        self.commit: GroupCommit[int] = GroupCommit(self.disk, self.disk.sync_blocks, events)
+        self.commit: GroupCommit[int] = GroupCommit(self.disk, self.disk.sync_blocks, events, StageClock())
 
 
 async def test_bodies_are_synced_before_votes_are_written() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from hansa.io.stages import StageClock
 from hansa.io.worker import Worker
 from hansa.network.frames import FrameKind
 from hansa.network.lanes import Lane
@@ -59,7 +60,7 @@ class World:
         self.pool, self.wire = Pool(), Wire()
         self.changes = 0
         self.errors: list[BaseException] = []
-        self.worker = Worker("admit", self.errors.append, lambda error: False)
+        self.worker = Worker("admit", StageClock(), self.errors.append, lambda error: False)
         self.gossip = Gossip(cast(Any, self.pool), self.worker, self._on_change)
 
     def _on_change(self) -> None:

@@ -10,6 +10,7 @@ from hansa.consensus.signer import VoteDomain
 from hansa.consensus.values import QuorumCertificate, SignedVote, Vote, VoteType
 from hansa.crypto.suite import Suite, generate_key_pair, keccak256, sign
 from hansa.errors import HansaError
+from hansa.io.stages import StageClock
 from hansa.io.worker import Worker
 from hansa.network.lanes import Lane
 from hansa.node.inbox import (
@@ -49,7 +50,7 @@ class World:
         self.refused: list[tuple[int, HansaError]] = []
         self.paused: set[tuple[int, Lane]] = set()
         self.verifier = CountingVerifier()
-        self.worker = Worker("serve", lambda error: pytest.fail(str(error)), lambda error: False)
+        self.worker = Worker("serve", StageClock(), lambda error: pytest.fail(str(error)), lambda error: False)
         self.inbox = Inbox(self.verifier, self.worker, self.inputs.append)
         self.inbox.start(cast(Any, self))
 

@@ -4,6 +4,7 @@ import asyncio
 
 from hansa.consensus.values import SignedVote, Vote, VoteRecord, VoteType
 from hansa.io.group_commit import CommitEvents, GroupCommit
+from hansa.io.stages import StageClock
 from hansa.io.vote_log_file import VoteLogNowhere
 from hansa.io.worker import Worker
 from hansa.node.supervise import watch_loop
@@ -23,8 +24,8 @@ def refuse(_: object) -> None:
 
 async def test_an_answer_that_cannot_be_handled_ends_the_node() -> None:
     world = World()
-    worker = Worker("work", refuse, lambda error: False)
-    worker.submit(lambda: 1, refuse)
+    worker = Worker("work", StageClock(), refuse, lambda error: False)
+    worker.submit("work", lambda: 1, refuse)
     assert isinstance(await world.failed, KeyError)
     worker.close()
 
@@ -36,7 +37,7 @@ async def test_a_commit_that_fails_for_no_known_reason_ends_the_node() -> None:
         raise AssertionError("a bound is broken")
 
     events: CommitEvents[int] = CommitEvents(refuse, refuse, lambda: refuse(None), refuse)
-    commit: GroupCommit[int] = GroupCommit(VoteLogNowhere(), sync_blocks, events)
+    commit: GroupCommit[int] = GroupCommit(VoteLogNowhere(), sync_blocks, events, StageClock())
     commit.mark_blocks_dirty()
     commit.add([VoteRecord(SignedVote(Vote(VoteType.SEAL, 0, 0, 1, bytes(32)), 0, b""), b"")], 1)
     commit.flush()

@@ -43,12 +43,21 @@ def _describe(node: "LocalNode") -> dict[str, Any]:
     return facts | {"state": state} | {key: status[key] for key in ("height", "view", "leader", "peers", "voting")}
 
 
-def status(context: typer.Context, folder: Folder = None, rpc: Rpc = None) -> None:
+def status(
+    context: typer.Context,
+    folder: Folder = None,
+    rpc: Rpc = None,
+    stages: Annotated[bool, typer.Option("--stages", help="Where the node's processor time went instead.")] = False,
+) -> None:
     """Show where the alliance stands."""
     from hansa.cli.network import open_client
     from hansa.cli.screen import table
 
     client = open_client(rpc, folder)
+    if stages:
+        report = client.call("hansa_stages")
+        screen_of(context).data(report, table(_stage_rows(report)))
+        return
     now = client.call("hansa_status")
     validators = client.call("hansa_validators")
     leader = validators[now["leader"]]["name"] if now["leader"] < len(validators) else "?"
@@ -63,6 +72,17 @@ def status(context: typer.Context, folder: Folder = None, rpc: Rpc = None) -> No
     ]
     rows += [[word, now[word]] for word in ("paused", "quarantine", "halted") if now[word]]
     screen_of(context).data(now | {"validators": validators}, table(rows))
+
+
+def _stage_rows(report: dict[str, Any]) -> list[list[str]]:
+    """A row for each stage and one for their sum, which is the processor time of the process."""
+    whole, transactions = max(1, report["processCpuUs"]), max(1, report["transactions"])
+    entries = [(one["name"], str(one["calls"] or ""), one["cpuUs"]) for one in report["stages"]]
+    entries.append((f"the process, {report['transactions']:,} transactions", "", report["processCpuUs"]))
+    rows = [["stage", "calls", "us per transaction", "seconds", "share"]]
+    for name, calls, cpu_us in entries:
+        rows.append([name, calls, f"{cpu_us / transactions:.2f}", f"{cpu_us / 1e6:.2f}", f"{cpu_us / whole:.1%}"])
+    return rows
 
 
 def _peer(validator: dict[str, Any]) -> str:

@@ -10,6 +10,9 @@ from hansa.consensus.values import SignedVote, TimeoutCertificate, Vote, VoteCon
 from hansa.types.order import OrderBlock, PayloadKind
 
 EMPTY_ANSWER_WAIT_MS = 20
+# Blocks that are not full and not sealed yet. What comes meanwhile waits for the next one, so that blocks grow as the
+# machine gets busy: a block costs the same few milliseconds whatever it holds.
+IN_FLIGHT_MAX = 2
 
 
 def lead(state: PbftState) -> None:
@@ -110,6 +113,8 @@ def _is_due(state: PbftState, tip: Base) -> bool:
     if _is_empty_due(state):
         return True
     if not state.work_pending or height > state.root.height + state.config.window:
+        return False
+    if not state.work_full and height > state.root.height + IN_FLIGHT_MAX:
         return False
     due_ms = state.last_proposed_ms + (0 if state.work_full else state.config.block_interval_ms)
     due_ms = max(due_ms, state.lead_not_before_ms)
