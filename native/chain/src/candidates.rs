@@ -83,22 +83,24 @@ impl Candidates {
         self.ordered.get(hash).map(|(tx, _)| tx.clone())
     }
 
-    /// Adds a body.
+    /// Whether another body may be held; asked before it goes into the log.
     ///
     /// # Errors
     /// `BODY-LIMIT`.
-    pub fn add(&mut self, body: Arc<Body>) -> Result<(), ChainError> {
-        if self.bodies.len() >= CANDIDATES_MAX {
-            return Err(ChainError::body(
-                "BODY-LIMIT",
-                format!("{CANDIDATES_MAX} unsealed bodies are held already"),
-            ));
+    pub fn check_room(&self) -> Result<(), ChainError> {
+        if self.bodies.len() < CANDIDATES_MAX {
+            return Ok(());
         }
+        let what = format!("{CANDIDATES_MAX} unsealed bodies are held already");
+        Err(ChainError::body("BODY-LIMIT", what))
+    }
+
+    /// Adds a body for which there is room.
+    pub fn add(&mut self, body: Arc<Body>) {
         for tx in &body.transactions {
             self.ordered.entry(tx.tx.hash).or_insert_with(|| (tx.clone(), 0)).1 += 1;
         }
         self.bodies.insert(body.order_hash, body);
-        Ok(())
     }
 
     /// Keeps what executing a body gave.

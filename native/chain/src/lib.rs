@@ -44,6 +44,7 @@ mod status;
 mod stored;
 mod verify;
 
+pub use candidates::CANDIDATES_MAX;
 pub use chain::Chain;
 pub use engine::NextBlock;
 pub use error::ChainError;

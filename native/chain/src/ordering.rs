@@ -242,13 +242,14 @@ impl Chain {
         if ordering.candidates.body(&order_hash).is_some() {
             return Ok(order_hash);
         }
+        ordering.candidates.check_room()?;
         self.check_place(&order, &transactions, &ordering.candidates)?;
         let raws: Vec<&Bytes> = transactions.iter().map(|tx| &tx.tx.raw).collect();
         let position = self.log.append(KIND_BODY, &[&encode_body(&order, &raws)])?;
         for tx in &transactions {
             ordering.payloads.remove(&tx.tx.hash);
         }
-        ordering.candidates.add(Arc::new(Body { order, order_hash, transactions, position }))?;
+        ordering.candidates.add(Arc::new(Body { order, order_hash, transactions, position }));
         Ok(order_hash)
     }
 

@@ -1,7 +1,7 @@
 //! Opening a chain: the log gives blocks and indexes, a checkpoint and the diffs behind it give the state.
 //! Nothing is executed again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use hansa_crypto::SenderCache;
 use hansa_log::{Log, Position, Record};
 use hansa_state::{StateDiff, WorldState};
 
-use crate::candidates::{Body, Candidates};
+use crate::candidates::{Body, CANDIDATES_MAX, Candidates};
 use crate::chain::{Chain, Parts, genesis_entry, log_options};
 use crate::folder::Folder;
 use crate::head::Head;
@@ -26,6 +26,7 @@ use crate::{ChainError, Genesis, birth, checkpoints};
 #[derive(Debug, Clone)]
 struct FoundBody {
     height: u64,
+    parent: B256,
     time_ms: u64,
     position: Position,
 }
@@ -75,8 +76,10 @@ impl Scan {
 
     fn body(&mut self, record: Record<'_>) -> Result<(), ChainError> {
         let body = BodyRecord::decode(&Bytes::copy_from_slice(record.payload))?;
-        let (height, time_ms) = (body.order.height, body.order.time_ms);
-        self.bodies.insert(body.order.hash(), FoundBody { height, time_ms, position: record.position });
+        let order = &body.order;
+        let (height, parent, time_ms) = (order.height, order.parent_order_hash, order.time_ms);
+        let found = FoundBody { height, parent, time_ms, position: record.position };
+        self.bodies.insert(order.hash(), found);
         Ok(())
     }
 
@@ -244,15 +247,40 @@ fn restore_bodies(
     candidates: &mut Candidates,
     senders: &SenderCache,
 ) -> Result<(), ChainError> {
-    let mut found: Vec<_> = scan.bodies.iter().filter(|(_, body)| body.height > head.height).collect();
-    found.sort_unstable_by_key(|(hash, body)| (body.height, **hash));
-    for (order_hash, body) in found {
-        let (record, transactions) = decode_body(log.read(body.position)?, senders)?;
-        let parent = record.order.parent_order_hash;
-        if parent == head.order_hash || candidates.body(&parent).is_some() {
-            let (order, position) = (record.order, body.position);
-            candidates.add(Arc::new(Body { order, order_hash: *order_hash, transactions, position }))?;
-        }
+    for order_hash in newest_bodies(&scan.bodies, head) {
+        let position = scan.bodies[&order_hash].position;
+        let (record, transactions) = decode_body(log.read(position)?, senders)?;
+        candidates.add(Arc::new(Body { order: record.order, order_hash, transactions, position }));
     }
     Ok(())
+}
+
+/// Of the bodies that descend from the head the newest ones with all their ancestors, as many as may be held; by
+/// (height, order hash). What many views left behind must not keep a node from starting.
+fn newest_bodies(bodies: &HashMap<B256, FoundBody>, head: &Head) -> Vec<B256> {
+    let mut newest: Vec<_> = bodies.iter().filter(|(_, body)| body.height > head.height).collect();
+    newest.sort_unstable_by_key(|(_, body)| std::cmp::Reverse(body.position));
+    let mut kept = HashSet::new();
+    for (order_hash, _) in newest {
+        let mut line = Vec::new();
+        let mut at = *order_hash;
+        while at != head.order_hash && !kept.contains(&at) {
+            match bodies.get(&at).filter(|body| body.height > head.height) {
+                Some(body) => {
+                    line.push(at);
+                    at = body.parent;
+                }
+                None => {
+                    line.clear();
+                    break;
+                }
+            }
+        }
+        if kept.len() + line.len() <= CANDIDATES_MAX {
+            kept.extend(line);
+        }
+    }
+    let mut kept: Vec<_> = kept.into_iter().collect();
+    kept.sort_unstable_by_key(|hash| (bodies[hash].height, *hash));
+    kept
 }

@@ -5,7 +5,7 @@ mod fixture;
 
 use alloy_primitives::{B256, Bytes, TxKind, U256};
 use fixture::*;
-use hansa_chain::{Chain, ChainError, PAYLOAD_BYTES_MAX, STATES_KEPT, Status, verify_ledger};
+use hansa_chain::{CANDIDATES_MAX, Chain, ChainError, PAYLOAD_BYTES_MAX, STATES_KEPT, Status, verify_ledger};
 use hansa_codec::encode_bundle;
 use hansa_crypto::keccak256;
 
@@ -68,6 +68,27 @@ fn a_killed_process_keeps_what_was_synced() {
     seal(&chain, &order_hash);
     assert_eq!(chain.head().sealed_hash, head.sealed_hash);
     assert!(chain.order_block(&order_hash).unwrap().is_some());
+}
+
+#[test]
+fn many_bodies_that_nobody_sealed_do_not_keep_a_node_from_starting() {
+    let scratch = Scratch::new();
+    let chain = Chain::create(Some(&scratch.0), &plain_genesis()).unwrap();
+    let hashes = submit(&chain, vec![transfer(0, 0, 1)]);
+    let parent = chain.head().order_hash;
+    let refs = hashes[0].as_slice();
+    let add = |chain: &Chain, view: u64| {
+        let order = order(chain, parent, 1, view, refs, 1, 21_000);
+        chain.add_body(&order.encode(), refs).map(|_| order.hash())
+    };
+    for view in 0..CANDIDATES_MAX as u64 {
+        add(&chain, view).unwrap();
+    }
+    assert_eq!(code_of(add(&chain, 9_999)), "BODY-LIMIT");
+    chain.close().unwrap();
+    drop(chain);
+    let chain = Chain::open(&scratch.0, &plain_genesis()).unwrap();
+    assert_eq!(chain.unsealed_bodies().len(), CANDIDATES_MAX);
 }
 
 #[test]
