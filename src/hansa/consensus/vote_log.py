@@ -3,7 +3,7 @@
 A segment begins with a frame that holds the birth record and whatever an earlier segment handed over; each group commit
 appends one frame. A frame is
 
-    magic 4 | bytes of records u32 | sequence u64 | crc32 of the previous frame u32 | crc32 of header and records u32
+    magic 4 | bytes of records u32 | sequence u64 | CRC-32C of the previous frame u32 | CRC-32C of header and records u32
 
 followed by msgpack records, padded with zeros to whole 4 KiB blocks, then once more the same blocks (rules 1.13). So
 one rotten block never looks like a torn last write: a frame is read from whichever copy holds. A tail after which
@@ -14,11 +14,11 @@ the directory synced, then older ones are deleted: a segment with its final name
 """
 
 import struct
-import zlib
 from collections.abc import Callable, Iterable
 
 import msgspec
 
+from hansa._native import crc32c
 from hansa.consensus.errors import CorruptVoteLog, ForeignVoteLog, LostVoteLog
 from hansa.consensus.values import VoteRecord, VoteType, decode_context, encode_context
 from hansa.types.order import HASH_BYTES
@@ -27,7 +27,7 @@ BLOCK_BYTES = 4096
 SEGMENT_BYTES = 4 * 1024 * 1024  # preallocated with zeros; begin a new segment when a frame does not fit
 FRAME_BYTES_MAX = 1024 * 1024
 LOG_VERSION = 1
-MAGIC = b"HVL\x01"
+MAGIC = b"HVL\x02"
 _HEADER = struct.Struct(">4sIQI")
 _CRC = struct.Struct(">I")
 HEADER_BYTES = _HEADER.size + _CRC.size
@@ -57,7 +57,7 @@ class Recovery(msgspec.Struct, frozen=True):
     birth: BirthRecord
     records: tuple[VoteRecord, ...]  # oldest first
     sequence: int  # of the next frame
-    previous: int  # crc32 that the next frame names
+    previous: int  # checksum that the next frame names
     end: int  # where the next frame begins, in bytes
     torn: bool  # something that was never acknowledged stood at the end; it must be zeroed before appending
     damage: tuple[str, ...]  # blocks of which only the other copy holds, padding that is not zero; empty = sound
@@ -93,16 +93,16 @@ def check_birth(birth: BirthRecord, genesis_hash: bytes, node: int, is_signed: C
 
 
 def first_frame(birth: BirthRecord, records: Iterable[VoteRecord]) -> tuple[bytes, int]:
-    """Return the bytes that a segment begins with, and the crc32 that the next frame names. Its sequence is 0."""
+    """Return the bytes that a segment begins with, and the checksum that the next frame names. Its sequence is 0."""
     return _frame(FrameBody(birth, tuple(records)), 0, 0)
 
 
 def next_frame(records: Iterable[VoteRecord], sequence: int, previous: int) -> tuple[bytes, int]:
-    """Return the bytes of one group commit, both copies, and the crc32 that the frame after it names.
+    """Return the bytes of one group commit, both copies, and the checksum that the frame after it names.
 
     Parameters
     ----------
-    sequence: 1 for the first frame after a segment's beginning, then ascending. previous: crc32 of the frame before.
+    sequence: 1 for the first frame after a segment's beginning, then ascending. previous: checksum of the frame before.
     """
     return _frame(FrameBody(None, tuple(records)), sequence, previous)
 
@@ -181,7 +181,7 @@ def _frame(body: FrameBody, sequence: int, previous: int) -> tuple[bytes, int]:
     payload = _ENCODER.encode(body)
     assert HEADER_BYTES + len(payload) <= FRAME_BYTES_MAX, "a group commit exceeds the vote frame's bound"
     header = _HEADER.pack(MAGIC, len(payload), sequence, previous)
-    crc = zlib.crc32(payload, zlib.crc32(header))
+    crc = crc32c(header + payload)
     frame = b"".join((header, _CRC.pack(crc), payload))
     frame += bytes(-len(frame) % BLOCK_BYTES)
     return frame + frame, crc
@@ -196,7 +196,7 @@ def _parse(data: bytes, at: int) -> tuple[bytes, int, int, int] | None:
         return None
     (crc,) = _CRC.unpack_from(data, at + _HEADER.size)
     payload = data[at + HEADER_BYTES : at + HEADER_BYTES + size]
-    if zlib.crc32(payload, zlib.crc32(data[at : at + _HEADER.size])) != crc:
+    if crc32c(data[at : at + _HEADER.size] + payload) != crc:
         return None
     return payload, sequence, previous, crc
 
