@@ -15,6 +15,8 @@ from pathlib import Path
 
 import hansa
 from hansa.errors import HansaError
+from hansa.sim.matrix.page import matrix_page
+from hansa.sim.matrix.report import decode_report
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -230,11 +232,17 @@ def struct_table(path: Path, name: str, title: str) -> list[str]:
     return [*lines, ""]
 
 
+def fault_matrix_page() -> str:
+    """The fault matrix, from the report that `hansa sim --matrix --out` wrote beside it."""
+    return matrix_page(decode_report((REFERENCE / "fault-matrix.json").read_bytes()), NOTE)
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "errors.md": errors_page,
     "cli.md": cli_page,
     "rpc.md": rpc_page,
     "config.md": config_page,
+    "fault-matrix.md": fault_matrix_page,
 }
 
 

@@ -296,6 +296,20 @@ def test_1_12_a_block_of_the_future_waits() -> None:
     assert actor.voted(PREPARE)
 
 
+def test_1_12_a_child_may_repeat_the_time_of_a_parent_from_the_future() -> None:
+    """A quorum judged the parent; clocks that were ahead then must not stop the chain until now."""
+    stage = Stage(traitors=(0,))
+    actor = stage.actors[2]
+    one = stage.block(0, GENESIS, 0, salt=1)
+    stage.tell(0, (2,), stage.proposal(one, 1))
+    stage.wall_ms -= 600_000
+    two = stage.block(0, one, 0, salt=2, time_ms=one.time_ms)
+    three = stage.block(0, two, 0, salt=3, time_ms=one.time_ms + 1)
+    stage.tell(0, (2,), stage.proposal(two, 2))
+    stage.tell(0, (2,), stage.proposal(three, 3))
+    assert [vote.height for vote in actor.voted(PREPARE)] == [1, 2]
+
+
 def test_1_13_votes_leave_only_when_they_are_durable() -> None:
     stage = Stage(traitors=(0,))
     actor = stage.actors[2]

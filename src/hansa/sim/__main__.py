@@ -2,6 +2,6 @@
 
 import sys
 
-from hansa.sim.run import main
+from hansa.sim.command import main
 
 sys.exit(main())

@@ -1,6 +1,5 @@
 """Running seeds: one, or thousands over all cores, with a summary and the way to replay a failure."""
 
-import argparse
 import os
 import time
 from collections.abc import Callable, Iterable
@@ -8,7 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import msgspec
 
-from hansa.sim.scenario import make_scenario
+from hansa.sim.scenario import Scenario, make_scenario
 from hansa.sim.trace import Trace
 from hansa.sim.world import Outcome, World
 
@@ -63,20 +62,24 @@ def run_seeds(
     return _summarise(outcomes, time.monotonic() - began)
 
 
-def explain_seed(seed: int, size: int | None = None) -> str:
-    """Run one seed with its trace and return what to show: verdict, scenario, last events, command to replay."""
+def explain(scenario: Scenario, replay: str) -> tuple[Outcome, str]:
+    """Run one scenario with its trace; returns how it ended and what to show: verdict, scenario, last events.
+
+    Parameters
+    ----------
+    replay: options of `hansa sim` that run it again.
+    """
     trace = Trace()
-    scenario = make_scenario(seed, size)
     outcome = World(scenario, trace).run()
-    lines = [f"seed {seed}: {outcome.violation or 'clean'}", f"scenario {scenario}"]
+    lines = [f"{scenario.script.name} {scenario.seed}: {outcome.violation or 'clean'}", f"scenario {scenario}"]
     if outcome.violation is not None:
         lines += list(trace.lines)[-TRACE_LINES_SHOWN:]
     lines.append(
         f"{outcome.events} events, {outcome.virtual_ms} ms of virtual time, height {outcome.heights}, "
         f"view {outcome.views}, trace {outcome.trace}"
     )
-    lines.append(f"replay: hansa sim --seed {seed}" + (f" --size {size}" if size else ""))
-    return "\n".join(lines)
+    lines.append(f"replay: hansa sim {replay}")
+    return outcome, "\n".join(lines)
 
 
 def format_summary(summary: Summary) -> str:
@@ -89,26 +92,6 @@ def format_summary(summary: Summary) -> str:
     ]
     lines += [f"  seed {outcome.seed}: {outcome.violation}" for outcome in summary.failed[:20]]
     return "\n".join(lines)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """The command: `python -m hansa.sim --seeds 2000` or `--seed 7`. Returns the exit code."""
-    parser = argparse.ArgumentParser("hansa.sim", description="Run simulated alliances with seeded faults")
-    parser.add_argument("--seeds", type=int, default=100, help="how many seeds to run")
-    parser.add_argument("--first", type=int, default=0, help="the first of them")
-    parser.add_argument("--seed", type=int, help="run this one seed and explain it")
-    parser.add_argument("--size", type=int, choices=(1, 2, 3, 4, 5, 6, 7), help="number of validators (default: drawn)")
-    parser.add_argument("--workers", type=int, help="processes (default: one for each core)")
-    options = parser.parse_args(arguments)
-    if options.seed is not None:
-        text = explain_seed(options.seed, options.size)
-        print(text)
-        return 0 if text.split("\n", 1)[0].endswith(": clean") else 1
-    summary = run_seeds(range(options.first, options.first + options.seeds), options.size, options.workers)
-    print(format_summary(summary))
-    if summary.failed:
-        print(explain_seed(summary.failed[0].seed, options.size))
-    return 1 if summary.failed else 0
 
 
 def _summarise(outcomes: list[Outcome], seconds: float) -> Summary:

@@ -132,13 +132,13 @@ class Script(msgspec.Struct, frozen=True):
 
     @property
     def damaged(self) -> frozenset[int]:
-        """Validators whose disk loses what it had said was safe: they may have to stop, and count as faulty."""
-        return frozenset(
-            node
-            for fault in self.faults
-            if isinstance(fault, Disk) and fault.trouble not in HARMLESS
-            for node in fault.nodes
-        )
+        """Validators that never come back, or whose disk loses what it had said was safe: they count as faulty."""
+        return frozenset(node for fault in self.faults if self._is_damaging(fault) for node in fault.nodes)
+
+    def _is_damaging(self, fault: Fault) -> bool:
+        if isinstance(fault, Crash):
+            return fault.until_ms >= self.deadline_ms
+        return isinstance(fault, Disk) and fault.trouble not in HARMLESS
 
 
 HARMLESS = frozenset({DiskTrouble.SLOW, DiskTrouble.FULL, DiskTrouble.ROTTEN})

@@ -84,6 +84,9 @@ class SectorLog:
         self._end, self._sequence, self._previous = found.end, found.sequence, found.previous
         self._frames = [frame for frame in self._frames if frame[0] < found.end]
         del self._platter[found.end :]  # the torn end is zeroed before anything is appended
+        self._pending.clear()
+        if found.damage:
+            self.prune(retained_records(found.records, 0))  # as the node does: both copies are whole again
         return found.records
 
     def rot(self, rng: Random, both_copies: bool) -> None:

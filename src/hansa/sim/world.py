@@ -35,6 +35,7 @@ class Outcome(msgspec.Struct, frozen=True):
     heights: int  # lowest sealed height of a sound node at the end
     views: int  # highest view of a sound node
     heal_ms: int  # from calm to the first new sealed block everywhere; -1 = not reached
+    gap_ms: int  # longest time after calm in which nothing new was final everywhere; -1 = nothing was
     trace: str  # hash over all events, "" when not traced
 
 
@@ -111,6 +112,7 @@ class World:
             heights=min((host.ledger.head.height for host in sound), default=0),
             views=max((h.replica.status().view for h in sound if h.replica is not None), default=0),
             heal_ms=self.checkers.liveness.heal_ms,
+            gap_ms=self.checkers.liveness.gap_ms,
             trace=self.trace.digest() if self.trace is not None else "",
         )
 

@@ -4,7 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from hansa.sim.run import explain_seed, format_summary, main, run_seed, run_seeds
+from hansa.sim.command import main
+from hansa.sim.run import explain, format_summary, run_seed, run_seeds
+from hansa.sim.scenario import make_scenario
 
 SOURCE = Path(__file__).resolve().parents[3] / "src"
 SEEDS = (3, 11, 27)  # with twins, cuts and blackouts among them
@@ -40,8 +42,8 @@ def test_many_seeds_make_a_summary() -> None:
 
 
 def test_one_seed_is_explained_with_the_command_to_replay() -> None:
-    text = explain_seed(2, 5)
-    assert text.startswith("seed 2: clean")
+    _, text = explain(make_scenario(2, 5), "--seed 2 --size 5")
+    assert text.startswith("swarm 2: clean")
     assert "replay: hansa sim --seed 2 --size 5" in text
 
 

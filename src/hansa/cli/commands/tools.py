@@ -34,7 +34,7 @@ def dev(
 
 def sim(context: typer.Context) -> None:
     """Run the simulator: networks and disks that fail."""
-    from hansa.sim.run import main
+    from hansa.sim.command import main
 
     code = main(context.args)
     if code:

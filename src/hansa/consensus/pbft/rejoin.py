@@ -151,7 +151,10 @@ def on_rejoin(state: PbftState, peer: int, message: Rejoin) -> None:
 def give_way(state: PbftState) -> None:
     """Hand the view over: as a leader that cannot propose, or that helps those in quarantine; or because the leader is
     one of them."""
-    if state.paused is not None and state.leader == state.config.me and state.is_active:
+    is_paused_leader = state.paused is not None and state.leader == state.config.me and state.is_active
+    # Once until something is committed: where all disks are full at once, views would pass as fast as messages do.
+    if is_paused_leader and state.gave_way_height != state.committed_height:
+        state.gave_way_height = state.committed_height
         ask_view(state, state.view + 1)
     for peer in sorted(state.rejoining):
         if peer == state.leader and _is_fresh(state, peer):

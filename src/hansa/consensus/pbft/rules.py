@@ -6,7 +6,7 @@ object. The product builds `Rules` itself and no configuration reaches this.
 
 from collections.abc import Iterable
 
-from hansa.consensus.config import EngineConfig
+from hansa.consensus.config import TIME_AHEAD_MAX_MS, EngineConfig
 from hansa.consensus.pbft.state import Base, Candidate, PbftState
 from hansa.consensus.values import QuorumCertificate, SignedVote, TimeoutCertificate, VoteType
 from hansa.types.order import OrderBlock, PayloadKind
@@ -34,6 +34,13 @@ class Rules:
     def block_to_execute(self, state: PbftState, height: int) -> bytes | None:
         """Rules 1.1: what is executed, and then SEALed, is committed."""
         return state.committed_chain.get(height)
+
+    def latest_time_ms(self, parent_time_ms: int, wall_ms: int) -> int:
+        """Rules 1.12: the highest time that a block may claim: a second ahead of us, or its parent's time again.
+
+        A quorum judged the parent. If its clocks were ahead then, the chain stays in that moment until ours reach it.
+        """
+        return max(wall_ms + TIME_AHEAD_MAX_MS, parent_time_ms)
 
 
 def signers_mask(signers: Iterable[int]) -> int:

@@ -202,6 +202,7 @@ class PbftState:
     importing: bool = False
     stopped: str | None = None
     paused: str | None = None  # no votes that stand for bodies, for now
+    gave_way_height: int | None = None  # committed height at which this paused leader last gave its view up
     halted: str | None = None
 
     @property

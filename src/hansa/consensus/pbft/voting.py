@@ -1,6 +1,5 @@
 """PRE-PREPARE in, PREPARE out: judging the leader's proposals in height order."""
 
-from hansa.consensus.config import TIME_AHEAD_MAX_MS
 from hansa.consensus.effects import SetTimer, SignVote
 from hansa.consensus.inputs import TimerId
 from hansa.consensus.messages import PrePrepare
@@ -65,7 +64,7 @@ def _prepare(state: PbftState, candidate: Candidate) -> None:
     if parent is None or not is_child(block, parent):
         return
     base_and_proof = _find_permission(state, candidate, block, parent)
-    if base_and_proof is None or not _is_sealed_right(state, block) or not _is_time_right(state, block):
+    if base_and_proof is None or not _is_sealed_right(state, block) or not _is_time_right(state, block, parent):
         return
     base, proof = base_and_proof
     is_first = state.base is None
@@ -103,9 +102,9 @@ def _is_sealed_right(state: PbftState, block: OrderBlock) -> bool:
     return state.recent.get(block.sealed_height) == block.sealed_hash
 
 
-def _is_time_right(state: PbftState, block: OrderBlock) -> bool:
-    """Rules 1.12: not ahead of our clock by more than a second; such a block waits."""
-    early_ms = block.time_ms - TIME_AHEAD_MAX_MS - state.wall_ms
+def _is_time_right(state: PbftState, block: OrderBlock, parent: OrderBlock) -> bool:
+    """Rules 1.12: not ahead of our clock by more than a second, unless its parent is too; such a block waits."""
+    early_ms = block.time_ms - state.rules.latest_time_ms(parent.time_ms, state.wall_ms)
     if early_ms <= 0:
         return True
     due_ms = state.now_ms + early_ms

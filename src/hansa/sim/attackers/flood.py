@@ -8,6 +8,7 @@ from hansa.consensus.messages import (
     Message,
     PayloadRequest,
     RangeRequest,
+    Rejoin,
     Status,
     ViewChange,
     VoteQuery,
@@ -47,6 +48,7 @@ class Flood(Attacker):
         rng = self.rng
         questions: tuple[Callable[[], Message], ...] = (
             VoteQuery,
+            lambda: Rejoin(0, rng.randrange(5), rng.randrange(9)),
             lambda: BlockRequest(rng.randbytes(32)),
             lambda: PayloadRequest(rng.randbytes(32), rng.randbytes(64)),
             lambda: RangeRequest(rng.randrange(1_000), rng.randrange(100), 64),

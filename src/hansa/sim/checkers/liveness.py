@@ -1,5 +1,5 @@
-"""I5: once at most t validators are faulty and the network is calm, every sound node makes progress in bounded
-time."""
+"""I5: once at most t validators are faulty and the network is calm, every sound node makes progress in bounded time,
+and who was in quarantine votes again."""
 
 from typing import TYPE_CHECKING
 
@@ -20,25 +20,37 @@ class Liveness:
         self._first: int | None = None
         self._calm_us = 0
         self._heights: dict[str, int] = {}
+        self._is_done = False
+        self._risen_us = 0  # when the lowest height last rose
         self.heal_ms = -1
+        self.gap_ms = -1  # longest time after calm in which nothing new was final everywhere
 
     @property
     def is_done(self) -> bool:
-        """Whether every sound node reached the goal."""
-        return self._goal is not None and bool(self._heights) and min(self._heights.values()) >= self._goal
+        """Whether every sound node reached the goal, and everybody votes."""
+        return self._is_done
+
+    def _is_reached(self) -> bool:
+        return self._goal is not None and self._demand_heights > 0 and min(self._heights.values()) >= self._goal
 
     def on_sealed(self, world: "World", host: "Host", head: SealedHead) -> None:
         """A node advances."""
+        before = min(self._heights.values(), default=0)
         self._heights[host.name] = head.height
+        if self._first is not None and min(self._heights.values()) > before:
+            self.gap_ms = max(self.gap_ms, (world.now_us - self._risen_us) // 1000)
+            self._risen_us = world.now_us
+        self._is_done = self._is_reached() and not self._silent(world)
         if self._first is not None and self.heal_ms < 0 and min(self._heights.values()) >= self._first:
             self.heal_ms = (world.now_us - self._calm_us) // 1000
 
     def on_calm(self, world: "World") -> None:
         """Faults are over: from the highest head of now, the goal is so many heights away."""
         self._heights = {host.name: host.ledger.head.height for host in world.sound}
-        self._calm_us = world.now_us
-        self._first = max(self._heights.values()) + 1
-        self._goal = max(self._heights.values()) + self._demand_heights
+        self._calm_us = self._risen_us = world.now_us
+        highest = max(self._heights.values(), default=0)
+        self._first = highest + 1
+        self._goal = highest + self._demand_heights
 
     def on_end(self, world: "World") -> None:
         """The run is over; was it in time?
@@ -47,7 +59,20 @@ class Liveness:
         ------
         Violation: it does not hold.
         """
-        if not self.is_done:
-            lowest = min(self._heights, key=lambda name: self._heights[name], default="nobody")
-            heights = " ".join(f"{name}={height}" for name, height in self._heights.items())
-            raise Violation("liveness", f"stall: {lowest} did not reach height {self._goal} in time ({heights})")
+        if self._demand_heights == 0 or self._is_done:
+            return
+        heights = " ".join(f"{name}={height}" for name, height in self._heights.items())
+        if self._is_reached():
+            raise Violation("liveness", f"{' '.join(self._silent(world))} votes no more ({heights})")
+        lowest = min(self._heights, key=lambda name: self._heights[name], default="nobody")
+        raise Violation("liveness", f"stall: {lowest} did not reach height {self._goal} in time ({heights})")
+
+    def _silent(self, world: "World") -> list[str]:
+        """Who follows the protocol, is up and does not vote, though it may have had to stop doing so for a while."""
+        silent = []
+        for host in world.hosts:
+            if host.is_honest and not host.is_sound and host.replica is not None:
+                status = host.replica.status()
+                if status.quarantine is not None or status.halted is not None:
+                    silent.append(host.name)
+        return silent
