@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from hansa.cli.commands import accounts, founding, ledger, lifecycle, observing, reading, tools, transacting
+from hansa.cli.commands import accounts, backups, founding, ledger, lifecycle, observing, reading, tools, transacting
 from hansa.cli.errors import SystemRefuses, Usage
 from hansa.cli.screen import Screen
 from hansa.errors import HansaError
@@ -43,6 +43,11 @@ GROUPS: tuple[tuple[str, str, tuple[tuple[str, Callable[..., None]], ...]], ...]
         (("assemble", founding.assemble), ("install", founding.install)),
     ),
     ("node", "One node by itself.", (("run", ledger.node_run),)),
+    (
+        "backup",
+        "A node's ledger in a folder of its own.",
+        (("create", backups.create), ("verify", backups.verify), ("restore", backups.restore)),
+    ),
     ("account", "Keys that sign.", (("new", accounts.new), ("import", accounts.import_), ("list", accounts.list_))),
 )
 EPILOG = "Everywhere: --json (result as JSON on stdout), --no-input (never ask), --quiet."

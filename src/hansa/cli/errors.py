@@ -2,11 +2,11 @@
 
 HansaError
 ├── InvalidInput ← Usage
-├── Refused      ← NeedsAnswer
+├── Refused      ← NeedsAnswer, RestoreRefused
 ├── NotFound     ← NoSuchKey, NothingRunning
 ├── Unavailable  ← NodeDied, NotReady, SystemRefuses
 ├── Conflict     ← PortInUse, StillRunning
-└── Corrupt      ← LedgerBroken, LedgerUnreadable
+└── Corrupt      ← BackupBroken, LedgerBroken, LedgerUnreadable
 """
 
 from hansa.errors import Conflict, Corrupt, InvalidInput, NotFound, Refused, Unavailable
@@ -85,3 +85,15 @@ class ReceiptFailed(Refused):
 
     code = "CLI-10"
     exit_code = 7
+
+
+class BackupBroken(Corrupt):
+    """A backup does not hold; every finding is in `data`."""
+
+    code = "CLI-14"
+
+
+class RestoreRefused(Refused):
+    """A restored validator has no votes, and the others are too few to take it back."""
+
+    code = "CLI-15"

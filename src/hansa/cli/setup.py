@@ -121,7 +121,8 @@ def collect_parts(folder: AllianceFolder, files: list[Path]) -> list[PublicPart]
 def install(folder: AllianceFolder, alliance: Alliance, genesis: bytes, organisation: Organisation) -> None:
     """Set up an organisation's nodes for a genesis: node.toml, and the birth records of their vote logs.
 
-    Doing it again for the same genesis only writes node.toml anew, say after an address changed.
+    Doing it again for the same genesis only writes node.toml anew, say after an address changed: a vote log that was
+    lost meanwhile is not born a second time, since that would hide the loss (rules 1.13).
 
     Raises
     ------
@@ -133,9 +134,12 @@ def install(folder: AllianceFolder, alliance: Alliance, genesis: bytes, organisa
         where = folder.node(owner.name, node.name)
         if owner.name != organisation.name:
             continue
-        if not any(where.votes.glob("*.seg")):
+        if any(where.votes.glob("*.seg")) or where.genesis.exists():
+            is_same = where.genesis.exists() and read_public(where.genesis) == genesis
+        else:
+            is_same = True
             unborn.append((index, where))
-        elif not where.genesis.exists() or read_public(where.genesis) != genesis:
+        if not is_same:
             raise FolderTaken(f"{where.root} was set up for another genesis", "found a new alliance, with new keys")
     genesis_hash = genesis_hash_of(genesis)
     public_keys = decode_genesis(genesis).public_keys()

@@ -3,11 +3,12 @@
 A segment begins with a frame that holds the birth record and whatever an earlier segment handed over; each group commit
 appends one frame. A frame is
 
-    magic 4 | bytes of records u32 | sequence u64 | CRC-32C of the previous frame u32 | CRC-32C of header and records u32
+    magic 4 | bytes of records u32 | sequence u64 | checksum of the previous frame u32 | own checksum u32
 
-followed by msgpack records, padded with zeros to whole 4 KiB blocks, then once more the same blocks (rules 1.13). So
-one rotten block never looks like a torn last write: a frame is read from whichever copy holds. A tail after which
-nothing valid follows is a torn write and is cut; a gap before valid frames is corruption.
+(CRC-32C of header and records) followed by msgpack records, padded with zeros to whole 4 KiB blocks, then
+once more the same blocks (rules 1.13). So one rotten block never looks like a torn last write: a frame is read from
+whichever copy holds. A tail after which nothing valid follows is a torn write and is cut; a gap before valid frames is
+corruption.
 
 Files: `data/votes/<number, 16 digits>.seg`, ascending. A new segment is written under another name, synced, renamed,
 the directory synced, then older ones are deleted: a segment with its final name is complete from its first frame.

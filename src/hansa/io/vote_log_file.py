@@ -175,18 +175,30 @@ def replace_vote_log(folder: Path, birth: BirthRecord, first: VoteRecord, aside:
     ------
     OSError: the disk refuses.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    numbers = _segment_numbers(folder)
-    moved = None
-    if numbers:
-        moved = _free_name(aside)
-        moved.mkdir(parents=True)
-        for number in numbers:
-            path = segment_path(folder, number)
-            path.rename(moved / path.name)
-        _sync_folder(moved)
+    moved = put_votes_aside(folder, aside)
     frame, _ = first_frame(birth, (first,))
     os.close(_write_segment(folder, 0, frame))
+    return moved
+
+
+def put_votes_aside(folder: Path, aside: Path) -> Path | None:
+    """Move a log's segments below `aside`: the validator has lost its votes. Returns where they lie now, if any.
+
+    Raises
+    ------
+    OSError: the disk refuses.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    numbers = _segment_numbers(folder)
+    if not numbers:
+        return None
+    moved = _free_name(aside)
+    moved.mkdir(parents=True)
+    for number in numbers:
+        path = segment_path(folder, number)
+        path.rename(moved / path.name)
+    _sync_folder(moved)
+    _sync_folder(folder)
     return moved
 
 

@@ -63,3 +63,15 @@ def test_genesis_that_does_not_hold_is_named(tmp_path: Path, alliance: Alliance)
     for data in (b"", b"{}", genesis.replace(b'"osaka"', b'"paris"')):
         with pytest.raises(InvalidPublicPart):
             genesis_hash_of(data)
+
+
+def test_a_lost_vote_log_is_not_born_again(tmp_path: Path) -> None:
+    alliance = describe_alliance("test", None, dev=True)
+    folder = AllianceFolder(tmp_path)
+    found_alliance(folder, alliance)
+    organisation = alliance.organisations[0]
+    node = folder.node(organisation.name, organisation.nodes[0].name)
+    for segment in node.votes.glob("*.seg"):
+        segment.unlink()
+    install(folder, alliance, folder.genesis.read_bytes(), organisation)
+    assert not list(node.votes.glob("*.seg"))

@@ -18,7 +18,7 @@ def verify(context: typer.Context, directory: NodeDir) -> None:
     import time
 
     from hansa.cli.errors import LedgerBroken
-    from hansa.cli.healing import check_stopped, find_damage, open_node_folder
+    from hansa.cli.recovery.healing import check_stopped, find_damage, open_node_folder
 
     screen = screen_of(context)
     folder = open_node_folder(directory)
@@ -46,7 +46,7 @@ def repair(
 
     Damaged files are put aside, the blocks are fetched again with their certificates, and all is checked again.
     """
-    from hansa.cli.healing import repair_node
+    from hansa.cli.recovery.healing import repair_node
 
     repair_node(screen_of(context), directory, yes, timeout)
 

@@ -1,0 +1,1 @@
+"""Keeping a node whole: checking and healing its folder, backups."""
