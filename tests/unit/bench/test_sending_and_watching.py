@@ -54,6 +54,8 @@ class PretendedNetwork:
             block = self.blocks[int(request["params"][0], 16)]  # type: ignore[index]
             return [{"transactionHash": hash_, "status": "0x1"} for hash_ in block]
         height = int(request["params"][0], 16)  # type: ignore[index]
+        if height >= len(self.blocks):
+            return None
         transactions = self.blocks[height]
         return {
             "number": hex(height),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from hansa.bench.client.http_connection import Endpoint, HttpConnection, call
+from hansa.bench.client.http_connection import Endpoint, HttpConnection, RpcError, call, encode_call
 from hansa.bench.errors import Unreachable
 
 POLL_S = 0.01  # adds up to this much to every latency
@@ -24,6 +24,14 @@ class SealedBlock(msgspec.Struct, frozen=True, rename="camel"):
     gas_used: str
     timestamp: str
     transactions: tuple[str, ...]  # hashes
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    result: SealedBlock | None = None
+    error: RpcError | None = None
+
+
+_ANSWER = msgspec.json.Decoder(_Answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +76,10 @@ class Watcher:
         """Watch until every transaction was seen or the monotonic clock passes `deadline_s`; survives broken nodes."""
         while self.open and time.monotonic() < deadline_s:
             try:
-                head = await self._head()
-                while self.height < head:
-                    await self._read(self.height + 1)
+                if not await self._read(self.height + 1):
+                    await asyncio.sleep(POLL_S)
             except Unreachable:
                 self._current = (self._current + 1) % len(self._connections)
-                await asyncio.sleep(POLL_S)
-            else:
                 await asyncio.sleep(POLL_S)
 
     def longest_gap_s(self) -> float:
@@ -94,8 +99,11 @@ class Watcher:
     async def _head(self) -> int:
         return int(str(await call(self._connections[self._current], "eth_blockNumber")), 16)
 
-    async def _read(self, height: int) -> None:
+    async def _read(self, height: int) -> bool:
+        """Read a block if it is final by now: one question each time, whatever the answer."""
         block = await read_block(self._connections[self._current], height)
+        if block is None:
+            return False
         now = time.monotonic()
         places, seen = self._places, self.seen_s
         for transaction in block.transactions:
@@ -106,17 +114,21 @@ class Watcher:
         gas = int(block.gas_used, 16)
         self.blocks.append(SeenBlock(height, block.hash, len(block.transactions), gas, now))
         self.height = height
+        return True
 
 
-async def read_block(connection: HttpConnection, height: int) -> SealedBlock:
-    """Read one block without its transactions' bodies.
+async def read_block(connection: HttpConnection, height: int) -> SealedBlock | None:
+    """Read one block without its transactions' bodies; None where there is none yet.
 
     Raises
     ------
-    Unreachable: no answer, or no such block.
+    Unreachable: no answer, or one that cannot be read.
     """
-    result = await call(connection, "eth_getBlockByNumber", hex(height), False)
+    body = await connection.ask(connection.endpoint.encode(encode_call("eth_getBlockByNumber", [hex(height), False])))
     try:
-        return msgspec.convert(result, SealedBlock)
-    except msgspec.ValidationError as error:
+        answer = _ANSWER.decode(body)
+    except msgspec.DecodeError as error:
         raise Unreachable(f"{connection.endpoint} has no block {height} that can be read: {error}") from error
+    if answer.error is not None:
+        raise Unreachable(f"{connection.endpoint} answered {answer.error.kind}: {answer.error.message}")
+    return answer.result
