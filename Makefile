@@ -53,8 +53,9 @@ artefacts:  ## compile the contracts to their committed artefacts
 	@tools/make_venv.sh .venv-vyper requirements-vyper.lock
 	.venv-vyper/bin/python contracts/build.py
 
-docs:  ## write the generated pages of docs/reference
+docs:  ## write the generated pages: docs/reference from the code, docs/benchmark.md from docs/results
 	$(DEV)/python tools/write_reference.py
+	$(DEV)/python tools/write_benchmark.py
 
 UV_COMPILE := $(DEV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url

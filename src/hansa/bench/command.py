@@ -13,7 +13,9 @@ from hansa.bench.agreement import AgreementOptions, check_agreement
 from hansa.bench.crash import CrashOptions, check_crashes
 from hansa.bench.errors import InvalidPlan
 from hansa.bench.faults import FAULTS
-from hansa.bench.report import run_text, say, show_data, write_result
+from hansa.bench.report import RunReport, read_result, run_text, say, show_data, write_result
+from hansa.bench.results.compare import compare_text
+from hansa.bench.results.plots import draw_plots
 from hansa.bench.rot import RotOptions, check_rot
 from hansa.bench.run import RunOptions, measure_workload
 from hansa.bench.workloads import WORKLOADS
@@ -31,6 +33,8 @@ def main(arguments: Sequence[str]) -> int:
     options = build_parser().parse_args(arguments)
     if options.command == "run":
         return _in_folder(options, lambda folder: _measure(options, folder))
+    if options.command == "plots":
+        return _plots([read_result(path) for path in options.results], options.to)
     if options.command == "agreement":
         return _in_folder(options, lambda folder: _agreement(options, folder))
     if options.command == "rot":
@@ -43,6 +47,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="hansa bench", description=DESCRIPTION)
     commands = parser.add_subparsers(dest="command", required=True)
     _add_run(commands.add_parser("run", help="the highest rate of one workload that is sustained"))
+    plots = commands.add_parser("plots", help="draw results: latency, growth with accounts, workloads, stages")
+    plots.add_argument("results", type=Path, nargs="+", help="files that --out wrote")
+    plots.add_argument("--to", type=Path, default=Path("bench-results"), help="folder for the PNG files")
     agreement = commands.add_parser("agreement", help="mixed transactions, then compare every block of every node")
     _add_common(agreement)
     agreement.add_argument("--transactions", type=int, default=100_000)
@@ -87,6 +94,8 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rpc", action="append", default=[], help="measure a running network; once per node")
     parser.add_argument("--allow-remote", action="store_true", help="with --rpc: it may be on another machine")
     parser.add_argument("--funder", help="with --rpc: secret key (hex) of an account there that pays the senders")
+    parser.add_argument("--compare", type=Path, help="an earlier result file, against which the change is shown")
+    parser.add_argument("--plots", type=Path, help="folder for plots of this run (needs matplotlib)")
     parser.add_argument("--allow-load", action="store_true", help="count the run although others use the machine")
 
 
@@ -110,6 +119,7 @@ def _run(work: Awaitable[int]) -> int:
 
 
 async def _measure(options: argparse.Namespace, folder: Path) -> int:
+    earlier = None if options.compare is None else read_result(options.compare)
     plan = RunOptions(
         workload=options.workload,
         seed=options.seed,
@@ -133,7 +143,17 @@ async def _measure(options: argparse.Namespace, folder: Path) -> int:
     report = await measure_workload(plan, folder)
     say(run_text(report))
     _hand_over(report, options.out)
+    if earlier is not None and report.is_sustained:
+        say(compare_text(earlier, report))
+    if options.plots is not None and report.is_sustained:
+        _plots([report], options.plots)
     return 0 if report.is_sustained else 1
+
+
+def _plots(reports: Sequence[RunReport], folder: Path) -> int:
+    for path in draw_plots(reports, folder):
+        say(f"  plot  {path}")
+    return 0
 
 
 def _secret(text: str) -> bytes:

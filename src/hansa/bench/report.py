@@ -8,10 +8,12 @@ from pathlib import Path
 import msgspec
 
 from hansa import __version__
+from hansa.bench.errors import InvalidPlan
 from hansa.bench.probes import Machine
 from hansa.bench.trial import FOREIGN_SHARE_MAX, TrialResult
 
 RESULT_VERSION = 2
+STAGES_SHOWN = 6  # the dearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class RunReport:
     accounts: int
     senders: int
     batch: int
+    conflict_share: float | None  # of transactions that write what an earlier one of the same thousand writes
     duration_s: float  # of the runs that count
     own_alliance: bool  # False: a network that was running already
     durable: bool  # every vote, body and result synced before it counts
@@ -67,6 +70,24 @@ def write_result(path: Path, value: object) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n")
     say(f"  result file  {path}")
+
+
+def read_result(path: Path) -> RunReport:
+    """Read a result file of `hansa bench run`.
+
+    Raises
+    ------
+    InvalidPlan: there is none, or it is of another version.
+    """
+    try:
+        report = msgspec.json.decode(path.read_bytes(), type=RunReport)
+    except OSError as error:
+        raise InvalidPlan(f"{path} cannot be read: {error.strerror}", "name a file that --out wrote") from error
+    except msgspec.DecodeError as error:
+        raise InvalidPlan(f"{path} is no result of this release: {error}", "measure again") from error
+    if report.version != RESULT_VERSION:
+        raise InvalidPlan(f"{path} is of version {report.version}, not {RESULT_VERSION}", "measure again")
+    return report
 
 
 def release() -> str:
@@ -133,9 +154,15 @@ def _node_rows(best: TrialResult) -> list[tuple[str, str]]:
     if best.node_cpu_us_per_tx is None:
         return []
     disk = f"{best.disk_bytes_per_tx} bytes per transaction and node, {best.device_bytes_per_tx} on the device"
-    return [
+    rows = [
         ("processor", f"{best.node_cpu_us_per_tx} µs per transaction and node"),
         ("memory", f"{best.rss_peak_mib} MiB, largest node"),
         ("disk", disk),
         ("network", f"{best.network_bytes_per_tx} bytes per transaction and node between nodes"),
     ]
+    if best.stage_us_per_tx is not None:
+        dear = list(best.stage_us_per_tx.items())[:STAGES_SHOWN]
+        rows.insert(1, ("stages", " · ".join(f"{name} {us:.1f}" for name, us in dear)))
+        text = f"late by less than {best.loop_lag_ms_p99:g} ms 99 times in 100"
+        rows.append(("event loop", f"{text}; {best.commits_per_block} commits a block"))
+    return rows

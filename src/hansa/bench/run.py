@@ -26,6 +26,8 @@ from hansa.bench.workloads.shape import Workload
 CONFIRMATIONS_MAX = 4
 BACK_OFF = 0.93  # after a confirmation failed
 SETTLE_S_MAX = 30.0  # for what an overloaded run left behind
+CONNECTIONS = 8  # to each node
+CONNECTIONS_CROWD = 64  # the same, where more is offered than can be taken
 SENDERS_MAX = 20_000  # unless more are asked for
 READS_MAX = 100_000  # different ones
 GAS_PRICE_FACTOR = 2  # on a network that wants fees: what it asks now, twice
@@ -101,6 +103,7 @@ class Bench:
         self.trials: list[TrialResult] = []
         self.accounts: Accounts = derive_accounts(options.seed, options.senders_count(), options.accounts)
         self.workload: Workload | None = None
+        self.conflict_share: float | None = None  # of the last draft that counts
         self.unsettled = 0  # transactions of this ledger that were sent and not seen final
         self._nonces = Nonces(len(self.accounts.senders))
         self._folder = folder
@@ -141,12 +144,13 @@ class Bench:
             self._alliance = None
         self.workload = None
 
-    async def run(self, rate: float, seconds: float, counts: bool = False) -> TrialResult:
+    async def run(self, rate: float, seconds: float, counts: bool = False, crowd: bool = False) -> TrialResult:
         """One run; afterwards the alliance is ready for the next.
 
         Parameters
         ----------
         counts: the run is reported, so receipts and the state it left are checked.
+        crowd: many clients send at once, so that none waits for another's answer.
 
         Raises
         ------
@@ -155,7 +159,7 @@ class Bench:
         if self.workload is None:
             await self.open()
         assert self.workload is not None
-        plan = await self._plan(self.workload, rate, seconds, counts)
+        plan = await self._plan(self.workload, rate, seconds, counts, crowd)
         result = await run_trial(self.targets(), plan, self._probes())
         self.trials.append(result)
         self.unsettled += result.offered - result.final
@@ -166,11 +170,13 @@ class Bench:
             await self._renew()
         return result
 
-    async def _plan(self, workload: Workload, rate: float, seconds: float, counts: bool) -> Plan:
+    async def _plan(self, workload: Workload, rate: float, seconds: float, counts: bool, crowd: bool) -> Plan:
         options, batch = self.options, self.options.batch_size()
         schedule = follow_trace(workload.trace, rate, seconds, batch)
         chain_id = await read_quantity(self.targets()[0], "eth_chainId")
         draft = workload.draft(schedule.count)
+        if counts:
+            self.conflict_share = round(workload.conflict_share(draft), 4)
         transactions = sign_draft(
             draft, self.accounts, self._nonces, chain_id, workload.gas, workload.value, self._gas_price
         )
@@ -184,6 +190,7 @@ class Bench:
             one_node=workload.one_node,
             reads=workload.reads(min(READS_MAX, round(reads_per_s * seconds))),
             reads_per_s=reads_per_s,
+            connections=CONNECTIONS_CROWD if crowd else CONNECTIONS,
             counts=counts,
         )
 
@@ -336,7 +343,7 @@ async def _overload(options: RunOptions, folder: Path, best: TrialResult, factor
     say(f"  offering {factor:g} times the sustained rate")
     bench = Bench(options, folder / f"beyond-{factor:g}")
     try:
-        run = await bench.run(best.rate * factor, options.trial_s)
+        run = await bench.run(best.rate * factor, options.trial_s, crowd=True)
     finally:
         bench.close()
     return Beyond(factor=factor, run=run, relative=round(run.tps / best.tps, 3))
@@ -362,6 +369,7 @@ def _report(
         senders=len(bench.accounts.senders),
         batch=options.batch_size(),
         duration_s=options.duration_s,
+        conflict_share=bench.conflict_share,
         own_alliance=not options.rpc,
         durable=not options.rpc,
         machine=machine,

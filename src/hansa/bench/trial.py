@@ -14,6 +14,7 @@ from hansa.bench.client.reader import Readers
 from hansa.bench.client.receipts import count_failed
 from hansa.bench.client.schedule import Schedule
 from hansa.bench.client.sender import Batch, Sender, SendResult, make_batches
+from hansa.bench.client.stages import StageCosts, compare_stages, read_stages
 from hansa.bench.client.watcher import SeenBlock, Watcher
 from hansa.bench.probes import (
     Usage,
@@ -52,6 +53,7 @@ class Plan:
     batch: int
     p99_ms_max: float
     lanes: int | None = None  # batches until the same accounts send again
+    connections: int = 8  # to each node
     one_node: bool = False  # all is sent to the first node
     reads: Sequence[Read] = ()
     reads_per_s: float = 0.0
@@ -95,6 +97,9 @@ class TrialResult:
     recovery_s: float | None  # of a trace with a burst: from its end until latency is low again
     reads: ReadResult | None
     node_cpu_us_per_tx: float | None  # per transaction and node
+    stage_us_per_tx: dict[str, float] | None  # the same by stage; None where the nodes do not tell
+    loop_lag_ms_p99: float | None  # of the node whose event loop was latest
+    commits_per_block: float | None  # rounds of writing and syncing the logs, per node
     client_cpu_us_per_tx: float
     rss_peak_mib: float | None  # of the largest node
     disk_bytes_per_tx: float | None  # per node, padding not counted
@@ -117,23 +122,26 @@ async def run_trial(endpoints: Sequence[Endpoint], plan: Plan, probes: Sequence[
     """
     batches = make_batches(plan.transactions.raws, plan.batch, plan.schedule)
     meter = _Meter(probes)
-    sender = Sender(endpoints[:1] if plan.one_node else endpoints, plan.lanes)
+    sender = Sender(endpoints[:1] if plan.one_node else endpoints, plan.lanes, plan.connections)
     watcher = Watcher(endpoints, plan.transactions.hashes)
     readers = Readers(endpoints, plan.reads, plan.reads_per_s)
     try:
         await sender.open()
         await watcher.begin()
+        stages = await read_stages(endpoints)
         with _no_collection():
             meter.begin()
             begin = time.monotonic() + START_DELAY_S
             await _drive(plan, batches, begin, sender, watcher, readers)
             meter.end(sender.traffic_bytes() + watcher.traffic_bytes() + readers.traffic_bytes())
+        costs = compare_stages(stages, await read_stages(endpoints))
         receipts = await _read_receipts(endpoints, plan, watcher)
     finally:
         sender.close()
         watcher.close()
         readers.close()
-    return _judge(plan, begin, sender.result, watcher, readers, meter, receipts)
+    seen = _Seen(begin, sender.result, watcher, readers, meter, costs, receipts)
+    return _judge(plan, seen)
 
 
 async def _drive(
@@ -204,22 +212,38 @@ class _Meter:
         return device_bytes(self._probes[0].data) if self._probes else None
 
 
-def _judge(
-    plan: Plan,
-    begin: float,
-    sent: SendResult,
-    watcher: Watcher,
-    readers: Readers,
-    meter: _Meter,
-    receipts: tuple[int, int] | None,
-) -> TrialResult:
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Everything that one run left to be judged."""
+
+    begin: float
+    sent: SendResult
+    watcher: Watcher
+    readers: Readers
+    meter: _Meter
+    costs: StageCosts | None
+    receipts: tuple[int, int] | None
+
+    def stage_us_per_tx(self, final: int) -> dict[str, float] | None:
+        if self.costs is None or not final:
+            return None
+        return {name: round(us / final / self.costs.nodes, 2) for name, us in self.costs.cpu_us.items()}
+
+    def commits_per_block(self) -> float | None:
+        if self.costs is None or not self.watcher.blocks:
+            return None
+        return round(self.costs.commits / self.costs.nodes / len(self.watcher.blocks), 2)
+
+
+def _judge(plan: Plan, run: _Seen) -> TrialResult:
+    begin, sent, watcher, meter = run.begin, run.sent, run.watcher, run.meter
     offered, due = len(plan.transactions), plan.schedule.due_s()
     took = [(seen - begin - d) * 1_000 for d, seen in zip(due, watcher.seen_s, strict=True) if seen >= 0]
     latencies = sorted(took)
     final = len(latencies)
     intervals = _intervals_ms(watcher.blocks)
     per_node = final * meter.nodes
-    failed, read = receipts or (None, 0)
+    failed, read = run.receipts or (None, 0)
     reasons = _reasons(plan, final / offered, percentile(latencies, 0.99), sent, failed)
     return TrialResult(
         rate=round(plan.schedule.rate, 1),
@@ -242,8 +266,11 @@ def _judge(
         failed=failed,
         receipts_read=read,
         recovery_s=_recovery_s(plan.schedule, due, begin, watcher.seen_s),
-        reads=_read_result(plan, readers),
+        reads=_read_result(plan, run.readers),
         node_cpu_us_per_tx=round(meter.nodes_s * 1e6 / per_node, 1) if per_node else None,
+        stage_us_per_tx=run.stage_us_per_tx(final),
+        loop_lag_ms_p99=None if run.costs is None else run.costs.loop_lag_ms_p99,
+        commits_per_block=run.commits_per_block(),
         client_cpu_us_per_tx=round(meter.client_s * 1e6 / max(1, final), 1),
         rss_peak_mib=round(meter.rss_peak / (1 << 20), 1) if meter.nodes else None,
         disk_bytes_per_tx=round(meter.disk / per_node, 1) if per_node else None,

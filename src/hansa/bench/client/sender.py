@@ -11,7 +11,6 @@ from hansa.bench.client.http_connection import Endpoint, HttpConnection, decode_
 from hansa.bench.client.schedule import Schedule
 from hansa.bench.errors import Unreachable
 
-CONNECTIONS_PER_NODE = 8
 TAKEN = ("already known", "nonce too low")  # what nodes say to a transaction that they have had, when it is sent again
 RETRY_S = 0.2  # pause before a broken node is tried again
 
@@ -62,11 +61,13 @@ class Sender:
     Parameters
     ----------
     lanes: after how many batches the same accounts send again; None where nothing is sent again.
+    connections: to each node; what is due while all wait for answers waits as well.
     """
 
-    def __init__(self, endpoints: Sequence[Endpoint], lanes: int | None = None) -> None:
+    def __init__(self, endpoints: Sequence[Endpoint], lanes: int | None = None, connections: int = 8) -> None:
         self.result = SendResult()
         self._lanes = lanes
+        self._per_node = connections
         self._held: dict[int, list[tuple[int, Batch]]] = {}  # by lane, what waits for its next turn
         self._endpoints = list(endpoints)
         self._idle: list[list[HttpConnection]] = [[] for _ in endpoints]
@@ -84,7 +85,7 @@ class Sender:
         Unreachable: one of them does not listen.
         """
         for node, endpoint in enumerate(self._endpoints):
-            for _ in range(CONNECTIONS_PER_NODE):
+            for _ in range(self._per_node):
                 connection = HttpConnection(endpoint)
                 await connection.open()
                 self._idle[node].append(connection)

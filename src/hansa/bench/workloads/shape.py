@@ -10,6 +10,7 @@ from hansa.bench.accounts import Accounts
 from hansa.bench.workloads.contract import Contract
 
 WATCHED = 50  # accounts whose balances are checked after a run
+CONFLICT_WINDOW = 1_000  # transactions among which conflicts are counted, as many as a block holds
 
 
 class StateReader(Protocol):
@@ -106,6 +107,23 @@ class Workload(ABC):
         ------
         Disagreement: it is not what the transactions make.
         """
+
+    def touches(self, sender: bytes, recipient: bytes, data: bytes) -> tuple[object, ...]:
+        """What a transaction writes that others may write, as words: its sender, and whom it pays or names first."""
+        return sender, data[4:36] if data else recipient.rjust(32, b"\0")
+
+    def conflict_share(self, draft: Draft) -> float:
+        """The share, 0 to 1, of transactions that write what an earlier one of the same thousand writes."""
+        conflicts = 0
+        for first in range(0, len(draft), CONFLICT_WINDOW):
+            seen: set[object] = set()
+            part = slice(first, first + CONFLICT_WINDOW)
+            rows = zip(draft.senders[part], draft.recipients[part], draft.inputs[part], strict=True)
+            for sender, recipient, data in rows:
+                own = self.touches(self.accounts.senders[sender].rjust(32, b"\0"), recipient, data)
+                conflicts += any(key in seen for key in own)
+                seen.update(own)
+        return conflicts / max(1, len(draft))
 
     def senders_in_turn(self, count: int) -> list[int]:
         """The senders of the next transactions in round robin."""

@@ -5,7 +5,7 @@ from itertools import accumulate
 
 from hansa.bench.accounts import Accounts
 from hansa.bench.errors import Disagreement
-from hansa.bench.workloads.contract import Contract, encode_call, encode_list_call, load_artefact
+from hansa.bench.workloads.contract import Contract, encode_call, encode_list_call, load_artefact, selector
 from hansa.bench.workloads.shape import Draft, StateReader, Step, Workload
 
 SAVINGS_SLOT, CHECKING_SLOT = 0, 1
@@ -14,6 +14,7 @@ AMOUNT_MAX = 100
 OPENED_AT_ONCE = 100
 SUMMED_MAX = 20_000  # customers whose accounts are added up after a run
 _SIGN = 2**255
+_OF_TWO = (selector("amalgamate(address,address)"), selector("sendPayment(address,address,int256)"))
 
 
 class SmallBank(Workload):
@@ -75,6 +76,11 @@ class SmallBank(Workload):
                 self._moved -= amount
                 self._checks += 1
                 return encode_call("writeCheck(address,int256)", one, amount)
+
+    def touches(self, sender: bytes, recipient: bytes, data: bytes) -> tuple[object, ...]:
+        """The customers, and the sender's nonce, which no customer shares."""
+        customers = (data[4:36], data[36:68]) if data[:4] in _OF_TWO else (data[4:36],)
+        return (sender, "nonce"), *customers
 
     async def check(self, state: StateReader) -> None:
         """The sum of all accounts is what was deposited less what was drawn, penalties aside.

@@ -57,6 +57,10 @@ class SwapOne(Workload):
         inputs = [encode_call(signature, draw(2), draw(1_000, PAID_MAX)) for _ in range(count)]
         return Draft(self.senders_in_turn(count), recipients, inputs)
 
+    def touches(self, sender: bytes, recipient: bytes, data: bytes) -> tuple[object, ...]:
+        """The pool, and the sender's balances."""
+        return sender, recipient
+
     async def check(self, state: StateReader) -> None:
         """Each pool holds of both tokens what it believes to hold, and its product did not fall.
 

@@ -90,6 +90,10 @@ class Voucher(Workload):
         place = {0: 0, 3: 0, 4: 1}.get(step)
         return call if place is None else call[: 4 + 32 * place] + own + call[4 + 32 * place + 32 :]
 
+    def touches(self, sender: bytes, recipient: bytes, data: bytes) -> tuple[object, ...]:
+        """The book, which is the sender's own."""
+        return sender, recipient
+
     async def check(self, state: StateReader) -> None:
         """Every watched book made as many vouchers as its owner asked for.
 

@@ -31,6 +31,10 @@ class Nothing(Workload):
         """The next `count` calls."""
         return Draft(self.senders_in_turn(count), [self.addresses[0]] * count, [self._input() for _ in range(count)])
 
+    def touches(self, sender: bytes, recipient: bytes, data: bytes) -> tuple[object, ...]:
+        """Nothing but the sender's nonce."""
+        return (sender,)
+
     def _input(self) -> bytes:
         return encode_call("nothing()")
 
@@ -54,6 +58,10 @@ class Storage(Nothing):
     def __init__(self, accounts: Accounts, addresses: Sequence[bytes], seed: int) -> None:
         super().__init__(accounts, addresses, seed)
         self._written = [0] * RUNS
+
+    def touches(self, sender: bytes, recipient: bytes, data: bytes) -> tuple[object, ...]:
+        """The run of cells, and the sender's nonce."""
+        return sender, data[4:36]
 
     def _input(self) -> bytes:
         run = self.random.randrange(RUNS)
