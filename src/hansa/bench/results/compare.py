@@ -56,12 +56,8 @@ def _line(name: str, before: float, after: float, more_is_better: bool) -> str:
 
 def _differences(old: RunReport, new: RunReport) -> list[str]:
     """What was not the same in both, and makes the comparison one of that as well."""
-    names = ("machine", "validators", "fault", "accounts", "senders", "batch", "duration_s", "own_alliance")
+    names = ("validators", "fault", "accounts", "senders", "batch", "duration_s", "own_alliance")
+    facts = ("processor", "cores", "memory_gib", "kernel", "python")
     found = [name for name in names if getattr(old, name) != getattr(new, name)]
-    if (
-        found == ["machine"]
-        and old.machine.processor == new.machine.processor
-        and old.machine.cores == new.machine.cores
-    ):
-        found = []
+    found += [name for name in facts if getattr(old.machine, name) != getattr(new.machine, name)]
     return [f"  not the same in both: {', '.join(found)}"] if found else []

@@ -11,7 +11,7 @@ HEAD = """# Benchmark
 
 {note}
 
-Every figure comes from a result file in [results](results), which `hansa bench run … --out` wrote;
+Every figure comes from a result file in `docs/results`, which `hansa bench run … --out` wrote;
 [measure.md](operate/measure.md) says how it measures and what each workload is. Client and all validators share the
 machine that is named; every vote, body and result is synced; a rate counts when at least 98 % of what is offered
 becomes final with a p99 of at most 1.2 s.
