@@ -12,7 +12,7 @@ HEAD = """# Benchmark
 {note}
 
 Every figure comes from a result file in `docs/results`, which `hansa bench run … --out` wrote;
-[measure.md](operate/measure.md) says how it measures and what each workload is. Client and all validators share the
+[measure.md]({folder}/measure.md) says how it measures and what each workload is. Client and all validators share the
 machine that is named; every vote, body and result is synced; a rate counts when at least 98 % of what is offered
 becomes final with a p99 of at most 1.2 s.
 """
@@ -24,7 +24,7 @@ COLUMNS = (
 
 def results_page(reports: Sequence[RunReport]) -> str:
     """The whole page, a table per machine, in the order of the results."""
-    lines = [HEAD.format(note=NOTE)]
+    lines = [HEAD.format(note=NOTE, folder="operate")]
     machines: dict[tuple[str, int, float], list[RunReport]] = {}
     for report in reports:
         machine = report.machine
