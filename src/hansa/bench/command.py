@@ -13,6 +13,7 @@ from hansa.bench.agreement import AgreementOptions, check_agreement
 from hansa.bench.crash import CrashOptions, check_crashes
 from hansa.bench.errors import InvalidPlan
 from hansa.bench.faults import FAULTS
+from hansa.bench.ingress import IngressOptions, measure_ingress
 from hansa.bench.report import RunReport, read_result, run_text, say, show_data, write_result
 from hansa.bench.results.compare import compare_text
 from hansa.bench.results.plots import draw_plots
@@ -35,6 +36,8 @@ def main(arguments: Sequence[str]) -> int:
         return _in_folder(options, lambda folder: _measure(options, folder))
     if options.command == "plots":
         return _plots([read_result(path) for path in options.results], options.to)
+    if options.command == "ingress":
+        return _in_folder(options, lambda folder: _ingress(options, folder))
     if options.command == "agreement":
         return _in_folder(options, lambda folder: _agreement(options, folder))
     if options.command == "rot":
@@ -50,6 +53,11 @@ def build_parser() -> argparse.ArgumentParser:
     plots = commands.add_parser("plots", help="draw results: latency, growth with accounts, workloads, stages")
     plots.add_argument("results", type=Path, nargs="+", help="files that --out wrote")
     plots.add_argument("--to", type=Path, default=Path("bench-results"), help="folder for the PNG files")
+    ingress = commands.add_parser("ingress", help="sends in requests of their own that one node takes on one core")
+    ingress.add_argument("--seed", type=int, default=1, help="same seed, same transactions")
+    ingress.add_argument("--transactions", type=int, default=50_000)
+    ingress.add_argument("-d", "--dir", type=Path, help="where the node is founded; kept. Else a temporary folder")
+    ingress.add_argument("--out", type=Path, help="write the result as JSON here")
     agreement = commands.add_parser("agreement", help="mixed transactions, then compare every block of every node")
     _add_common(agreement)
     agreement.add_argument("--transactions", type=int, default=100_000)
@@ -161,6 +169,16 @@ def _secret(text: str) -> bytes:
         return bytes.fromhex(text.removeprefix("0x"))
     except ValueError:
         raise InvalidPlan("--funder is not a key in hex", "0x and 64 hex digits") from None
+
+
+async def _ingress(options: argparse.Namespace, folder: Path) -> int:
+    report = await measure_ingress(IngressOptions(options.seed, options.transactions), folder)
+    say(
+        f"{report.accepted_per_s:,.0f} single requests accepted per second by one node on one core,"
+        f" {report.node_cpu_us_per_request} µs each, {report.refused} refused"
+    )
+    _hand_over(report, options.out)
+    return 0
 
 
 async def _agreement(options: argparse.Namespace, folder: Path) -> int:

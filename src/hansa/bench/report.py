@@ -23,6 +23,7 @@ class Beyond:
     factor: float
     run: TrialResult
     relative: float  # throughput against that of the sustained rate
+    lost: int  # transactions that a node accepted and that were not final within a minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class RunReport:
     trials: tuple[TrialResult, ...]
     counted: tuple[TrialResult, ...]  # the long runs at the highest rate
     best: TrialResult | None  # of them the one with the median throughput; None: no rate was sustained
+    half: TrialResult | None  # a run at half the rate that was found
     beyond: tuple[Beyond, ...]
 
     @property
@@ -148,6 +150,14 @@ def run_text(report: RunReport) -> str:
         ("overload", f"{b.factor:g} times the rate: {b.run.tps:,.0f} tx/s, {b.relative:.0%}") for b in report.beyond
     ]
     return "\n".join([head, *(f"  {label:<12} {text}" for label, text in rows)])
+
+
+def _beyond_text(beyond: Beyond) -> str:
+    drained = "never all final" if beyond.run.drain_s is None else f"all final {beyond.run.drain_s} s later"
+    return (
+        f"{beyond.factor:g} times the rate: {beyond.run.tps:,.0f} tx/s, {beyond.relative:.0%};"
+        f" {beyond.run.accepted:,} of {beyond.run.offered:,} accepted, {drained}, {beyond.lost} lost"
+    )
 
 
 def _node_rows(best: TrialResult) -> list[tuple[str, str]]:

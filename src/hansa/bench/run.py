@@ -1,6 +1,7 @@
 """`hansa bench run WORKLOAD`: the highest rate that an alliance sustains, what it costs, and what lies beyond."""
 
 import asyncio
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,7 +151,7 @@ class Bench:
         Parameters
         ----------
         counts: the run is reported, so receipts and the state it left are checked.
-        crowd: many clients send at once, so that none waits for another's answer.
+        crowd: many clients send at once, none waits for another's answer, and all that is accepted is waited for.
 
         Raises
         ------
@@ -191,6 +192,7 @@ class Bench:
             reads=workload.reads(min(READS_MAX, round(reads_per_s * seconds))),
             reads_per_s=reads_per_s,
             connections=CONNECTIONS_CROWD if crowd else CONNECTIONS,
+            drains=crowd,
             counts=counts,
         )
 
@@ -290,9 +292,10 @@ async def measure_workload(options: RunOptions, folder: Path) -> RunReport:
     bench = Bench(options, folder)
     try:
         counted = await (_repeat(bench, options.rate) if options.rate else _search(bench))
+        best = median_run(counted)
+        half = await bench.run(best.rate / 2, options.trial_s) if best and not options.rate else None
     finally:
         bench.close()
-    best = median_run(counted)
     beyond = [await _overload(options, folder, best, factor) for factor in options.overload] if best else []
     foreign = max((run.foreign_cpu_share for run in counted), default=0.0)
     if foreign > FOREIGN_SHARE_MAX and not options.allow_load:
@@ -300,7 +303,7 @@ async def measure_workload(options: RunOptions, folder: Path) -> RunReport:
             f"others used {foreign:.0%} of the machine during a run, {FOREIGN_SHARE_MAX:.0%} may be",
             "stop what else runs here, or count it all the same with --allow-load",
         )
-    return _report(options, machine, bench, counted, best, beyond)
+    return dataclasses.replace(_report(options, machine, bench, counted, best), half=half, beyond=tuple(beyond))
 
 
 def median_run(runs: Sequence[TrialResult]) -> TrialResult | None:
@@ -339,14 +342,18 @@ async def _search(bench: Bench) -> list[TrialResult]:
 
 
 async def _overload(options: RunOptions, folder: Path, best: TrialResult, factor: float) -> Beyond:
-    """Offer a multiple of the sustained rate to a fresh alliance; what becomes final meanwhile, against that rate."""
+    """Offer a multiple of the sustained rate to a fresh alliance; what becomes final meanwhile, against that rate.
+
+    Everything that was accepted is waited for afterwards.
+    """
     say(f"  offering {factor:g} times the sustained rate")
     bench = Bench(options, folder / f"beyond-{factor:g}")
     try:
         run = await bench.run(best.rate * factor, options.trial_s, crowd=True)
     finally:
         bench.close()
-    return Beyond(factor=factor, run=run, relative=round(run.tps / best.tps, 3))
+    lost = max(0, run.accepted - run.final)
+    return Beyond(factor=factor, run=run, relative=round(run.tps / best.tps, 3), lost=lost)
 
 
 def _report(
@@ -355,7 +362,6 @@ def _report(
     bench: Bench,
     counted: Sequence[TrialResult],
     best: TrialResult | None,
-    beyond: Sequence[Beyond],
 ) -> RunReport:
     return RunReport(
         version=RESULT_VERSION,
@@ -376,5 +382,6 @@ def _report(
         trials=tuple(bench.trials),
         counted=tuple(counted),
         best=best,
-        beyond=tuple(beyond),
+        half=None,
+        beyond=(),
     )

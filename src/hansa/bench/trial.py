@@ -29,6 +29,7 @@ from hansa.bench.transactions import Transactions
 from hansa.bench.workloads.shape import Read
 
 GRACE_S = 3.0  # how long after its last transaction a run waits for the rest
+DRAIN_S_MAX = 60.0  # the same for everything that nodes accepted, where more was offered than they can take
 START_DELAY_S = 0.2  # connections are open by then
 GOODPUT_MIN = 0.98
 FOREIGN_SHARE_MAX = 0.05
@@ -57,6 +58,7 @@ class Plan:
     one_node: bool = False  # all is sent to the first node
     reads: Sequence[Read] = ()
     reads_per_s: float = 0.0
+    drains: bool = False  # more is offered than can be taken, and the run goes on until what was accepted is final
     counts: bool = False  # a run that is reported: its receipts are read afterwards
 
 
@@ -84,7 +86,9 @@ class TrialResult:
     latency_ms_p95: float
     latency_ms_p99: float
     latency_ms_max: float
-    refused: dict[str, int]  # by error code
+    accepted: int  # by the node that was asked
+    refused: dict[str, int]  # by error code; one sent twice and refused twice counts twice
+    drain_s: float | None  # of a run that goes on until all that was accepted is final: from the last sending on
     broken_requests: int
     sender_late_ms_max: float
     blocks: int
@@ -100,6 +104,7 @@ class TrialResult:
     stage_us_per_tx: dict[str, float] | None  # the same by stage; None where the nodes do not tell
     loop_lag_ms_p99: float | None  # of the node whose event loop was latest
     commits_per_block: float | None  # rounds of writing and syncing the logs, per node
+    checkpoints: int | None  # written meanwhile, all nodes together
     client_cpu_us_per_tx: float
     rss_peak_mib: float | None  # of the largest node
     disk_bytes_per_tx: float | None  # per node, padding not counted
@@ -150,7 +155,10 @@ async def _drive(
     end = begin + plan.schedule.length_s
     work = [asyncio.create_task(sender.send_all(batches, begin))]
     reading = asyncio.create_task(readers.ask_until(begin, end))
-    await watcher.follow(end + GRACE_S)
+    if plan.drains:
+        await watcher.follow(end + DRAIN_S_MAX, lambda: sender.has_finished and watcher.seen >= sender.result.accepted)
+    else:
+        await watcher.follow(end + GRACE_S)
     # What is still unanswered by now was lost.
     for task in (*work, reading):
         task.cancel()
@@ -255,7 +263,9 @@ def _judge(plan: Plan, run: _Seen) -> TrialResult:
         latency_ms_p95=percentile(latencies, 0.95),
         latency_ms_p99=percentile(latencies, 0.99),
         latency_ms_max=percentile(latencies, 1.0),
+        accepted=sent.accepted,
         refused=dict(sent.refused),
+        drain_s=_drain_s(plan, begin, watcher, sent) if plan.drains else None,
         broken_requests=sent.broken,
         sender_late_ms_max=round(sent.late_s_max * 1_000, 1),
         blocks=len(watcher.blocks),
@@ -271,6 +281,7 @@ def _judge(plan: Plan, run: _Seen) -> TrialResult:
         stage_us_per_tx=run.stage_us_per_tx(final),
         loop_lag_ms_p99=None if run.costs is None else run.costs.loop_lag_ms_p99,
         commits_per_block=run.commits_per_block(),
+        checkpoints=None if run.costs is None else run.costs.checkpoints,
         client_cpu_us_per_tx=round(meter.client_s * 1e6 / max(1, final), 1),
         rss_peak_mib=round(meter.rss_peak / (1 << 20), 1) if meter.nodes else None,
         disk_bytes_per_tx=round(meter.disk / per_node, 1) if per_node else None,
@@ -279,6 +290,13 @@ def _judge(plan: Plan, run: _Seen) -> TrialResult:
         foreign_cpu_share=round(meter.foreign, 3),
         reasons=tuple(reasons),
     )
+
+
+def _drain_s(plan: Plan, begin: float, watcher: Watcher, sent: SendResult) -> float | None:
+    """Seconds from the end of the plan until all that was accepted was final; None when something of it never was."""
+    if watcher.seen < sent.accepted or not watcher.blocks:
+        return None
+    return round(max(0.0, watcher.blocks[-1].seen_s - begin - plan.schedule.length_s), 2)
 
 
 def _read_result(plan: Plan, readers: Readers) -> ReadResult | None:

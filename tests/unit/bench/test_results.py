@@ -30,7 +30,9 @@ def trial(rate: float = 1_000.0, tps: float = 990.0, reasons: tuple[str, ...] = 
         latency_ms_p95=150.0,
         latency_ms_p99=200.0,
         latency_ms_max=250.0,
+        accepted=10_000,
         refused={},
+        drain_s=None,
         broken_requests=0,
         sender_late_ms_max=1.0,
         blocks=100,
@@ -46,6 +48,7 @@ def trial(rate: float = 1_000.0, tps: float = 990.0, reasons: tuple[str, ...] = 
         stage_us_per_tx={"execute": 12.5, "seal": 7.5},
         loop_lag_ms_p99=10.0,
         commits_per_block=2.0,
+        checkpoints=0,
         client_cpu_us_per_tx=5.0,
         rss_peak_mib=300.0,
         disk_bytes_per_tx=200.0,
@@ -77,7 +80,8 @@ def report(workload: str = "transfer", accounts: int = 10_000, tps: float = 990.
         trials=(trial(500.0, 500.0), best, trial(2_000.0, 900.0, ("p99 too high",))),
         counted=(best,),
         best=best,
-        beyond=(Beyond(2.0, trial(2_000.0, 950.0, ("p99 too high",)), 0.96),),
+        beyond=(Beyond(2.0, trial(2_000.0, 950.0, ("p99 too high",)), 0.96, 0),),
+        half=trial(500.0, 500.0),
     )
 
 
@@ -125,7 +129,7 @@ def test_the_page_shows_every_result_under_its_machine() -> None:
     page = results_page([report(), dataclasses.replace(report("erc20", tps=800.0), fault="slow", machine=other)])
     assert page.index("## a processor, 2 cores") < page.index("| transfer | 10 k | 4 | 990 |")
     assert page.index("## a processor, 64 cores") < page.index("| erc20 | 10 k | 4, one slow | 800 |")
-    assert "| transfer | 10 k | 2 times | 950 | 96% |" in page
+    assert "| transfer | 10 k | 2 times | 950 | 96% | – | 0 |" in page
 
 
 def test_the_page_of_the_docs_is_made_of_the_results_kept() -> None:

@@ -72,9 +72,11 @@ class Sender:
         self._endpoints = list(endpoints)
         self._idle: list[list[HttpConnection]] = [[] for _ in endpoints]
         self._waiting: list[deque[tuple[Batch, bytes]]] = [deque() for _ in endpoints]
+        self._taken: dict[int, int] = {}  # by order of a batch of which something was refused: how much was not
         self._connections: list[HttpConnection] = []
         self._under_way = 0
         self._done = asyncio.Event()
+        self.has_finished = False  # all was sent and answered
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
@@ -112,6 +114,7 @@ class Sender:
         while self._under_way:
             self._done.clear()
             await self._done.wait()
+        self.has_finished = True
         return self.result
 
     def traffic_bytes(self) -> int:
@@ -174,14 +177,17 @@ class Sender:
         self._idle[node].append(connection)
 
     def _count(self, batch: Batch, body: bytes) -> None:
-        if b'"error"' not in body:
-            self.result.accepted += batch.count
-            return
-        answers = decode_batch(body)
-        refused = [a.error for a in answers if a.error is not None and not a.error.message.startswith(TAKEN)]
-        lost = batch.count if len(answers) < batch.count else 0  # the whole batch was refused by one error
-        if refused and self._lanes:
-            heappush(self._held.setdefault(batch.order % self._lanes, []), (batch.order, batch))
-        for error in refused:
-            self.result.refused[error.kind] += max(lost, 1)
-        self.result.accepted += 0 if lost else batch.count - len(refused)
+        taken = batch.count
+        if b'"error"' in body:
+            answers = decode_batch(body)
+            errors = [a.error for a in answers if a.error is not None and not a.error.message.startswith(TAKEN)]
+            # One error may stand for the whole batch.
+            each = batch.count if errors and len(answers) < batch.count else 1
+            for error in errors:
+                self.result.refused[error.kind] += each
+            taken -= len(errors) * each
+            if errors and self._lanes:
+                heappush(self._held.setdefault(batch.order % self._lanes, []), (batch.order, batch))
+        self.result.accepted += taken - self._taken.get(batch.order, 0)
+        if taken < batch.count:
+            self._taken[batch.order] = taken

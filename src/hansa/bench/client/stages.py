@@ -10,6 +10,7 @@ from hansa.bench.client.http_connection import Endpoint, HttpConnection, encode_
 from hansa.bench.errors import Unreachable
 
 COMMIT_STAGE = "write and sync logs"
+CHECKPOINT_STAGE = "checkpoint"
 
 
 class _Stage(msgspec.Struct, frozen=True, rename="camel"):
@@ -45,6 +46,7 @@ class StageCosts:
     cpu_us: dict[str, int]  # by stage, the dearest first; all nodes together
     loop_lag_ms_p99: float  # of the node whose loop was latest; the bound below which it was
     commits: int  # rounds of writing and syncing the logs, all nodes together
+    checkpoints: int  # written, all nodes together
 
 
 async def read_stages(endpoints: Sequence[Endpoint]) -> list[NodeStages]:
@@ -83,7 +85,7 @@ def compare_stages(before: Sequence[NodeStages], after: Sequence[NodeStages]) ->
             spent[stage.name] -= stage.cpu_us
             calls[stage.name] -= stage.calls
     lag = max(_lag_p99(old.loop_lag, new.loop_lag) for old, new in zip(before, after, strict=True))
-    return StageCosts(len(after), dict(spent.most_common()), lag, calls[COMMIT_STAGE])
+    return StageCosts(len(after), dict(spent.most_common()), lag, calls[COMMIT_STAGE], calls[CHECKPOINT_STAGE])
 
 
 def _lag_p99(before: _LoopLag, after: _LoopLag) -> float:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -72,15 +72,23 @@ class Watcher:
         self.height = await self._head()
         return self.height
 
-    async def follow(self, deadline_s: float) -> None:
-        """Watch until every transaction was seen or the monotonic clock passes `deadline_s`; survives broken nodes."""
-        while self.open and time.monotonic() < deadline_s:
+    async def follow(self, deadline_s: float, is_over: Callable[[], bool] = lambda: False) -> None:
+        """Watch until every transaction was seen, or `is_over` says so, or the monotonic clock passes `deadline_s`.
+
+        Survives broken nodes.
+        """
+        while self.open and time.monotonic() < deadline_s and not is_over():
             try:
                 if not await self._read(self.height + 1):
                     await asyncio.sleep(POLL_S)
             except Unreachable:
                 self._current = (self._current + 1) % len(self._connections)
                 await asyncio.sleep(POLL_S)
+
+    @property
+    def seen(self) -> int:
+        """Transactions seen so far."""
+        return len(self.seen_s) - self.open
 
     def longest_gap_s(self) -> float:
         """The longest time between two blocks."""

@@ -17,8 +17,8 @@ machine that is named; every vote, body and result is synced; a rate counts when
 becomes final with a p99 of at most 1.2 s.
 """
 COLUMNS = (
-    "workload", "accounts", "validators", "tx/s", "p50 / p99, ms", "processor, µs", "disk, bytes", "network, bytes",
-    "memory, MiB", "longest gap, ms", "runs",
+    "workload", "accounts", "validators", "tx/s", "p50 / p99, ms", "at half load", "processor, µs", "disk, bytes",
+    "network, bytes", "memory, MiB", "longest gap, ms", "runs",
 )  # fmt: skip
 
 
@@ -53,6 +53,7 @@ def _row(report: RunReport, best: TrialResult) -> list[str]:
         validators,
         f"{best.tps:,.0f}",
         f"{best.latency_ms_p50:.0f} / {best.latency_ms_p99:.0f}",
+        f"{half.latency_ms_p50:.0f} / {half.latency_ms_p99:.0f}" if (half := report.half) else "–",
         _number(best.node_cpu_us_per_tx),
         _number(best.disk_bytes_per_tx),
         _number(best.network_bytes_per_tx),
@@ -69,12 +70,16 @@ def _number(value: float | None) -> str:
 def _overload(reports: Sequence[RunReport]) -> list[str]:
     rows = [
         f"| {report.workload} | {count_words(report.accounts)} | {one.factor:g} times | {one.run.tps:,.0f} |"
-        f" {one.relative:.0%} |"
+        f" {one.relative:.0%} | {'–' if one.run.drain_s is None else one.run.drain_s} | {one.lost} |"
         for report in reports
         for one in report.beyond
     ]
     return (
-        ["| workload | accounts | offered | final, tx/s | of the sustained rate |", "|---|---:|---:|---:|---:|", *rows]
+        [
+            "| workload | accounts | offered | final, tx/s | of the sustained rate | until all is final, s | lost |",
+            "|---|---:|---:|---:|---:|---:|---:|",
+            *rows,
+        ]
         if rows
         else []
     )
