@@ -10,6 +10,7 @@ from hansa.crypto.suite import key_pair
 
 CALLS_MAX = 200  # in one batch
 FUND_WEI = 10**17
+DEPLOYER_FUND_WEI = 10**19  # more for the first sender, which deploys contracts and prepares them
 FUNDED_ENOUGH_WEI = 10**16
 FUND_S_MAX = 120.0
 
@@ -35,7 +36,7 @@ async def fund_senders(endpoint: Endpoint, accounts: Accounts, funder: bytes | N
                 raise InvalidPlan(
                     f"{len(poor)} senders have nothing on that network", "name a rich account with --funder"
                 )
-            await _pay(connection, poor, funder)
+            await _pay(connection, poor, accounts.senders[0], funder)
             await _wait_rich(connection, accounts)
         return await _quantities(connection, "eth_getTransactionCount", accounts.senders)
     finally:
@@ -55,14 +56,17 @@ async def _quantities(connection: HttpConnection, method: str, addresses: tuple[
     return found
 
 
-async def _pay(connection: HttpConnection, poor: list[bytes], funder: bytes) -> None:
+async def _pay(connection: HttpConnection, poor: list[bytes], deployer: bytes, funder: bytes) -> None:
     chain_id = int(str(await call(connection, "eth_chainId")), 16)
     gas_price = int(str(await call(connection, "eth_gasPrice")), 16) * 2
     payer = "0x" + key_pair(funder).address.hex()
     nonce = int(str(await call(connection, "eth_getTransactionCount", payer, "pending")), 16)
-    raws = _native.sign_many(
-        [funder], [nonce], [0] * len(poor), poor, [b""] * len(poor), chain_id, FUND_WEI, 21_000, gas_price
-    )
+
+    def sign(recipients: list[bytes], first: int, wei: int) -> list[bytes]:
+        columns = [0] * len(recipients), recipients, [b""] * len(recipients)
+        return _native.sign_many([funder], [first], *columns, chain_id, wei, 21_000, gas_price)
+
+    raws = sign(poor, nonce, FUND_WEI) + sign([deployer], nonce + len(poor), DEPLOYER_FUND_WEI)
     for first in range(0, len(raws), CALLS_MAX):
         part = raws[first : first + CALLS_MAX]
         await call_many(connection, [("eth_sendRawTransaction", ["0x" + raw.hex()]) for raw in part])
