@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+FEATURES = ("avx2", "avx512f", "avx512ifma")
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PROBE_SYNCS = 20
 _BLOCK_BYTES = 4_096
@@ -35,6 +36,7 @@ class Machine:
     """The facts without which a figure means nothing."""
 
     processor: str
+    features: tuple[str, ...]  # of the processor, those that Hansa's fast paths need
     cores: int
     memory_gib: float
     kernel: str
@@ -113,14 +115,15 @@ def used_bytes(path: Path) -> int:
 
 def read_machine(folder: Path) -> Machine:
     """Gather the facts of this machine; measures the disk below `folder`."""
-    processor = "unknown"
+    facts: dict[str, str] = {}
     for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            processor = line.partition(":")[2].strip()
-            break
+        name, _, value = line.partition(":")
+        facts.setdefault(name.strip(), value.strip())
+    flags = facts.get("flags", "").split()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
     return Machine(
-        processor=processor,
+        processor=facts.get("model name", "unknown"),
+        features=tuple(feature for feature in FEATURES if feature in flags),
         cores=len(os.sched_getaffinity(0)),
         memory_gib=round(memory, 1),
         kernel=platform.release(),

@@ -1,5 +1,7 @@
 """What a measurement prints and writes: words for people, one JSON file for everything else."""
 
+import hashlib
+import importlib.util
 import sys
 import time
 from dataclasses import dataclass
@@ -33,6 +35,7 @@ class RunReport:
     version: int
     workload: str
     hansa: str  # release
+    core: str  # digest of the native core's file: which build it was
     taken_at: str  # UTC
     seed: int
     validators: int
@@ -95,6 +98,13 @@ def read_result(path: Path) -> RunReport:
 def release() -> str:
     """The release that measures."""
     return __version__
+
+
+def core_digest() -> str:
+    """The first 16 hex digits of SHA-256 over the native core's file."""
+    spec = importlib.util.find_spec("hansa._native")
+    assert spec is not None and spec.origin is not None
+    return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()[:16]
 
 
 def now_text() -> str:

@@ -17,7 +17,7 @@ from hansa.bench.errors import InvalidPlan, NodeFailed, VoidRun
 from hansa.bench.faults import FAULTS, Fault
 from hansa.bench.own_alliance import OwnAlliance, own_contract_address
 from hansa.bench.probes import Machine, read_machine
-from hansa.bench.report import RESULT_VERSION, Beyond, RunReport, now_text, release, say, trial_line
+from hansa.bench.report import RESULT_VERSION, Beyond, RunReport, core_digest, now_text, release, say, trial_line
 from hansa.bench.search import find_highest
 from hansa.bench.transactions import Nonces, sign_draft
 from hansa.bench.trial import FOREIGN_SHARE_MAX, NodeProbe, Plan, TrialResult, run_trial
@@ -367,6 +367,7 @@ def _report(
         version=RESULT_VERSION,
         workload=options.workload,
         hansa=release(),
+        core=core_digest(),
         taken_at=now_text(),
         seed=options.seed,
         validators=len(options.rpc) or options.validators,

@@ -16,7 +16,7 @@ from hansa.bench.results.plots import count_words, draw_plots
 from hansa.bench.trial import TrialResult
 
 ROOT = Path(__file__).resolve().parents[3]
-MACHINE = Machine("a processor", 2, 8.0, "a kernel", "3.11", 1.5)
+MACHINE = Machine("a processor", ("avx2",), 2, 8.0, "a kernel", "3.11", 1.5)
 
 
 def trial(rate: float = 1_000.0, tps: float = 990.0, reasons: tuple[str, ...] = ()) -> TrialResult:
@@ -65,6 +65,7 @@ def report(workload: str = "transfer", accounts: int = 10_000, tps: float = 990.
         version=RESULT_VERSION,
         workload=workload,
         hansa="0.1.0",
+        core="0123456789abcdef",
         taken_at="2026-01-01T00:00:00Z",
         seed=1,
         validators=4,
