@@ -194,6 +194,7 @@ def _validator(one: ValidatorInfo) -> dict[str, Any]:
         "account": "0x" + one.account.hex(),
         "connected": one.connected,
         "rttMs": one.rtt_ms,
+        "clockOffsetMs": one.clock_offset_ms,
     }
 
 

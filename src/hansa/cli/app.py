@@ -10,7 +10,18 @@ from typing import Any
 
 import typer
 
-from hansa.cli.commands import accounts, backups, founding, ledger, lifecycle, observing, reading, tools, transacting
+from hansa.cli.commands import (
+    accounts,
+    backups,
+    founding,
+    health,
+    ledger,
+    lifecycle,
+    observing,
+    reading,
+    tools,
+    transacting,
+)
 from hansa.cli.errors import SystemRefuses, Usage
 from hansa.cli.screen import Screen
 from hansa.errors import HansaError
@@ -30,6 +41,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("receipt", reading.receipt),
     ("tx", reading.tx),
     ("block", reading.block),
+    ("doctor", health.doctor),
     ("verify", ledger.verify),
     ("repair", ledger.repair),
     ("dev", tools.dev),

@@ -4,7 +4,7 @@ HansaError
 ├── InvalidInput ← Usage
 ├── Refused      ← NeedsAnswer, RestoreRefused
 ├── NotFound     ← NoSuchKey, NothingRunning
-├── Unavailable  ← NodeDied, NotReady, SystemRefuses
+├── Unavailable  ← NodeDied, NodeSick, NotReady, SystemRefuses
 ├── Conflict     ← PortInUse, StillRunning
 └── Corrupt      ← BackupBroken, LedgerBroken, LedgerUnreadable
 """
@@ -97,3 +97,10 @@ class RestoreRefused(Refused):
     """A restored validator has no votes, and the others are too few to take it back."""
 
     code = "CLI-15"
+
+
+class NodeSick(Unavailable):
+    """`doctor` found something that keeps a node from doing its part; every finding is in `data`."""
+
+    code = "CLI-16"
+    exit_code = 1

@@ -19,13 +19,19 @@ def show_logs(files: dict[str, Path], lines: int, code: str | None, screen: Scre
     offsets: dict[str, int] = {}
     found: list[dict[str, Any]] = []
     for node, path in files.items():
-        size = path.stat().st_size if path.exists() else 0
-        text, offsets[node] = _read_whole_lines(path, max(0, size - _READ_BYTES_MAX))
-        found += [entry for line in text.splitlines() if (entry := _parse(line, node, code)) is not None]
+        entries, offsets[node] = read_entries(path, node, code)
+        found += entries
     found.sort(key=lambda entry: str(entry["ts"]))  # stable: lines without a time stay with their neighbours
     for entry in found[len(found) - lines :] if lines else []:
         _show(entry, screen)
     return offsets
+
+
+def read_entries(path: Path, node: str, code: str | None = None) -> tuple[list[dict[str, Any]], int]:
+    """The last lines of a node's log, and the offset up to which it was read."""
+    size = path.stat().st_size if path.exists() else 0
+    text, offset = _read_whole_lines(path, max(0, size - _READ_BYTES_MAX))
+    return [entry for line in text.splitlines() if (entry := _parse(line, node, code)) is not None], offset
 
 
 def follow_logs(files: dict[str, Path], offsets: dict[str, int], code: str | None, screen: Screen) -> None:

@@ -48,6 +48,9 @@ class LinkOwner(Protocol):
     def now_us(self) -> int:
         """Microseconds of a monotonic clock."""
 
+    def wall_ms(self) -> int:
+        """Unix time in milliseconds."""
+
     def on_link_made(self, link: "Link") -> None:
         """TLS is up; `on_link_closed` will follow one day."""
 
@@ -57,8 +60,8 @@ class LinkOwner(Protocol):
     def on_link_frame(self, link: "Link", frame: Frame) -> None:
         """One frame came."""
 
-    def on_link_rtt(self, link: "Link", rtt_us: int) -> None:
-        """A round trip was measured."""
+    def on_link_rtt(self, link: "Link", rtt_us: int, offset_ms: int | None) -> None:
+        """A round trip was measured, and how far the peer's wall clock is ahead."""
 
     def on_link_writable(self, link: "Link") -> None:
         """The socket takes more bytes again."""
@@ -115,7 +118,7 @@ class Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
-        self._step(Received(data, self._owner.now_us()))
+        self._step(Received(data, self._owner.now_us(), self._owner.wall_ms()))
 
     def tick(self) -> None:
         """About once a second."""
@@ -184,7 +187,7 @@ class Link(asyncio.Protocol):
                 self.lane = lane
                 self.is_open = self.is_settled = True
                 self._owner.on_link_open(self)
-            case Measured(rtt_us):
-                self._owner.on_link_rtt(self, rtt_us)
+            case Measured(rtt_us, offset_ms):
+                self._owner.on_link_rtt(self, rtt_us, offset_ms)
             case Close(error):
                 self.abort(error)

@@ -91,6 +91,7 @@ class Transport:
         self._up: set[int] = set()
         self._wake = {peer: asyncio.Event() for peer in facts.peers}  # dial now
         self._rtt_us: dict[int, int] = {}
+        self._offset_ms: dict[int, int] = {}
         self._links: set[Link] = set()
         self._hosts = frozenset(address.host for address in facts.peers.values())
         self._handshakes: dict[asyncio.Task[None], str] = {}  # and the host that asked
@@ -103,6 +104,10 @@ class Transport:
     def now_us(self) -> int:
         """Microseconds of the monotonic clock."""
         return Clock.now_us()
+
+    def wall_ms(self) -> int:
+        """Unix time in milliseconds."""
+        return Clock.unix_ms()
 
     # --- life
 
@@ -209,6 +214,10 @@ class Transport:
         """The last round trip measured on the vote lane."""
         return self._rtt_us.get(peer)
 
+    def clock_offset_ms(self, peer: int) -> int | None:
+        """How far the peer's wall clock was ahead of ours at the last round trip."""
+        return self._offset_ms.get(peer)
+
     def dropped(self) -> int:
         """Frames given up by full queues and lanes that were down, since the start."""
         return sum(outlet.queue.dropped for outlet in self._outlets.values())
@@ -263,10 +272,12 @@ class Transport:
         else:
             self._events.on_message(link.peer, link.lane, frame.payload)
 
-    def on_link_rtt(self, link: Link, rtt_us: int) -> None:
-        """Note a round trip of the vote lane."""
+    def on_link_rtt(self, link: Link, rtt_us: int, offset_ms: int | None) -> None:
+        """Note a round trip of the vote lane, and the peer's clock."""
         if link.lane is Lane.VOTES:
             self._rtt_us[link.peer] = rtt_us
+            if offset_ms is not None:
+                self._offset_ms[link.peer] = offset_ms
 
     def on_link_writable(self, link: Link) -> None:
         """Send on what waited."""

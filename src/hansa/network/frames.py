@@ -26,7 +26,7 @@ class FrameKind(IntEnum):
 
     HELLO = 0
     PING = 1  # payload: 8 bytes the pong repeats
-    PONG = 2
+    PONG = 2  # payload: the ping's 8 bytes, and Unix time in milliseconds (8 bytes)
     MESSAGE = 3  # one encoded consensus or sync message
     BUNDLE = 4  # one bundle of raw transactions
 

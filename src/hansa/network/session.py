@@ -58,6 +58,7 @@ class Received(msgspec.Struct, frozen=True):
 
     data: bytes
     now_us: int
+    wall_ms: int = 0  # Unix time, told to peers that ping
 
 
 class Ticked(msgspec.Struct, frozen=True):
@@ -93,6 +94,7 @@ class Measured(msgspec.Struct, frozen=True):
     """Effect: one round trip was measured."""
 
     rtt_us: int
+    offset_ms: int | None = None  # how far the peer's wall clock is ahead of ours
 
 
 class Close(msgspec.Struct, frozen=True):
@@ -150,7 +152,7 @@ class Session:
                 if self.phase is Phase.HELLO:
                     effects += self._on_hello(frame)
                 else:
-                    self._on_frame(frame, event.now_us, effects)
+                    self._on_frame(frame, event, effects)
         except (InvalidFrame, InvalidHello, RefusedPeer) as error:
             effects += self._close(error)
         return effects
@@ -193,13 +195,14 @@ class Session:
         self.lane = lane
         return [*answer, Opened(self.facts.peer, lane)]
 
-    def _on_frame(self, frame: Frame, now_us: int, effects: list[Effect]) -> None:
+    def _on_frame(self, frame: Frame, event: Received, effects: list[Effect]) -> None:
         if frame.kind == FrameKind.PING:
-            effects.append(Write(encode_frame(Frame(FrameKind.PONG, frame.payload[:8]))))
+            pong = frame.payload[:8] + event.wall_ms.to_bytes(8, "big")
+            effects.append(Write(encode_frame(Frame(FrameKind.PONG, pong))))
         elif frame.kind == FrameKind.PONG:
-            rtt_us = now_us - int.from_bytes(frame.payload[:8], "big")
+            rtt_us = event.now_us - int.from_bytes(frame.payload[:8], "big")
             if rtt_us >= 0:
-                effects.append(Measured(rtt_us))
+                effects.append(Measured(rtt_us, _clock_offset(frame.payload[8:16], rtt_us, event.wall_ms)))
         elif frame.kind in (FrameKind.MESSAGE, FrameKind.BUNDLE):
             effects.append(Deliver(frame))
         elif frame.kind == FrameKind.HELLO:
@@ -208,6 +211,13 @@ class Session:
     def _close(self, error: HansaError) -> list[Effect]:
         self.phase = Phase.CLOSED
         return [Close(error)]
+
+
+def _clock_offset(told: bytes, rtt_us: int, wall_ms: int) -> int | None:
+    """How far the peer's wall clock is ahead: it answered half a round trip ago."""
+    if len(told) < 8:
+        return None
+    return int.from_bytes(told, "big") + rtt_us // 2_000 - wall_ms
 
 
 def check_hello(hello: Hello, facts: SessionFacts) -> Lane:

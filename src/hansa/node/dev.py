@@ -137,7 +137,7 @@ class DevNode:
     def validators(self) -> list[ValidatorInfo]:
         """Itself alone."""
         own = self._validator
-        return [ValidatorInfo(0, "dev", "dev", own.public, own.address, True, None)]
+        return [ValidatorInfo(0, "dev", "dev", own.public, own.address, True, None, None)]
 
     def kick(self) -> None:
         """Seal what can be sealed, before the send returns."""

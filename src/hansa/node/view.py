@@ -189,6 +189,7 @@ class RunningNode:
                     account=account,
                     connected=own or (transport is not None and transport.is_up(index)),
                     rtt_ms=None if rtt_us is None else rtt_us / 1000,
+                    clock_offset_ms=None if own or transport is None else transport.clock_offset_ms(index),
                 )
             )
         return found

@@ -22,6 +22,7 @@ class ValidatorInfo(msgspec.Struct, frozen=True):
     account: bytes  # 20 bytes, receives priority fees
     connected: bool  # a vote lane to it is open now (True for oneself)
     rtt_ms: float | None  # last round trip on the vote lane
+    clock_offset_ms: int | None  # how far its wall clock is ahead of ours
 
 
 class NodeStatus(msgspec.Struct, frozen=True):

@@ -107,7 +107,7 @@ class FakeNode:
         return self.state
 
     def validators(self) -> list[ValidatorInfo]:
-        return [ValidatorInfo(0, "core-0", "core", bytes(33), bytes(20), True, None)]
+        return [ValidatorInfo(0, "core-0", "core", bytes(33), bytes(20), True, None, None)]
 
     def kick(self) -> None:
         self.kicks += 1

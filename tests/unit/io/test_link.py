@@ -13,6 +13,9 @@ from hansa.network.session import PROTOCOL_VERSION, Hello, Session, SessionFacts
 class Owner:
     """Hears nothing of interest."""
 
+    def wall_ms(self) -> int:
+        return 0
+
     def now_us(self) -> int:
         return 0
 

@@ -92,10 +92,11 @@ def find_damage(folder: NodeFolder) -> list[Finding]:
     except _native.NativeError as error:
         raise _unreadable(error) from None
     ledger = [Finding(file, offset, what) for file, offset, what in found]
-    return ledger + _vote_damage(data, genesis, config)
+    return ledger + vote_damage(data, genesis, config)
 
 
-def _vote_damage(data: Path, genesis: bytes, config: NodeConfig) -> list[Finding]:
+def vote_damage(data: Path, genesis: bytes, config: NodeConfig) -> list[Finding]:
+    """Everything in a stopped node's vote log that does not hold."""
     public = decode_genesis(genesis).public_keys()[config.index]
     try:
         found = examine_vote_log(
