@@ -10,17 +10,11 @@ from hansa.consensus.messages import Certificate, Rejoin, RejoinReport, VoteRepo
 from hansa.consensus.pbft import Rules
 from hansa.consensus.signer import vote_position
 from hansa.consensus.values import Vote, VoteType
-from tests.paper.plays import GENESIS, lead_first, share
-from tests.paper.stage import Actor, Stage, votes_only
+from hansa.sim.mutants.broken import RejoinAtOnce
+from hansa.sim.mutants.plays import GENESIS, lead_first, share
+from hansa.sim.mutants.stage import Actor, Stage, votes_only
 
 PREPARE, COMMIT, REJOIN = VoteType.PREPARE, VoteType.COMMIT, VoteType.REJOIN
-
-
-class RejoinAtOnce(Rules):
-    """A quarantine ends as soon as others answered."""
-
-    def may_rejoin(self, committed_view: int, qc_view: int, wanted: int) -> bool:
-        return True
 
 
 def lose_votes(actor: Actor) -> None:

@@ -16,8 +16,8 @@ from hansa.consensus.pbft.rules import window_end
 from hansa.consensus.validators import ValidatorSet
 from hansa.consensus.values import Vote, VoteType, decode_context
 from hansa.sim.ledger import GENESIS_HASH, compute_digest, compute_order_hash, execute
-from tests.paper.plays import GENESIS, give_up, lead_first, lead_next, say, share
-from tests.paper.stage import GENESIS_QC, WALL_MS, Stage, answers, votes_only
+from hansa.sim.mutants.plays import GENESIS, give_up, lead_first, lead_next, say, share
+from hansa.sim.mutants.stage import GENESIS_QC, WALL_MS, Stage, answers, votes_only
 
 PREPARE, COMMIT, SEAL = VoteType.PREPARE, VoteType.COMMIT, VoteType.SEAL
 

@@ -4,9 +4,10 @@ from hansa.consensus.inputs import TimerId, WorkPending
 from hansa.consensus.messages import Certificate, NewView, Votes
 from hansa.consensus.pbft import Rules
 from hansa.consensus.values import VoteType
+from hansa.sim.build import make_plain_signer
 from hansa.sim.ledger import GENESIS_HEAD, compute_order_hash
-from tests.paper.plays import GENESIS, begin_view_1, give_up, lead_first, lead_next, play_two_bases, share
-from tests.paper.stage import GENESIS_QC, Stage, plain_signer
+from hansa.sim.mutants.plays import GENESIS, begin_view_1, give_up, lead_first, lead_next, play_two_bases, share
+from hansa.sim.mutants.stage import GENESIS_QC, Stage
 
 PREPARE, COMMIT = VoteType.PREPARE, VoteType.COMMIT
 
@@ -36,13 +37,13 @@ def test_s1_a_commit_below_one_already_sent_is_skipped() -> None:
 
 
 def test_s2_one_base_for_each_view() -> None:
-    stage = play_two_bases(Rules(), plain_signer, True)
+    stage = play_two_bases(Rules(), make_plain_signer, True)
     voted = [vote for vote in stage.actors[2].voted(PREPARE) if vote.view == 1]
     assert len(voted) == 1 and voted[0].height == 2
 
 
 def test_s2_the_base_survives_a_restart() -> None:
-    stage = play_two_bases(Rules(), plain_signer, True)
+    stage = play_two_bases(Rules(), make_plain_signer, True)
     actor = stage.actors[2]
     fixed = actor.state.base
     actor.start()

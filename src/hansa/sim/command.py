@@ -9,12 +9,14 @@ from hansa.errors import HansaError
 from hansa.sim.errors import InvalidScript
 from hansa.sim.matrix import ROWS, make_row_scenario
 from hansa.sim.matrix.report import RowResult, encode_report, format_row, run_matrix
+from hansa.sim.mutants.hunt import format_hunt, hunt_all
 from hansa.sim.run import explain, format_summary, run_seeds
 from hansa.sim.scenario import Scenario, draw_machines, make_scenario
 from hansa.sim.script import decode_script, encode_script
 from hansa.sim.world import Outcome
 
 MATRIX_SEEDS = 20
+MUTANT_SEEDS = 300
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,6 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.script is not None or options.scenario is not None or options.seed is not None:
             return _one(options)
+        if options.mutants:
+            return _mutants(options)
         return _matrix(options) if options.matrix else _swarm(options)
     except HansaError as error:
         print(error)
@@ -36,6 +40,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--size", type=int, choices=(1, 2, 3, 4, 5, 6, 7), help="number of validators (default: drawn)")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (one for each core)")
     parser.add_argument("--matrix", action="store_true", help="run every row of the fault matrix")
+    parser.add_argument("--mutants", action="store_true", help="run validators with a broken rule; all must be noticed")
     parser.add_argument("--out", type=Path, help="write the matrix's report there, as JSON")
     parser.add_argument("--seed", type=int, help="run this one seed and explain it")
     parser.add_argument("--scenario", choices=sorted(ROWS), metavar="NAME", help="of this row of the matrix")
@@ -75,6 +80,14 @@ def _swarm(options: argparse.Namespace) -> int:
         seed = summary.failed[0].seed
         print(explain(make_scenario(seed, options.size), f"--seed {seed}")[1])
     return 1 if summary.failed else 0
+
+
+def _mutants(options: argparse.Namespace) -> int:
+    seeds = MUTANT_SEEDS if options.seeds is None else options.seeds
+    found = hunt_all(seeds, options.workers, lambda result: print(format_hunt(result), flush=True))
+    alive = [result.name for result in found if not result.is_dead]
+    print(f"{len(found)} mutants, {len(alive)} survived" + "".join(f", {name}" for name in alive))
+    return 1 if alive else 0
 
 
 def _matrix(options: argparse.Namespace) -> int:

@@ -22,7 +22,8 @@ from hansa.sim.trace import Trace
 from hansa.types.order import OrderBlock
 
 EVENTS_MAX = 2_000_000
-BUGS = (AssertionError, LookupError, TypeError, AttributeError, ValueError, HansaError)  # none of them may happen
+# None of them may happen.
+BUGS = (ArithmeticError, AssertionError, LookupError, TypeError, AttributeError, ValueError, HansaError)
 
 
 class Outcome(msgspec.Struct, frozen=True):

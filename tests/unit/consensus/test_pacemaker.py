@@ -5,8 +5,8 @@ from hansa.consensus.messages import Certificate, NewView, PrePrepare, Status, V
 from hansa.consensus.pbft.pacemaker import compute_view_timeout_ms
 from hansa.consensus.values import SealedHead, VoteType
 from hansa.sim.ledger import GENESIS_HASH, compute_order_hash, execute
-from tests.paper.plays import GENESIS, give_up, lead_first, share
-from tests.paper.stage import GENESIS_QC, Stage
+from hansa.sim.mutants.plays import GENESIS, give_up, lead_first, share
+from hansa.sim.mutants.stage import GENESIS_QC, Stage
 
 PREPARE, COMMIT = VoteType.PREPARE, VoteType.COMMIT
 

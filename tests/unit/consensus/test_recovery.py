@@ -4,8 +4,8 @@ from hansa.consensus.inputs import TimerId, WorkPending
 from hansa.consensus.messages import PrePrepare, Votes
 from hansa.consensus.values import VoteType
 from hansa.sim.ledger import compute_order_hash
-from tests.paper.plays import give_up, lead_first, lead_next, share
-from tests.paper.stage import Stage
+from hansa.sim.mutants.plays import give_up, lead_first, lead_next, share
+from hansa.sim.mutants.stage import Stage
 
 PREPARE, COMMIT = VoteType.PREPARE, VoteType.COMMIT
 

@@ -7,7 +7,8 @@ object. The product builds `Rules` itself and no configuration reaches this.
 from collections.abc import Iterable
 
 from hansa.consensus.config import TIME_AHEAD_MAX_MS, EngineConfig
-from hansa.consensus.pbft.state import Base, Candidate, PbftState
+from hansa.consensus.pbft.state import Base, Body, Candidate, Entry, PbftState
+from hansa.consensus.validators import ValidatorSet
 from hansa.consensus.values import QuorumCertificate, SignedVote, TimeoutCertificate, VoteType
 from hansa.types.order import OrderBlock, PayloadKind
 
@@ -41,6 +42,37 @@ class Rules:
         A quorum judged the parent. If its clocks were ahead then, the chain stays in that moment until ours reach it.
         """
         return max(wall_ms + TIME_AHEAD_MAX_MS, parent_time_ms)
+
+    def is_child(self, block: OrderBlock, parent: OrderBlock) -> bool:
+        """Whether a block may follow its parent, time and sealed hash apart."""
+        base_height = parent.base_height if parent.view == block.view and parent.height > 0 else parent.height
+        return (
+            block.height == parent.height + 1
+            and block.view >= parent.view
+            and block.base_height == base_height
+            and block.sealed_height >= parent.sealed_height
+            and block.time_ms >= parent.time_ms
+        )
+
+    def other_base(self, parent: Base) -> Base | None:
+        """Rules 1.3: what is neither base, nor PREPAREd at h - 1 in the view, nor certified there, is not extended."""
+        return None
+
+    def is_votable(self, entry: Entry) -> bool:
+        """Rules 1.2: PREPARE needs the body, and those of all ancestors."""
+        return entry.body is Body.HELD and entry.linked
+
+    def may_join(self, validators: ValidatorSet, mask: int) -> bool:
+        """2.1.5: so many must ask for a view that somebody honest does; one node's claim is none."""
+        return validators.has_honest(mask)
+
+    def qc_to_name(self, state: PbftState) -> QuorumCertificate:
+        """S4: a VIEW-CHANGE names the highest QC that its voter knows."""
+        return state.high_qc
+
+    def is_own_epoch(self, epoch: int) -> bool:
+        """Rules 1.15: votes of other epochs count for nothing."""
+        return epoch == 0
 
 
 def signers_mask(signers: Iterable[int]) -> int:
@@ -105,18 +137,6 @@ def is_well_formed(block: OrderBlock, refs: bytes, config: EngineConfig) -> bool
         and block.proposer == config.validators.leader(block.view)
         and len(refs) == 32 * block.tx_count
         and config.payload_hash(refs) == block.payload_hash
-    )
-
-
-def is_child(block: OrderBlock, parent: OrderBlock) -> bool:
-    """Whether a block may follow its parent, time and sealed hash apart."""
-    base_height = parent.base_height if parent.view == block.view and parent.height > 0 else parent.height
-    return (
-        block.height == parent.height + 1
-        and block.view >= parent.view
-        and block.base_height == base_height
-        and block.sealed_height >= parent.sealed_height
-        and block.time_ms >= parent.time_ms
     )
 
 

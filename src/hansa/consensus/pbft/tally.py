@@ -17,7 +17,7 @@ COMMIT_VIEWS_BACK = 8  # COMMITs of this many earlier views still count; later o
 def count_vote(state: PbftState, signed: SignedVote) -> None:
     """Count one verified PREPARE, COMMIT or SEAL, whoever brought it."""
     vote = signed.vote
-    if vote.epoch != 0 or signed.signer >= state.config.validators.size:
+    if not state.rules.is_own_epoch(vote.epoch) or signed.signer >= state.config.validators.size:
         return
     note_seen(state, signed)
     if not state.root.height < vote.height <= state.root.height + HEIGHTS_AHEAD_MAX:

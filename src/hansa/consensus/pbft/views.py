@@ -125,7 +125,7 @@ def ask_view(state: PbftState, view: int) -> None:
     follow_certificates(state)
     if view <= state.view:
         return
-    qc = state.high_qc
+    qc = state.rules.qc_to_name(state)
     vote = Vote(VoteType.VIEW_CHANGE, 0, view, qc.height, qc.hash, qc.view)
     state.view_asked = view
     state.view_changes_count += 1
@@ -178,7 +178,7 @@ def _join(state: PbftState) -> None:
         if message.vote.signer == state.config.me:
             continue
         mask |= 1 << message.vote.signer
-        if state.config.validators.has_honest(mask):
+        if state.rules.may_join(state.config.validators, mask):
             ask_view(state, message.vote.vote.view)
             return
 

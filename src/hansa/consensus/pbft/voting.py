@@ -4,8 +4,8 @@ from hansa.consensus.effects import SetTimer, SignVote
 from hansa.consensus.inputs import TimerId
 from hansa.consensus.messages import PrePrepare
 from hansa.consensus.pbft.blocks import add_block, get_block, is_in_reach
-from hansa.consensus.pbft.rules import get_genuine_base, is_child, is_well_formed
-from hansa.consensus.pbft.state import Base, Body, Candidate, PbftState, Proof
+from hansa.consensus.pbft.rules import get_genuine_base, is_well_formed
+from hansa.consensus.pbft.state import Base, Candidate, PbftState, Proof
 from hansa.consensus.pbft.tally import accuse, learn_qc, note_seen
 from hansa.consensus.pbft.views import add_candidate, ask_view, follow_certificates, on_tc
 from hansa.consensus.values import QuorumCertificate, Vote, VoteContext, VoteType, encode_context
@@ -57,11 +57,11 @@ def prepare_candidates(state: PbftState) -> None:
 
 def _prepare(state: PbftState, candidate: Candidate) -> None:
     entry = state.entries.get(candidate.hash)
-    if entry is None or entry.body is not Body.HELD or not entry.linked:
+    if entry is None or not state.rules.is_votable(entry):
         return
     block = entry.block
     parent = get_block(state, block.parent_hash)
-    if parent is None or not is_child(block, parent):
+    if parent is None or not state.rules.is_child(block, parent):
         return
     base_and_proof = _find_permission(state, candidate, block, parent)
     if base_and_proof is None or not _is_sealed_right(state, block) or not _is_time_right(state, block, parent):
@@ -94,7 +94,8 @@ def _find_permission(
     base_found = get_genuine_base(candidate, block, parent, state)
     if base_found is not None and state.rules.may_begin_on(state.base, base_found):
         return base_found, candidate.proof
-    return None
+    other = state.rules.other_base(Base(parent.height, block.parent_hash))
+    return None if other is None else (other, None)
 
 
 def _is_sealed_right(state: PbftState, block: OrderBlock) -> bool:

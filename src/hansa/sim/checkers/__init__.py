@@ -43,7 +43,7 @@ class Checkers:
         self.durability = Durability()
         self.equivocation = NoHonestEquivocation(script)
         self.evidence = GuiltyAreNamed(world.scenario)
-        self.hash_chain = HashChain()
+        self.hash_chain = HashChain(script)
         self.liveness = Liveness(script.demand_heights)
         self.once = EachTransactionOnce()
         self.pace = Pace()

@@ -1,17 +1,25 @@
-"""Every sealed block extends the one before it, and its result follows from that block's result."""
+"""Every sealed block extends the one before it, its result follows from that block's, its time is not of the future."""
 
 from typing import TYPE_CHECKING
 
 from hansa.consensus.values import SealedHead
 from hansa.sim.checkers.violation import Violation
+from hansa.sim.clock import EPOCH_MS
 from hansa.sim.ledger import GENESIS_HEAD, execute
+from hansa.sim.script import Clock, Script
 
 if TYPE_CHECKING:
     from hansa.sim.host import Host
 
 
+AHEAD_MS_MAX = 1_000 + 400  # what voters allow, and how far their clocks are off where no fault moves them
+
+
 class HashChain:
     """Checks each honest node's seals in order."""
+
+    def __init__(self, script: Script) -> None:
+        self._has_right_clocks = not any(isinstance(fault, Clock) for fault in script.faults)
 
     def on_sealed(self, host: "Host", head: SealedHead) -> None:
         """The block is the ledger's head now.
@@ -27,3 +35,5 @@ class HashChain:
             raise Violation("hash chain", f"{host.name} sealed block {head.height} with a wrong result")
         if head.block.time_ms < before.block.time_ms:
             raise Violation("hash chain", f"{host.name} sealed block {head.height} with an earlier time")
+        if self._has_right_clocks and head.block.time_ms > EPOCH_MS + host.world.now_us // 1_000 + AHEAD_MS_MAX:
+            raise Violation("hash chain", f"{host.name} sealed block {head.height} from the future")

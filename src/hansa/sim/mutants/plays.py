@@ -1,4 +1,4 @@
-"""Five plays, each one the shortest story in which a broken rule forks the chain. Under the sound rules none does.
+"""Plays, each one the shortest story in which a broken rule forks the chain. Under the sound rules none does.
 
 Four validators: 0 leads view 0, 1 leads view 1. One of them is a traitor, played by the script; honest ones speak for
 themselves, the script only decides who hears them. Each play takes what validators are built with, and returns the
@@ -8,13 +8,13 @@ stage.
 from collections.abc import Callable
 
 from hansa.consensus.inputs import TimerId, WorkPending
-from hansa.consensus.messages import PrePrepare, Votes
+from hansa.consensus.messages import BlockResponse, PrePrepare, Votes
 from hansa.consensus.pbft import Rules
 from hansa.consensus.signer import Signer
 from hansa.consensus.values import QuorumCertificate, SignedVote, Vote, VoteType
 from hansa.sim.ledger import GENESIS_HASH, GENESIS_HEAD, compute_order_hash, execute
+from hansa.sim.mutants.stage import GENESIS_QC, Stage
 from hansa.types.order import OrderBlock
-from tests.paper.stage import GENESIS_QC, Stage
 
 MakeSigner = Callable[[int], Signer]
 GENESIS = GENESIS_HEAD.block
@@ -93,12 +93,29 @@ def play_early_seal(rules: Rules, make_signer: MakeSigner, keeps_votes: bool) ->
     return stage
 
 
+def play_any_parent(rules: Rules, make_signer: MakeSigner, keeps_votes: bool) -> Stage:
+    """A leader builds on a block that one of its voters never prepared, and leads it away from what it did prepare."""
+    stage = Stage(traitors=(0,), rules=rules, make_signer=make_signer)
+    one, other = stage.block(0, GENESIS, 0, salt=1), stage.block(0, GENESIS, 0, salt=2)
+    stage.tell(0, (1, 2), stage.proposal(one, 1))
+    stage.tell(0, (3,), stage.proposal(other, 2))
+    share(stage, PREPARE, one, (0, 1, 2), (1, 2))
+    share(stage, COMMIT, one, (0, 1, 2), (1,))  # 1 commits `one`
+    child = stage.block(0, other, 0, salt=3)
+    stage.tell(0, (2, 3), stage.proposal(child, 3))
+    stage.tell(0, (2,), BlockResponse(other, stage.refs(2)))
+    share(stage, PREPARE, child, (0, 2, 3), (2, 3))
+    share(stage, COMMIT, child, (0, 2, 3), (3,))  # would commit `other` with its child
+    return stage
+
+
 PLAYS: dict[str, Callable[[Rules, MakeSigner, bool], Stage]] = {
     "no vote log": play_lost_log,
     "COMMIT after VIEW-CHANGE": play_late_commit,
     "lowest instead of highest QC": play_lowest_qc,
     "two bases in one view": play_two_bases,
     "SEAL before commit": play_early_seal,
+    "any parent": play_any_parent,
 }
 
 
@@ -116,7 +133,8 @@ def lead_next(stage: Stage) -> OrderBlock:
 def _spread(stage: Stage, height: int) -> OrderBlock:
     stage.actors[0].propose()
     stage.settle(lambda sender, receiver, message: isinstance(message, PrePrepare) and message.block.height == height)
-    return stage.actors[0].state.own_proposals[height].block
+    block: OrderBlock = stage.actors[0].state.own_proposals[height].block
+    return block
 
 
 def say(stage: Stage, signed: SignedVote, to: tuple[int, ...]) -> None:
@@ -142,7 +160,7 @@ def give_up(stage: Stage, nodes: tuple[int, ...]) -> None:
 def begin_view_1(stage: Stage, parent: OrderBlock, claimed: QuorumCertificate) -> None:
     """The traitor leads 2 and 3 into view 1 with a TC of their VIEW-CHANGEs and its own, and proposes on `claimed`."""
     honest = tuple(stage.actors[i].state.own_view_change for i in (2, 3))
-    tc = stage.tc(1, (stage.view_change(1, 1, GENESIS_QC), *honest), claimed)  # type: ignore[arg-type]
+    tc = stage.tc(1, (stage.view_change(1, 1, GENESIS_QC), *honest), claimed)
     other = stage.block(1, parent, parent.height, salt=9)
     stage.tell(1, (2, 3), stage.proposal(other, 9, tc))
     share(stage, PREPARE, other, (1, 2, 3), (2, 3))

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from typing import Any
 
 from hansa.consensus.config import EngineConfig
 from hansa.consensus.effects import (
@@ -45,6 +46,7 @@ from hansa.consensus.values import (
     VoteType,
     genesis_qc,
 )
+from hansa.sim.build import make_plain_signer
 from hansa.sim.ledger import GENESIS_HASH, GENESIS_HEAD, GENESIS_ORDER_HASH, compute_digest, compute_order_hash, execute
 from hansa.types.order import OrderBlock, PayloadKind
 
@@ -96,7 +98,7 @@ class Actor:
         self.feed(Proposed(asked.height, asked.parent_hash, b"", compute_digest(b""), 0, 0))
 
     @property
-    def state(self):  # noqa: ANN201 - a test looks wherever it likes
+    def state(self) -> Any:  # whoever stages a play looks wherever it likes
         """The machine's memory."""
         return self.machine.state
 
@@ -194,7 +196,7 @@ class Stage:
         self.size = size
         self.validators = ValidatorSet([1] * size)
         self.rules = rules
-        self.make_signer = make_signer or plain_signer
+        self.make_signer = make_signer or make_plain_signer
         self.window = window
         self.term = term
         self.verify_own_votes = verify_own_votes
@@ -308,7 +310,8 @@ class Stage:
 
     def qc_of(self, actor: int) -> QuorumCertificate:
         """Return the highest QC that an honest validator holds."""
-        return self.actors[actor].state.high_qc
+        qc: QuorumCertificate = self.actors[actor].state.high_qc
+        return qc
 
     def has_fork(self) -> bool:
         """Whether two honest validators committed, or sealed, different blocks at one height."""
@@ -331,11 +334,6 @@ class Stage:
         return False
 
 
-def plain_signer(index: int) -> Signer:
-    """The real marks over signatures that the stage can make too."""
-    return Signer(index, lambda vote: b"", lambda digest: b"signature of %d" % index)
-
-
 def votes_only(*types: VoteType) -> Callable[[int, int, Message], bool]:
     """Return a filter for `Votes` messages of these types."""
     return lambda sender, receiver, message: isinstance(message, Votes) and message.votes[0].vote.type in types
@@ -346,4 +344,4 @@ def answers(sender: int, receiver: int, message: Message) -> bool:
     return isinstance(message, VoteQuery | VoteReport)
 
 
-__all__ = ["GENESIS_QC", "Actor", "Stage", "WorkPending", "answers", "plain_signer", "votes_only"]
+__all__ = ["GENESIS_QC", "Actor", "Stage", "WorkPending", "answers", "votes_only"]
