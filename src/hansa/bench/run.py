@@ -189,7 +189,7 @@ class Bench:
             options.p99_ms_max,
             lanes=max(1, len(self.accounts.senders) // batch),
             one_node=workload.one_node,
-            reads=workload.reads(min(READS_MAX, round(reads_per_s * seconds))),
+            reads=workload.reads(min(READS_MAX, round(reads_per_s * seconds)), chain_id),
             reads_per_s=reads_per_s,
             connections=CONNECTIONS_CROWD if crowd else CONNECTIONS,
             drains=crowd,

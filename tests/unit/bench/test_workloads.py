@@ -71,6 +71,9 @@ class Memory:
             statuses += [receipt["status"] for receipt in receipts]
         return statuses
 
+    def submit(self, raws: list[bytes]) -> list[tuple[bytes | None, str | None]]:
+        return self._chain.submit(raws)
+
     def ask(self, method: str, *params: object) -> object:
         succeeded, text = self._rpc.result(method, json.dumps(params).encode())
         assert succeeded, text
@@ -139,7 +142,15 @@ def test_the_same_seed_drafts_the_same(name: str) -> None:
 async def test_the_mixed_workload_reads() -> None:
     ledger = Memory("mixed")
     ledger.send(COUNT)
-    reads = ledger.workload.reads(100)
+    reads = ledger.workload.reads(100, CHAIN_ID)
     assert {read.method for read in reads} == {"eth_call", "eth_getLogs"}
     for read in reads:
         ledger.ask(read.method, *read.params)
+
+
+def test_forged_transfers_have_the_form_of_real_ones_and_are_refused() -> None:
+    ledger = Memory("poisoned")
+    forged = [bytes.fromhex(str(read.params[0])[2:]) for read in ledger.workload.reads(50, CHAIN_ID)]
+    codes = {error for _, error in ledger.submit(forged)}
+    assert codes <= {"TX-SIGNATURE", "TX-RECOVER", "POOL-FUNDS"}, codes
+    assert set(ledger.send(COUNT)) == {"0x1"}

@@ -2,6 +2,7 @@
 
 from hansa.bench.workloads.evidence import Evidence, EvidenceLong, EvidenceShort
 from hansa.bench.workloads.mixed import Mixed
+from hansa.bench.workloads.poisoned import Poisoned
 from hansa.bench.workloads.shape import Workload
 from hansa.bench.workloads.small_bank import SmallBank, SmallBankZipf09, SmallBankZipf099
 from hansa.bench.workloads.swap import SwapHundred, SwapOne
@@ -30,4 +31,5 @@ WORKLOADS: dict[str, type[Workload]] = {
     "evidence-64k": EvidenceLong,
     "mixed": Mixed,
     "bursts": Bursts,
+    "poisoned": Poisoned,
 }

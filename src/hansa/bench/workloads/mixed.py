@@ -47,7 +47,7 @@ class Mixed(Token):
             return self.addresses[0], encode_call("transfer(address,uint256)", who, 1)
         return self.addresses[1], encode_call("depositDigest(bytes32)", self.random.randbytes(32))
 
-    def reads(self, count: int) -> list[Read]:
+    def reads(self, count: int, chain_id: int) -> list[Read]:
         """Balances, and what somebody received in the newest block."""
         token = "0x" + self.addresses[0].hex()
         return [self._read(token, who) for who in self.accounts.draw(self.random, count)]

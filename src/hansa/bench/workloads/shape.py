@@ -93,8 +93,8 @@ class Workload(ABC):
     def draft(self, count: int) -> Draft:
         """The next `count` transactions."""
 
-    def reads(self, count: int) -> list[Read]:
-        """Questions for clients that read meanwhile."""
+    def reads(self, count: int, chain_id: int) -> list[Read]:
+        """Questions of other clients meanwhile."""
         return []
 
     async def begin(self, state: StateReader) -> None:  # noqa: B027 - most need nothing
