@@ -156,9 +156,11 @@ def run_text(report: RunReport) -> str:
         rows.append(("reads", f"{text}, {reads.failed} failed"))
     if best.recovery_s is not None:
         rows.append(("recovery", f"{best.recovery_s} s after the burst"))
-    rows += [
-        ("overload", f"{b.factor:g} times the rate: {b.run.tps:,.0f} tx/s, {b.relative:.0%}") for b in report.beyond
-    ]
+    if report.half is not None:
+        half = report.half
+        text = f"p50 {half.latency_ms_p50:.0f} · p99 {half.latency_ms_p99:.0f} ms at {half.rate:,.0f} tx/s"
+        rows.append(("half load", text))
+    rows += [("overload", _beyond_text(one)) for one in report.beyond]
     return "\n".join([head, *(f"  {label:<12} {text}" for label, text in rows)])
 
 

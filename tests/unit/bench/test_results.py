@@ -147,7 +147,8 @@ def test_the_page_of_the_docs_is_made_of_the_results_kept() -> None:
 def test_the_summary_names_stages_and_overload() -> None:
     text = run_text(report())
     assert "execute 12.5 · seal 7.5" in text
-    assert "2 times the rate: 950 tx/s, 96%" in text
+    assert "2 times the rate: 950 tx/s, 96%; 10,000 of 10,000 accepted, never all final, 0 lost" in text
+    assert "p50 80 · p99 200 ms at 500 tx/s" in text
 
 
 @pytest.mark.parametrize(
