@@ -16,7 +16,7 @@ use hansa_pool::{PoolLimits, SharedPool};
 use hansa_state::WorldState;
 use parking_lot::{Mutex, RwLock};
 
-use crate::checkpoints::Checkpoints;
+use crate::checkpoints::{self, Checkpoints};
 use crate::dev::DevState;
 use crate::folder::Folder;
 use crate::head::Head;
@@ -101,15 +101,17 @@ impl Chain {
         let birth = BirthRecord { file_hash: genesis.file_hash, header: header.clone() };
         log.append(KIND_GENESIS, &[&birth.encode()])?;
         log.sync()?;
+        let state = match &folder {
+            Some(folder) => checkpoints::write_first(&folder.checkpoints(), &hash, state)?,
+            None => state,
+        };
         let keep_all = genesis.dev && folder.is_none();
         let head = genesis_head(&genesis, &header, hash, state.clone());
         let mut index = BlockIndex::default();
         index.push(genesis_entry(hash), &[]);
         let history = History::new(0, state, keep_all);
         let parts = Parts { folder, log, header, index, history, head, ordering: Ordering::default() };
-        let chain = Self::assemble(genesis, parts);
-        chain.checkpoint()?;
-        Ok(chain)
+        Ok(Self::assemble(genesis, parts))
     }
 
     pub(crate) fn assemble(mut genesis: Genesis, parts: Parts) -> Self {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use hansa_state::{Checkpoint, WorldState, read_checkpoint, write_checkpoint};
+use hansa_state::{Checkpoint, Pace, WorldState, open_checkpoint, write_checkpoint};
 use parking_lot::Mutex;
 
 use crate::ChainError;
@@ -26,6 +26,8 @@ const CHECKPOINTS_KEPT: usize = 2;
 const DIFF_BYTES_MIN: u64 = 16 << 20;
 /// A checkpoint is due when the diffs since the last exceed its size divided by this (rules.md 4.4).
 const STATE_SHARE: u64 = 4;
+/// How fast a checkpoint is written beside everything else.
+const BESIDE: Pace = Pace::BytesPerSecond(48 << 20);
 /// Blocks since the last checkpoint that make a clean stop write one.
 const CLOSE_BLOCKS_MIN: u64 = 1_024;
 
@@ -62,14 +64,14 @@ pub fn list(dir: &Path) -> Result<(Vec<u64>, Vec<String>), ChainError> {
     Ok((heights, others))
 }
 
-/// Reads the checkpoint at `height` and holds it against the sealed header there.
+/// Opens the checkpoint at `height` and holds it against the sealed header there.
 ///
 /// # Errors
 /// `Checkpoint`.
-pub fn read_checked(dir: &Path, height: u64, index: &BlockIndex) -> Result<Checkpoint, ChainError> {
+pub fn open_checked(dir: &Path, height: u64, index: &BlockIndex) -> Result<Checkpoint, ChainError> {
     let name = checkpoint_name(height);
     let found =
-        read_checkpoint(&dir.join(&name)).map_err(|error| ChainError::Checkpoint(error.to_string()))?;
+        open_checkpoint(&dir.join(&name)).map_err(|error| ChainError::Checkpoint(error.to_string()))?;
     let sealed = index.get(height).map(|entry| entry.hash);
     if found.height != height || sealed != Some(found.block_hash) {
         return Err(ChainError::Checkpoint(format!("{name} is not of the block that is sealed at {height}")));
@@ -137,10 +139,11 @@ fn write(
     height: u64,
     hash: &alloy_primitives::B256,
     state: &WorldState,
+    pace: Pace,
 ) -> Result<u64, ChainError> {
     fs::create_dir_all(dir).map_err(|error| ChainError::io(dir, error))?;
     let path = dir.join(checkpoint_name(height));
-    write_checkpoint(&path, height, hash, state)
+    write_checkpoint(&path, height, hash, state, pace)
         .map_err(|error| ChainError::Checkpoint(error.to_string()))?;
     let (heights, _) = list(dir)?;
     for old in heights.iter().rev().skip(CHECKPOINTS_KEPT) {
@@ -148,6 +151,22 @@ fn write(
         fs::remove_file(&path).map_err(|error| ChainError::io(&path, error))?;
     }
     Ok(fs::metadata(&path).map_err(|error| ChainError::io(&path, error))?.len())
+}
+
+/// Writes the first checkpoint; the state as it lies there. What it took in memory goes back to the system.
+///
+/// # Errors
+/// `Checkpoint`, `Io`.
+pub fn write_first(
+    dir: &Path,
+    hash: &alloy_primitives::B256,
+    state: WorldState,
+) -> Result<WorldState, ChainError> {
+    write(dir, 0, hash, &state, Pace::Full)?;
+    drop(state);
+    hansa_state::trie::give_back();
+    let opened = open_checkpoint(&dir.join(checkpoint_name(0)));
+    Ok(opened.map_err(|error| ChainError::Checkpoint(error.to_string()))?.state)
 }
 
 impl Chain {
@@ -161,7 +180,7 @@ impl Chain {
         self.wait_checkpoint()?;
         let (height, hash, state) = self.checkpoint_source()?;
         if !dir.join(checkpoint_name(height)).exists() {
-            let bytes = write(dir, height, &hash, &state)?;
+            let bytes = write(dir, height, &hash, &state, Pace::Full)?;
             let mut progress = self.checkpoints.progress.lock();
             (progress.newest, progress.bytes, progress.diff_bytes) = (height, bytes, 0);
         }
@@ -197,7 +216,7 @@ impl Chain {
         let shared = self.checkpoints.progress.clone();
         let work = move || {
             hansa_crypto::workers::rank_background();
-            let bytes = write(&dir, height, &hash, &state)?;
+            let bytes = write(&dir, height, &hash, &state, BESIDE)?;
             let mut progress = shared.lock();
             (progress.newest, progress.bytes) = (height, bytes);
             Ok(height)

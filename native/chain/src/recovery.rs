@@ -185,7 +185,7 @@ fn restore_states(
     let (heights, _) = checkpoints::list(&dir)?;
     let good = checkpoints::preference(heights, head)
         .into_iter()
-        .find_map(|height| checkpoints::read_checked(&dir, height, index).ok());
+        .find_map(|height| checkpoints::open_checked(&dir, height, index).ok());
     let (mut at, mut state) = match good {
         Some(checkpoint) => (checkpoint.height, checkpoint.state),
         None => (0, birth::build(genesis)?.1),

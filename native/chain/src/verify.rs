@@ -12,7 +12,7 @@ use hansa_codec::Certificate;
 use hansa_crypto::{SenderCache, keccak256};
 use hansa_evm::ChainRules;
 use hansa_log::{Position, Record, segment_name};
-use hansa_state::{WorldState, read_checkpoint};
+use hansa_state::{WorldState, verify_checkpoint};
 
 use crate::candidates::Body;
 use crate::chain::log_options;
@@ -144,7 +144,7 @@ fn check_checkpoints(dir: &Path, hashes: &[B256]) -> Result<Vec<Finding>, ChainE
         .collect();
     for height in heights {
         let name = checkpoints::checkpoint_name(height);
-        let what = match read_checkpoint(&dir.join(&name)) {
+        let what = match verify_checkpoint(&dir.join(&name)) {
             Err(error) => error.to_string(),
             Ok(found) if found.height != height => "it is of another height than its name says".into(),
             Ok(found) => match hashes.get(height as usize) {

@@ -12,7 +12,10 @@ use hansa_codec::{Recovered, Transaction};
 use hansa_crypto::keccak256;
 use hansa_evm::header::{BlockBody, build_header};
 use hansa_evm::{BlockContext, BlockOutcome, ChainRules, execute_block};
-use hansa_state::{AccountDiff, AccountInfo, StateDiff, WorldState, read_checkpoint, write_checkpoint};
+use hansa_state::{
+    AccountDiff, AccountInfo, Pace, StateDiff, WorldState, open_checkpoint, verify_checkpoint,
+    write_checkpoint,
+};
 
 const CHAIN_ID: u64 = 4_711;
 
@@ -26,8 +29,7 @@ fn main() {
     let blocks = words.next().unwrap_or(50);
     // One thread, as a node has that shares its host.
     hansa_crypto::workers::configure(1).expect("the first call");
-    let mut state = populate(accounts);
-    checkpoint(&state);
+    let mut state = checkpoint(&populate(accounts));
     let mut nonces = vec![0u64; accounts as usize];
     let mut history = std::collections::VecDeque::new();
     let (mut execution, mut roots, mut headers, mut changed) =
@@ -130,21 +132,25 @@ fn populate(accounts: u64) -> WorldState {
     state
 }
 
-fn checkpoint(state: &WorldState) {
+/// The state as it is after a restart.
+fn checkpoint(state: &WorldState) -> WorldState {
     let path = std::env::temp_dir().join(format!("hansa-measure-{}.ckpt", std::process::id()));
     let begun = Instant::now();
-    write_checkpoint(&path, 0, &B256::ZERO, state).expect("the folder takes a file");
+    write_checkpoint(&path, 0, &B256::ZERO, state, Pace::Full).expect("the folder takes a file");
     let written = begun.elapsed();
     let size = std::fs::metadata(&path).map_or(0, |file| file.len());
     let begun = Instant::now();
-    let read = read_checkpoint(&path).expect("what was written is read");
+    verify_checkpoint(&path).expect("what was written is right");
+    let verified = begun.elapsed();
+    let begun = Instant::now();
+    let mapped = open_checkpoint(&path).expect("what was written is read").state;
     println!(
-        "checkpoint   {:.1} MB, written in {written:.2?}, read and verified in {:.2?}",
+        "checkpoint   {:.1} MB, written in {written:.2?}, verified in {verified:.2?}, opened in {:.2?}",
         size as f64 / 1e6,
         begun.elapsed()
     );
-    drop(read);
     let _ = std::fs::remove_file(&path);
+    mapped
 }
 
 fn context(number: u64) -> BlockContext {

@@ -1,11 +1,12 @@
 //! What an account is.
 
-use std::sync::Arc;
-
 use alloy_primitives::{B256, KECCAK256_EMPTY, U256};
 use alloy_rlp::Encodable;
+use alloy_trie::EMPTY_ROOT_HASH;
 
-use crate::trie::{LeafValue, Trie};
+use crate::diff::{Reader, push_number};
+use crate::trie::LeafValue;
+use crate::trie::node::Leaf;
 
 /// An account without its storage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,66 +37,75 @@ impl AccountInfo {
     }
 }
 
-/// An account as a leaf; what most accounts lack stands behind one pointer.
-#[derive(Debug, Clone)]
-pub(crate) struct AccountLeaf {
-    nonce: u64,
-    balance: U256,
-    contract: Option<Arc<Contract>>,
-}
+const CODE_FLAG: u8 = 0x01;
+const ROOT_BYTES: usize = 32;
 
-#[derive(Debug, Clone)]
-struct Contract {
-    code_hash: B256,
-    storage: Trie<U256>,
+/// An account as its leaf keeps it: flags, nonce and balance as a length byte and that many bytes, the
+/// code's hash where there is code, the root of the storage where there is storage.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AccountLeaf {
+    pub(crate) info: AccountInfo,
+    pub(crate) storage_root: B256,
 }
 
 impl AccountLeaf {
-    pub(crate) fn new(info: &AccountInfo, storage: Trie<U256>) -> Self {
-        let plain = !info.has_code() && storage.is_empty();
-        let contract = (!plain).then(|| Arc::new(Contract { code_hash: info.code_hash, storage }));
-        Self { nonce: info.nonce, balance: info.balance, contract }
-    }
-
-    pub(crate) fn info(&self) -> AccountInfo {
-        let code_hash = self.contract.as_ref().map_or(KECCAK256_EMPTY, |contract| contract.code_hash);
-        AccountInfo { nonce: self.nonce, balance: self.balance, code_hash }
-    }
-
-    pub(crate) fn storage(&self) -> Option<&Trie<U256>> {
-        self.contract.as_ref().map(|contract| &contract.storage)
-    }
-
-    pub(crate) fn into_storage(self) -> Trie<U256> {
-        self.contract.map_or_else(Trie::new, |contract| Arc::unwrap_or_clone(contract).storage)
-    }
-
-    pub(crate) fn storage_root(&self) -> B256 {
-        self.storage().map_or(alloy_trie::EMPTY_ROOT_HASH, Trie::root)
+    pub(crate) fn of(leaf: Leaf<'_>) -> Self {
+        Self::unpack(leaf.value)
     }
 }
 
 impl LeafValue for AccountLeaf {
-    /// RLP of \[nonce, balance, storage root, code hash\].
-    fn encode_value(&self, out: &mut Vec<u8>) {
-        let code_hash = self.contract.as_ref().map_or(KECCAK256_EMPTY, |contract| contract.code_hash);
-        let payload = self.nonce.length() + self.balance.length() + 33 + 33;
-        alloy_rlp::Header { list: true, payload_length: payload }.encode(out);
-        self.nonce.encode(out);
-        self.balance.encode(out);
-        self.storage_root().encode(out);
-        code_hash.encode(out);
+    fn pack(&self, out: &mut Vec<u8>) {
+        let stores = self.storage_root != EMPTY_ROOT_HASH;
+        let code = if self.info.has_code() { CODE_FLAG } else { 0 };
+        out.push(code | if stores { crate::trie::NESTED_FLAG } else { 0 });
+        push_number(U256::from(self.info.nonce), out);
+        push_number(self.info.balance, out);
+        if self.info.has_code() {
+            out.extend_from_slice(self.info.code_hash.as_slice());
+        }
+        if stores {
+            out.extend_from_slice(self.storage_root.as_slice());
+        }
     }
 
-    /// The storage tries of all changed accounts are hashed together.
-    fn prepare<'a>(values: impl Iterator<Item = &'a Self>) {
-        Trie::settle(values.filter_map(Self::storage));
+    fn unpack(packed: &[u8]) -> Self {
+        let mut reader = Reader { bytes: packed, offset: 0 };
+        // Packed bytes are our own, checked where they come from a file; the defaults are for none.
+        let flags = reader.byte().unwrap_or_default();
+        let nonce = reader.number().unwrap_or_default().saturating_to();
+        let balance = reader.number().unwrap_or_default();
+        let hash = |reader: &mut Reader<'_>| B256::new(reader.array().unwrap_or_default());
+        let code_hash = if flags & CODE_FLAG == 0 { KECCAK256_EMPTY } else { hash(&mut reader) };
+        let storage_root =
+            if flags & crate::trie::NESTED_FLAG == 0 { EMPTY_ROOT_HASH } else { hash(&mut reader) };
+        Self { info: AccountInfo { nonce, balance, code_hash }, storage_root }
+    }
+
+    /// RLP of \[nonce, balance, storage root, code hash\].
+    fn encode_packed(packed: &[u8], out: &mut Vec<u8>) {
+        let Self { info, storage_root } = Self::unpack(packed);
+        let payload = info.nonce.length() + info.balance.length() + 2 * (1 + ROOT_BYTES);
+        alloy_rlp::Header { list: true, payload_length: payload }.encode(out);
+        info.nonce.encode(out);
+        info.balance.encode(out);
+        storage_root.encode(out);
+        info.code_hash.encode(out);
     }
 }
 
+/// A slot's value as its leaf keeps it: without leading zeros. Zero is never stored.
 impl LeafValue for U256 {
-    /// RLP of the number; zero is never stored.
-    fn encode_value(&self, out: &mut Vec<u8>) {
-        Encodable::encode(self, out);
+    fn pack(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.to_be_bytes::<32>()[32 - self.byte_len()..]);
+    }
+
+    fn unpack(packed: &[u8]) -> Self {
+        Self::from_be_slice(packed)
+    }
+
+    /// RLP of the number.
+    fn encode_packed(packed: &[u8], out: &mut Vec<u8>) {
+        packed.encode(out);
     }
 }

@@ -1,11 +1,11 @@
 //! The state after a block: accounts, their storage and code, committed to by Ethereum's state root.
 //!
-//! * [`view`]: the traits that everything above programs against; another engine (a mapped arena)
-//!   takes this one's place by implementing them.
-//! * [`world`]: [`WorldState`], the engine in memory. A clone is O(1), so historic states, proofs at
-//!   old blocks and checkpoints without a pause are nothing but clones that somebody holds.
+//! * [`view`]: the traits that everything above programs against.
+//! * [`world`]: [`WorldState`], the engine: a mapped file, and what changed since in memory. A clone is
+//!   O(1), so historic states, proofs at old blocks and checkpoints without a pause are nothing but
+//!   clones that somebody holds.
 //! * [`diff`]: [`StateDiff`], the new values that a block leaves behind, as stored in the log.
-//! * [`checkpoint`]: a state as a file in which every byte is verified when it is read.
+//! * [`checkpoint`]: a state as a file in which every byte is verified, and used where it lies.
 //! * [`trie`]: the persistent Merkle-Patricia trie underneath.
 //!
 //! Keys are kept hashed, as the root wants them. Addresses and slot numbers ("preimages") are not
@@ -16,13 +16,14 @@ pub mod checkpoint;
 pub mod codes;
 pub mod diff;
 pub mod error;
+mod mapping;
 pub mod proof;
 pub mod trie;
 pub mod view;
 pub mod world;
 
 pub use account::AccountInfo;
-pub use checkpoint::{Checkpoint, read_checkpoint, write_checkpoint};
+pub use checkpoint::{Checkpoint, Pace, open_checkpoint, verify_checkpoint, write_checkpoint};
 pub use diff::{AccountDiff, StateDiff};
 pub use error::{CheckpointError, DiffError};
 pub use proof::{AccountProof, StorageProof};

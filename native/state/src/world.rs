@@ -1,4 +1,4 @@
-//! The state engine in memory.
+//! The state engine.
 
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256};
 use alloy_trie::EMPTY_ROOT_HASH;
@@ -6,10 +6,17 @@ use hansa_crypto::{HashLanes, keccak256};
 
 use crate::account::AccountLeaf;
 use crate::codes::Codes;
-use crate::trie::{Change, Trie};
+use crate::trie::node::{Leaf, Link};
+use crate::trie::update::{Item, Nested};
+use crate::trie::{LeafValue, Trie, View};
 use crate::{AccountDiff, AccountInfo, AccountProof, StateDiff, StateStore, StateView, StorageProof};
 
-/// One version of the state, all of it in memory. Clones share every node that they have in common.
+/// Bytes that a packed account without code and storage has, about.
+const PACKED_BYTES: usize = 16;
+
+/// One version of the state: what changed since the file below was written in memory, the rest in
+/// the file, which is mapped; without a file, all of it in memory. Clones share every node that they
+/// have in common.
 #[derive(Debug, Clone, Default)]
 pub struct WorldState {
     accounts: Trie<AccountLeaf>,
@@ -22,23 +29,34 @@ impl WorldState {
         Self::default()
     }
 
+    /// The state in a mapped file.
+    pub(crate) fn mapped(accounts: Trie<AccountLeaf>, codes: &[(B256, Bytes)]) -> Self {
+        let state = Self { accounts, codes: Codes::default() };
+        state.codes.extend(codes.iter());
+        state
+    }
+
     /// An account; none where there is none in the trie.
     pub fn account(&self, address: &Address) -> Option<AccountInfo> {
-        self.leaf(address).map(AccountLeaf::info)
+        self.leaf(address).map(|leaf| AccountLeaf::of(leaf).info)
     }
 
     /// Several accounts, in the order asked for: hashed in lanes, looked up side by side.
     pub fn accounts(&self, addresses: &[Address]) -> Vec<Option<AccountInfo>> {
         let keys = hash_each(addresses.len(), |index| addresses[index].as_slice());
         let mut found = Vec::with_capacity(keys.len());
-        self.accounts.get_each(&keys, |leaf| found.push(leaf.map(AccountLeaf::info)));
+        let view = self.accounts.view();
+        view.get_each(&keys, |leaf| found.push(leaf.map(|leaf| AccountLeaf::of(leaf).info)));
         found
     }
 
     /// A storage slot; zero where nothing was stored.
     pub fn storage(&self, address: &Address, slot: U256) -> U256 {
-        let storage = self.leaf(address).and_then(AccountLeaf::storage);
-        storage.and_then(|trie| trie.get(&hash_slot(slot))).copied().unwrap_or_default()
+        let storage = self.leaf(address).map(|leaf| self.accounts.view().nested(leaf));
+        storage
+            .and_then(|trie| trie.get(&hash_slot(slot)))
+            .map(|leaf| U256::unpack(leaf.value))
+            .unwrap_or_default()
     }
 
     /// Code by its keccak-256 hash; none when unknown. The empty code is always known.
@@ -49,63 +67,120 @@ impl WorldState {
         self.codes.get(hash)
     }
 
-    /// Takes over the values of a diff.
+    /// Takes over the values of a diff; the root is the new one at once.
     pub fn apply(&mut self, diff: &StateDiff) {
         self.codes.extend(diff.codes().iter());
         let accounts = diff.accounts();
         let keys = hash_each(accounts.len(), |index| accounts[index].0.as_slice());
-        let mut slots = hash_slots(accounts).into_iter();
-        let changes = keys.into_iter().zip(accounts).map(|(key, (_, diff))| {
-            (key, HashedDiff { diff, slots: slots.by_ref().take(diff.storage.len()).collect() })
+        let mut storages = self.change_storages(accounts, &keys).into_iter().peekable();
+        let mut packed = Vec::with_capacity(accounts.len() * PACKED_BYTES);
+        let mut values = Vec::with_capacity(accounts.len());
+        for (index, (_, change)) in accounts.iter().enumerate() {
+            let from = packed.len();
+            let stored = storages.next_if(|(at, ..)| *at == index);
+            let nested = match stored {
+                Some((_, top, _)) => Nested::New(top),
+                None if change.storage_wiped => Nested::None,
+                None => Nested::Keep,
+            };
+            let storage_root = stored.map_or(EMPTY_ROOT_HASH, |(.., root)| root);
+            change.info.iter().for_each(|info| AccountLeaf { info: *info, storage_root }.pack(&mut packed));
+            values.push((from..packed.len(), nested));
+        }
+        let items = keys.iter().zip(accounts).zip(values).map(|((key, (_, change)), (value, nested))| Item {
+            key: *key,
+            value: change.info.is_some().then(|| &packed[value]),
+            nested,
         });
-        self.accounts.update(changes.collect());
+        self.accounts.change(items.collect());
     }
 
-    /// The state root. Hashes what changed since the last call, once for all clones that share it.
+    /// The new storage of every account whose slots change, by the account's index: its top, held, and
+    /// its root.
+    fn change_storages(
+        &self,
+        accounts: &[(Address, AccountDiff)],
+        keys: &[B256],
+    ) -> Vec<(usize, Link, B256)> {
+        let view = self.accounts.view();
+        let changed: Vec<usize> =
+            (0..accounts.len()).filter(|index| changes_slots(&accounts[*index].1)).collect();
+        if changed.is_empty() {
+            return Vec::new();
+        }
+        let slots: Vec<&(U256, U256)> =
+            changed.iter().flat_map(|index| &accounts[*index].1.storage).collect();
+        let numbers: Vec<[u8; 32]> = slots.iter().map(|(slot, _)| slot.to_be_bytes()).collect();
+        let hashes = hash_each(numbers.len(), |index| &numbers[index]);
+        let mut packed = Vec::with_capacity(slots.len() * 32);
+        let ends: Vec<usize> = (slots.iter())
+            .map(|(_, value)| {
+                value.pack(&mut packed);
+                packed.len()
+            })
+            .collect();
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let mut items = hashes.iter().zip(starts.zip(&ends)).map(|(key, (from, to))| Item {
+            key: *key,
+            // A slot set to zero is a slot removed.
+            value: (from < *to).then(|| &packed[from..*to]),
+            nested: Nested::None,
+        });
+        let tries = changed.iter().map(|index| {
+            let (_, change) = &accounts[*index];
+            let old = if change.storage_wiped { None } else { view.get(&keys[*index]) };
+            let slots = items.by_ref().take(change.storage.len()).collect();
+            (old.map_or(Link::NONE, |leaf| leaf.nested), slots)
+        });
+        let done = self.accounts.change_nested::<U256>(tries.collect());
+        changed.into_iter().zip(done).map(|(index, (top, root))| (index, top, root)).collect()
+    }
+
+    /// The state root.
     pub fn root(&self) -> B256 {
         self.accounts.root()
     }
 
     /// Proof of an account and of some of its slots (EIP-1186).
     pub fn proof(&self, address: &Address, slots: &[U256]) -> AccountProof {
-        // Proofs read references, so the hashes are brought up to date first.
-        self.root();
         let leaf = self.leaf(address);
-        let storage = leaf.and_then(AccountLeaf::storage);
+        let storage = leaf.map(|leaf| self.accounts.view().nested(leaf));
         let prove = |slot: &U256| {
             let key = hash_slot(*slot);
-            let value = storage.and_then(|trie| trie.get(&key)).copied().unwrap_or_default();
-            StorageProof { slot: *slot, value, proof: storage.map_or_else(Vec::new, |trie| trie.proof(&key)) }
+            let found = storage.and_then(|trie| trie.get(&key));
+            StorageProof {
+                slot: *slot,
+                value: found.map(|leaf| U256::unpack(leaf.value)).unwrap_or_default(),
+                proof: storage.map_or_else(Vec::new, |trie| trie.proof::<U256>(&key)),
+            }
         };
+        let account = leaf.map(AccountLeaf::of);
         AccountProof {
             address: *address,
-            info: leaf.map(AccountLeaf::info),
-            storage_root: leaf.map_or(EMPTY_ROOT_HASH, AccountLeaf::storage_root),
+            info: account.map(|account| account.info),
+            storage_root: account.map_or(EMPTY_ROOT_HASH, |account| account.storage_root),
             proof: self.accounts.proof(&keccak256(address)),
             storage: slots.iter().map(prove).collect(),
         }
     }
 
     /// All accounts by hashed address, in that order; with each its slots by hashed number.
-    pub fn iter(&self) -> impl Iterator<Item = (&B256, AccountInfo, impl Iterator<Item = (&B256, U256)>)> {
-        self.accounts.iter().map(|(key, leaf)| {
-            let slots = leaf.storage().into_iter().flat_map(Trie::iter).map(|(slot, value)| (slot, *value));
-            (key, leaf.info(), slots)
+    pub fn iter(&self) -> impl Iterator<Item = (B256, AccountInfo, impl Iterator<Item = (B256, U256)>)> {
+        let view = self.accounts.view();
+        view.leaves().map(move |leaf| {
+            let slots =
+                view.nested(leaf).leaves().map(|slot| (B256::new(*slot.key), U256::unpack(slot.value)));
+            (B256::new(*leaf.key), AccountLeaf::of(leaf).info, slots)
         })
     }
 
-    /// Adds leaves by their hashed keys, as a checkpoint holds them. Slots of an account may come in
-    /// several batches.
-    pub(crate) fn insert_hashed(&mut self, leaves: Vec<HashedAccount>) {
-        self.accounts.update(leaves.into_iter().map(|leaf| (leaf.key, leaf)).collect());
+    /// The trie of accounts, for writing it to a file.
+    pub(crate) fn trie(&self) -> View<'_> {
+        self.accounts.view()
     }
 
-    pub(crate) fn insert_codes(&self, codes: &[(B256, Bytes)]) {
-        self.codes.extend(codes.iter());
-    }
-
-    fn leaf(&self, address: &Address) -> Option<&AccountLeaf> {
-        self.accounts.get(&keccak256(address))
+    fn leaf(&self, address: &Address) -> Option<Leaf<'_>> {
+        self.accounts.view().get(&keccak256(address))
     }
 }
 
@@ -141,57 +216,13 @@ impl StateStore for WorldState {
     }
 }
 
-/// The changes of an account with the hashes of its slots' numbers, in the order of the slots.
-struct HashedDiff<'a> {
-    diff: &'a AccountDiff,
-    slots: Vec<B256>,
-}
-
-impl Change<AccountLeaf> for HashedDiff<'_> {
-    fn apply(self, old: Option<AccountLeaf>) -> Option<AccountLeaf> {
-        let info = self.diff.info.as_ref()?;
-        let mut storage = match old {
-            Some(leaf) if !self.diff.storage_wiped => leaf.into_storage(),
-            _ => Trie::new(),
-        };
-        if !self.slots.is_empty() {
-            let values = self.diff.storage.iter().map(|(_, value)| stored(*value));
-            storage.update(self.slots.into_iter().zip(values).collect());
-        }
-        Some(AccountLeaf::new(info, storage))
-    }
-}
-
-/// An account as a checkpoint has it: everything under its hashed key.
-#[derive(Debug)]
-pub(crate) struct HashedAccount {
-    pub(crate) key: B256,
-    pub(crate) info: AccountInfo,
-    pub(crate) slots: Vec<(B256, U256)>,
-}
-
-impl Change<AccountLeaf> for HashedAccount {
-    fn apply(self, old: Option<AccountLeaf>) -> Option<AccountLeaf> {
-        let mut storage = old.map_or_else(Trie::new, AccountLeaf::into_storage);
-        storage.update(self.slots.into_iter().map(|(slot, value)| (slot, stored(value))).collect());
-        Some(AccountLeaf::new(&self.info, storage))
-    }
-}
-
-/// A slot set to zero is a slot removed.
-fn stored(value: U256) -> Option<U256> {
-    (!value.is_zero()).then_some(value)
+/// Whether an account's storage gets another root than that of nothing or of before.
+fn changes_slots(change: &AccountDiff) -> bool {
+    change.info.is_some() && !change.storage.is_empty()
 }
 
 fn hash_slot(slot: U256) -> B256 {
     keccak256(slot.to_be_bytes::<32>())
-}
-
-/// The hashed numbers of all changed slots, account by account.
-fn hash_slots(accounts: &[(Address, AccountDiff)]) -> Vec<B256> {
-    let slots = accounts.iter().flat_map(|(_, diff)| &diff.storage);
-    let numbers: Vec<[u8; 32]> = slots.map(|(slot, _)| slot.to_be_bytes()).collect();
-    hash_each(numbers.len(), |index| &numbers[index])
 }
 
 fn hash_each<'a>(count: usize, input: impl Fn(usize) -> &'a [u8]) -> Vec<B256> {

@@ -18,8 +18,16 @@ use serde_json::Value;
 struct Raw(Vec<u8>);
 
 impl LeafValue for Raw {
-    fn encode_value(&self, out: &mut Vec<u8>) {
+    fn pack(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.0);
+    }
+
+    fn unpack(packed: &[u8]) -> Self {
+        Self(packed.to_vec())
+    }
+
+    fn encode_packed(packed: &[u8], out: &mut Vec<u8>) {
+        out.extend_from_slice(packed);
     }
 }
 
@@ -80,7 +88,7 @@ fn trie_tests() {
             assert_eq!(at_once.root(), expected, "{file} {name}");
             assert_eq!(one_by_one.root(), expected, "{file} {name}");
             for (key, value) in at_once.iter() {
-                let proof = at_once.proof(key);
+                let proof = at_once.proof(&key);
                 verify_proof(expected, Nibbles::unpack(key), Some(value.0.clone()), &proof).unwrap();
             }
             cases += 1;

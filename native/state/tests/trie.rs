@@ -14,8 +14,16 @@ use proptest::prelude::*;
 struct Raw(Vec<u8>);
 
 impl LeafValue for Raw {
-    fn encode_value(&self, out: &mut Vec<u8>) {
+    fn pack(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.0);
+    }
+
+    fn unpack(packed: &[u8]) -> Self {
+        Self(packed.to_vec())
+    }
+
+    fn encode_packed(packed: &[u8], out: &mut Vec<u8>) {
+        out.extend_from_slice(packed);
     }
 }
 
@@ -49,11 +57,11 @@ fn change() -> impl Strategy<Value = (B256, Option<Vec<u8>>)> {
 
 fn check(trie: &Trie<Raw>, model: &Model, probes: &[B256]) {
     assert_eq!(trie.root(), model_root(model));
-    let listed: Vec<_> = trie.iter().map(|(key, value)| (*key, value.0.clone())).collect();
+    let listed: Vec<_> = trie.iter().map(|(key, value)| (key, value.0)).collect();
     let expected: Vec<_> = model.iter().map(|(key, value)| (*key, value.clone())).collect();
     assert_eq!(listed, expected);
     for key in probes.iter().chain(model.keys()) {
-        assert_eq!(trie.get(key).map(|raw| &raw.0), model.get(key));
+        assert_eq!(trie.get(key).map(|raw| raw.0).as_ref(), model.get(key));
         let proof = trie.proof(key);
         verify_proof(trie.root(), Nibbles::unpack(key), model.get(key).cloned(), &proof).unwrap();
     }

@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
 use alloy_trie::proof::verify_proof;
 use alloy_trie::{HashBuilder, Nibbles, TrieAccount};
-use hansa_state::{AccountDiff, AccountInfo, DiffError, StateDiff, WorldState};
+use hansa_state::{
+    AccountDiff, AccountInfo, DiffError, Pace, StateDiff, WorldState, open_checkpoint, verify_checkpoint,
+    write_checkpoint,
+};
 use proptest::prelude::*;
 
 #[derive(Debug, Clone, Default)]
@@ -69,8 +72,13 @@ fn number() -> impl Strategy<Value = U256> {
     ]
 }
 
+/// The codes that accounts of these tests refer to.
+fn codes() -> StateDiff {
+    StateDiff::new(Vec::new(), (0u8..4).map(|n| Bytes::from(vec![n; 3])).collect())
+}
+
 fn account_diff() -> impl Strategy<Value = AccountDiff> {
-    let code_hash = prop_oneof![Just(KECCAK256_EMPTY), any::<[u8; 32]>().prop_map(B256::new)];
+    let code_hash = prop_oneof![Just(KECCAK256_EMPTY), (0u8..4).prop_map(|n| keccak256([n; 3]))];
     let info = (any::<u64>(), number(), code_hash).prop_map(|(nonce, balance, code_hash)| AccountInfo {
         nonce,
         balance,
@@ -117,6 +125,46 @@ proptest! {
                 let stored = (!value.is_zero()).then(|| alloy_rlp::encode(value));
                 let path = Nibbles::unpack(keccak256(entry.slot.to_be_bytes::<32>()));
                 verify_proof(proof.storage_root, path, stored, &entry.proof).unwrap();
+            }
+        }
+    }
+
+    /// Diffs go on over a mapped file, written at random points from random earlier versions; every
+    /// version that was held stays what it was.
+    #[test]
+    fn a_state_over_a_file_equals_one_in_memory(
+        diffs in prop::collection::vec((diff(), prop::option::weighted(0.5, any::<prop::sample::Index>())), 2..8),
+    ) {
+        let path = std::env::temp_dir().join(format!("hansa-world-{}.ckpt", std::process::id()));
+        let mut start = WorldState::new();
+        start.apply(&codes());
+        let mut held: Vec<(WorldState, WorldState, Model)> = vec![(start.clone(), start, Model::new())];
+        for (diff, written) in &diffs {
+            let (mut memory, mut mapped, mut model) = held[held.len() - 1].clone();
+            if let Some(of) = written {
+                // From an earlier version and the diffs since, as a start does.
+                let at = of.index(held.len());
+                write_checkpoint(&path, 7, &B256::ZERO, &held[at].1, Pace::Full).unwrap();
+                let verified = verify_checkpoint(&path).unwrap();
+                assert_eq!(verified.state_root, model_root(&held[at].2));
+                mapped = open_checkpoint(&path).unwrap().state;
+                mapped.apply(&codes());
+                diffs[at..held.len() - 1].iter().for_each(|(diff, _)| mapped.apply(diff));
+            }
+            memory.apply(diff);
+            mapped.apply(diff);
+            apply_to_model(&mut model, diff);
+            held.push((memory, mapped, model));
+        }
+        let _ = std::fs::remove_file(&path);
+        let slots: Vec<U256> = (0u64..20).map(U256::from).collect();
+        let addresses: Vec<Address> = (0u8..12).map(Address::repeat_byte).collect();
+        for (memory, mapped, model) in &held {
+            assert_eq!(mapped.root(), model_root(model));
+            assert_eq!(mapped.accounts(&addresses), memory.accounts(&addresses));
+            for address in &addresses {
+                assert_eq!(mapped.account(address), model.get(address).map(|account| account.info));
+                assert_eq!(mapped.proof(address, &slots), memory.proof(address, &slots));
             }
         }
     }

@@ -1,57 +1,50 @@
-//! A state as a file.
+//! A state as a file, which is used where it lies: mapped, each page checked when it is first read.
 //!
 //! ```text
-//! header   magic "HANSACKP" 8 · version u32 · height u64 · block hash 32 · state root 32 ·
-//!          accounts u64 · slots u64 · codes u64 · crc32c u32 of all before
-//! chunk*   kind u8 (1 leaves, 2 codes) · index u32 · length u32 · payload · crc32c u32 of all before
-//! trailer  the same frame, kind 3, no payload
+//! page 0   magic "HANSACKP" 8 · version u32 · height u64 · block hash 32 · state root 32 · top u64 ·
+//!          accounts u64 · slots u64 · codes u64 · codes at u64 · pages u64 · table crc u32 ·
+//!          zeros · crc32c u32 of all before in the page
+//! pages    nodes, each behind those below it (`trie::node` says how a node looks; links are offsets in
+//!          this file, and none is stale); then, at "codes at", the codes: length u32 · bytes, in order
+//!          of their hashes, exactly those that accounts refer to; then zeros up to the page's end
+//! table    crc32c u32 of each page behind the first
 //! ```
-//! All numbers are big-endian; nothing follows the trailer. Leaves stand in key order: an account
-//! (tag 1) with its hashed address, nonce, balance and code hash, then its slots (tag 2) with their
-//! hashed numbers and values, which may run on into the next chunk. Codes stand in order of their
-//! hashes, exactly those that the leaves refer to.
+//! All numbers are little-endian; nothing follows the table. "top" is the offset of the top node of the
+//! trie of accounts, zero where there are none; "pages" counts those behind the first.
 //!
-//! Every byte is under a checksum, and the root of the rebuilt state must be the header's.
+//! Every byte is under a checksum. Opening reads the first page, the table and the codes, and holds the
+//! top node against the root; verifying reads everything and computes every reference anew.
 
 mod read;
+#[cfg(test)]
+mod tests;
+mod verify;
 mod write;
 
-pub use read::read_checkpoint;
-pub use write::write_checkpoint;
+pub use read::open_checkpoint;
+pub use verify::verify_checkpoint;
+pub use write::{Pace, write_checkpoint};
 
 use alloy_primitives::B256;
 
 use crate::WorldState;
 
 /// The only version of the format.
-pub const CHECKPOINT_VERSION: u32 = 1;
-
-/// Payload bytes after which a chunk is closed.
-const CHUNK_TARGET: usize = 256 * 1024;
-
-/// More bytes than any chunk's payload has: the target and one entry, a code at most.
-const CHUNK_BYTES_MAX: usize = 64 * 1024 * 1024;
+pub const CHECKPOINT_VERSION: u32 = 2;
 
 const MAGIC: &[u8; 8] = b"HANSACKP";
-const HEADER_BYTES: usize = 8 + 4 + 8 + 32 + 32 + 8 + 8 + 8 + 4;
-const FRAME_BYTES: usize = 1 + 4 + 4;
-const CRC_BYTES: usize = 4;
 
-const KIND_LEAVES: u8 = 1;
-const KIND_CODES: u8 = 2;
-const KIND_TRAILER: u8 = 3;
+/// Bytes of the first page in front of the zeros.
+const HEADER_BYTES: usize = 8 + 4 + 8 + 32 + 32 + 8 * 6 + 4;
 
-const TAG_ACCOUNT: u8 = 1;
-const TAG_SLOT: u8 = 2;
-
-/// What a checkpoint's header says, and the state.
+/// What a checkpoint's first page says, and the state.
 #[derive(Debug, Clone)]
 pub struct Checkpoint {
     /// Number of the block after which the state stands.
     pub height: u64,
     /// Hash of that block's sealed header.
     pub block_hash: B256,
-    /// The state's root, as rebuilt.
+    /// The state's root.
     pub state_root: B256,
     /// The state.
     pub state: WorldState,
@@ -62,4 +55,17 @@ struct Counts {
     accounts: u64,
     slots: u64,
     codes: u64,
+}
+
+/// The first page.
+#[derive(Debug, Clone, Copy)]
+struct Header {
+    height: u64,
+    block_hash: B256,
+    state_root: B256,
+    top: u64,
+    counts: Counts,
+    codes_at: u64,
+    pages: u64,
+    table_crc: u32,
 }

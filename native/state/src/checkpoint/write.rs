@@ -2,150 +2,218 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use alloy_primitives::B256;
 
-use super::{
-    CHECKPOINT_VERSION, CHUNK_TARGET, Counts, KIND_CODES, KIND_LEAVES, KIND_TRAILER, MAGIC, TAG_ACCOUNT,
-    TAG_SLOT,
-};
-use crate::diff::push_number;
+use super::{CHECKPOINT_VERSION, Counts, HEADER_BYTES, Header, MAGIC};
+use crate::account::AccountLeaf;
+use crate::mapping::{CRC_BYTES, PAGE};
+use crate::trie::node::{Child, Link};
+use crate::trie::{View, linked_copy};
 use crate::{CheckpointError, WorldState};
+
+/// Bytes after which what was written is synced, so that no sync finds much: one long sync would hold
+/// up those that votes wait for.
+const SYNC_BYTES: u64 = 8 << 20;
+
+/// How fast a checkpoint may be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// As fast as it goes: somebody waits for it.
+    Full,
+    /// At most so many bytes a second, on average: it must not get in the way.
+    BytesPerSecond(u64),
+}
 
 /// Writes a state. When this returns the file stands complete and durable under its name; at no
 /// moment does an incomplete one. Holding the clone of a state is all the pause it needs.
 ///
 /// # Errors
 /// [`CheckpointError::Io`], [`CheckpointError::MissingCode`].
+///
+/// # Panics
+/// Where the file below the state does not hold.
 pub fn write_checkpoint(
     path: &Path,
     height: u64,
     block_hash: &B256,
     state: &WorldState,
+    pace: Pace,
 ) -> Result<(), CheckpointError> {
     let temporary = path.with_extension("tmp");
-    let named = |error| CheckpointError::Io { path: temporary.clone(), error };
-    let file = File::create(&temporary).map_err(named)?;
-    let mut sink = Sink { file: BufWriter::new(file), chunk: Vec::new(), kind: KIND_LEAVES, index: 0 };
-    let written = write_all(&mut sink, height, block_hash, state, &temporary);
+    let written = write_all(&temporary, height, block_hash, state, pace);
     if let Err(error) = written {
         // A half-written file helps nobody; that it cannot be removed changes nothing for the caller.
         let _ = fs::remove_file(&temporary);
         return Err(error);
     }
-    let file = sink.file.into_inner().map_err(|error| named(error.into_error()))?;
-    file.sync_all().map_err(named)?;
+    let named = |error| CheckpointError::Io { path: path.to_path_buf(), error };
     fs::rename(&temporary, path).map_err(named)?;
-    sync_folder(path).map_err(|error| CheckpointError::Io { path: path.to_path_buf(), error })
+    sync_folder(path).map_err(named)
 }
 
 fn write_all(
-    sink: &mut Sink,
+    path: &Path,
     height: u64,
     block_hash: &B256,
     state: &WorldState,
-    path: &Path,
+    pace: Pace,
 ) -> Result<(), CheckpointError> {
     let named = |error| CheckpointError::Io { path: path.to_path_buf(), error };
-    let (counts, codes) = survey(state);
-    sink.header(height, block_hash, &state.root(), counts).map_err(named)?;
-    write_leaves(sink, state).map_err(named)?;
-    sink.start(KIND_CODES).map_err(named)?;
+    let mut sink = Sink::create(path, pace).map_err(named)?;
+    let mut counts = Counts::default();
+    let mut codes = BTreeSet::new();
+    let accounts = state.trie();
+    accounts.distrust_file();
+    let mut on_account = |leaf: &AccountLeaf| {
+        counts.accounts += 1;
+        if leaf.info.has_code() {
+            codes.insert(leaf.info.code_hash);
+        }
+    };
+    let mut slots = 0;
+    let mut nodes = Nodes { view: accounts, sink: &mut sink, on_account: &mut on_account, slots: &mut slots };
+    let top = nodes.trie(accounts.top(), true).map_err(named)?;
+    (counts.slots, counts.codes) = (slots, codes.len() as u64);
+    let codes_at = sink.offset;
     for hash in codes {
         let code = state.code(&hash).ok_or(CheckpointError::MissingCode(hash))?;
         // Code is bounded by the block's bytes, far below 2^32.
-        sink.chunk.extend_from_slice(&(code.len() as u32).to_be_bytes());
-        sink.chunk.extend_from_slice(&code);
-        sink.flush_full().map_err(named)?;
+        sink.put(&(code.len() as u32).to_le_bytes()).map_err(named)?;
+        sink.put(&code).map_err(named)?;
     }
-    sink.start(KIND_TRAILER).map_err(named)?;
-    sink.frame().map_err(named)
+    let header = Header {
+        height,
+        block_hash: *block_hash,
+        state_root: state.root(),
+        top: top.offset().unwrap_or(0),
+        counts,
+        codes_at,
+        pages: 0,
+        table_crc: 0,
+    };
+    sink.finish(header).map_err(named)
 }
 
-/// Counts what will be written and collects the codes referred to, in order.
-fn survey(state: &WorldState) -> (Counts, BTreeSet<B256>) {
-    let mut counts = Counts::default();
-    let mut codes = BTreeSet::new();
-    for (_, info, slots) in state.iter() {
-        counts.accounts += 1;
-        counts.slots += slots.count() as u64;
-        if info.has_code() {
-            codes.insert(info.code_hash);
-        }
-    }
-    counts.codes = codes.len() as u64;
-    (counts, codes)
+/// Writes the nodes of a state, children first.
+struct Nodes<'a, 'b> {
+    view: View<'a>,
+    sink: &'b mut Sink,
+    on_account: &'b mut dyn FnMut(&AccountLeaf),
+    slots: &'b mut u64,
 }
 
-fn write_leaves(sink: &mut Sink, state: &WorldState) -> io::Result<()> {
-    for (key, info, slots) in state.iter() {
-        sink.chunk.push(TAG_ACCOUNT);
-        sink.chunk.extend_from_slice(key.as_slice());
-        push_number(alloy_primitives::U256::from(info.nonce), &mut sink.chunk);
-        push_number(info.balance, &mut sink.chunk);
-        sink.chunk.extend_from_slice(info.code_hash.as_slice());
-        sink.flush_full()?;
-        for (slot, value) in slots {
-            sink.chunk.push(TAG_SLOT);
-            sink.chunk.extend_from_slice(slot.as_slice());
-            push_number(value, &mut sink.chunk);
-            sink.flush_full()?;
+impl Nodes<'_, '_> {
+    /// One trie; where its top went.
+    fn trie(&mut self, top: Link, of_accounts: bool) -> io::Result<Link> {
+        let Some(node) = self.view.node(top) else { return Ok(Link::NONE) };
+        // Branches first, then nested tries, as a node lists them.
+        let mut links = Vec::with_capacity(16);
+        for (_, child) in node.children() {
+            if let Child::Branch(lower) = child {
+                links.push(self.trie(lower, of_accounts)?);
+            }
         }
+        for (_, child) in node.children() {
+            let Child::Leaf(leaf) = child else { continue };
+            if !of_accounts {
+                *self.slots += 1;
+                continue;
+            }
+            (self.on_account)(&AccountLeaf::of(leaf));
+            if !leaf.nested.is_none() {
+                links.push(self.trie(leaf.nested, false)?);
+            }
+        }
+        let at = self.sink.offset;
+        self.sink.put(&linked_copy(node, &links))?;
+        Ok(Link::at(at))
     }
-    Ok(())
 }
 
 struct Sink {
     file: BufWriter<File>,
-    chunk: Vec<u8>,
-    kind: u8,
-    index: u32,
+    offset: u64,
+    page_crc: u32,
+    table: Vec<u8>,
+    pace: Pace,
+    begun: Instant,
+    synced: u64,
 }
 
 impl Sink {
-    fn header(&mut self, height: u64, block_hash: &B256, root: &B256, counts: Counts) -> io::Result<()> {
-        let mut header = Vec::with_capacity(super::HEADER_BYTES);
-        header.extend_from_slice(MAGIC);
-        header.extend_from_slice(&CHECKPOINT_VERSION.to_be_bytes());
-        header.extend_from_slice(&height.to_be_bytes());
-        header.extend_from_slice(block_hash.as_slice());
-        header.extend_from_slice(root.as_slice());
-        for count in [counts.accounts, counts.slots, counts.codes] {
-            header.extend_from_slice(&count.to_be_bytes());
-        }
-        header.extend_from_slice(&crc32c::crc32c(&header).to_be_bytes());
-        self.file.write_all(&header)
+    /// A file whose first page is left free.
+    fn create(path: &Path, pace: Pace) -> io::Result<Self> {
+        let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);
+        file.write_all(&[0; PAGE])?;
+        let offset = PAGE as u64;
+        Ok(Self { file, offset, page_crc: 0, table: Vec::new(), pace, begun: Instant::now(), synced: offset })
     }
 
-    /// Closes what is open and goes on with another kind.
-    fn start(&mut self, kind: u8) -> io::Result<()> {
-        if !self.chunk.is_empty() {
-            self.frame()?;
+    fn put(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)?;
+        while !bytes.is_empty() {
+            let room = PAGE - (self.offset % PAGE as u64) as usize;
+            let (now, later) = bytes.split_at(room.min(bytes.len()));
+            self.page_crc = crc32c::crc32c_append(self.page_crc, now);
+            self.offset += now.len() as u64;
+            if now.len() == room {
+                self.table.extend_from_slice(&self.page_crc.to_le_bytes());
+                self.page_crc = 0;
+            }
+            bytes = later;
         }
-        self.kind = kind;
+        self.keep_pace()
+    }
+
+    /// Waits as long as it takes for the bytes so far not to have been too many.
+    fn keep_pace(&mut self) -> io::Result<()> {
+        if self.offset - self.synced < SYNC_BYTES {
+            return Ok(());
+        }
+        self.synced = self.offset;
+        if let Pace::BytesPerSecond(rate) = self.pace {
+            self.file.flush()?;
+            self.file.get_ref().sync_data()?;
+            let due = Duration::from_secs_f64(self.offset as f64 / rate.max(1) as f64);
+            std::thread::sleep(due.saturating_sub(self.begun.elapsed()));
+        }
         Ok(())
     }
 
-    fn flush_full(&mut self) -> io::Result<()> {
-        if self.chunk.len() >= CHUNK_TARGET { self.frame() } else { Ok(()) }
+    /// Fills the last page, writes the table and the first page, and syncs.
+    fn finish(mut self, mut header: Header) -> io::Result<()> {
+        let rest = (PAGE - (self.offset % PAGE as u64) as usize) % PAGE;
+        self.put(&[0; PAGE][..rest])?;
+        header.pages = (self.table.len() / CRC_BYTES) as u64;
+        header.table_crc = crc32c::crc32c(&self.table);
+        self.file.write_all(&self.table)?;
+        let mut file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.seek(SeekFrom::Start(0))?;
+        file.write_all(&first_page(&header))?;
+        file.sync_all()
     }
+}
 
-    fn frame(&mut self) -> io::Result<()> {
-        let mut head = Vec::with_capacity(super::FRAME_BYTES);
-        head.push(self.kind);
-        head.extend_from_slice(&self.index.to_be_bytes());
-        // A chunk is the target and one entry at most.
-        head.extend_from_slice(&(self.chunk.len() as u32).to_be_bytes());
-        let crc = crc32c::crc32c_append(crc32c::crc32c(&head), &self.chunk);
-        self.file.write_all(&head)?;
-        self.file.write_all(&self.chunk)?;
-        self.file.write_all(&crc.to_be_bytes())?;
-        self.chunk.clear();
-        self.index += 1;
-        Ok(())
+fn first_page(header: &Header) -> Vec<u8> {
+    let mut page = Vec::with_capacity(PAGE);
+    page.extend_from_slice(MAGIC);
+    page.extend_from_slice(&CHECKPOINT_VERSION.to_le_bytes());
+    page.extend_from_slice(&header.height.to_le_bytes());
+    page.extend_from_slice(header.block_hash.as_slice());
+    page.extend_from_slice(header.state_root.as_slice());
+    let Counts { accounts, slots, codes } = header.counts;
+    for number in [header.top, accounts, slots, codes, header.codes_at, header.pages] {
+        page.extend_from_slice(&number.to_le_bytes());
     }
+    page.extend_from_slice(&header.table_crc.to_le_bytes());
+    debug_assert_eq!(page.len(), HEADER_BYTES);
+    page.resize(PAGE - CRC_BYTES, 0);
+    page.extend_from_slice(&crc32c::crc32c(&page).to_le_bytes());
+    page
 }
 
 fn sync_folder(path: &Path) -> io::Result<()> {

@@ -1,59 +1,80 @@
 //! A persistent Merkle-Patricia trie over 32-byte keys that are already hashed ("secure" trie).
 //!
-//! Nodes are shared between versions by reference counts: a clone of a trie is one pointer, an
-//! update copies only the nodes on the changed paths, and changes in place what nobody else holds.
-//! Each node keeps its RLP reference once computed, so a root costs the changed nodes only.
+//! Nodes are bytes, the same in memory and in a file that is mapped below: a version is a link to its
+//! top node, and its nodes lie in memory where they changed since the file was written, in the file
+//! where they did not. Nodes in memory are shared between versions by counts of holders. An update
+//! makes new nodes along the changed paths and their references, and never changes a node that
+//! somebody can see; so a clone of a trie is one count, and versions need no locks.
 //! An extension node is not a node of its own here but the prefix of the branch below it.
 //!
-//! * [`node`]: the nodes and what a branch holds of its children.
+//! * [`node`]: nodes as bytes.
+//! * [`pool`]: the memory in which they lie.
 //! * [`rlp`], [`reference`]: how they are encoded, and how a parent names them.
-//! * [`shared`]: counted pointers to branches, made for copying them.
 //! * [`warm`]: asking for memory before it is needed.
-//! * [`hash`]: the references of all changed nodes, level by level.
-//! * [`update`]: applying a sorted batch of changes.
+//! * [`update`], [`build`]: applying a sorted batch of changes, and writing the nodes that result.
+//! * [`hash`]: the references of all new nodes, level by level.
 //! * [`read`]: look-up, iteration in key order, proofs.
+//! * [`verify`]: holding a trie in a file against its root.
 //!
 //! # Source
 //! Yellow paper, appendix D. Keys of equal length never end inside a branch, so branches here have
 //! no value of their own.
 
+mod build;
 mod hash;
-pub mod node;
-pub mod read;
+pub(crate) mod node;
+mod pool;
+mod read;
 mod reference;
 mod rlp;
-mod shared;
-pub mod update;
+pub(crate) mod update;
+mod verify;
 mod warm;
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
-use alloy_primitives::B256;
+use alloy_primitives::{B256, Bytes};
 use alloy_trie::EMPTY_ROOT_HASH;
 
-pub use node::LeafValue;
-use node::Node;
-pub use read::Leaves;
-pub use update::Change;
+use crate::mapping::Mapping;
+pub(crate) use build::NESTED_FLAG;
+pub use node::{LeafValue, VALUE_BYTES_MAX};
+use node::{Link, NodeRef};
+pub use pool::give_back;
+pub(crate) use read::View;
+use reference::Reference;
+use update::{Item, Nested};
+pub(crate) use verify::{Flaw, root_at, verify_trie};
 
-/// Batches with fewer changes are not worth spreading over threads.
-const PARALLEL_CHANGES_MIN: usize = 256;
+/// The file that links to offsets refer to.
+pub(crate) type Base = Option<Arc<Mapping>>;
 
-/// One version of a trie. Cloning costs one reference count.
+/// One version of a trie. Cloning costs one count.
 #[derive(Debug)]
 pub struct Trie<V> {
-    root: Option<Arc<Node<V>>>,
+    top: Link,
+    root: B256,
+    base: Base,
+    values: PhantomData<V>,
 }
 
 impl<V> Clone for Trie<V> {
     fn clone(&self) -> Self {
-        Self { root: self.root.clone() }
+        pool::hold(self.top);
+        Self { top: self.top, root: self.root, base: self.base.clone(), values: PhantomData }
+    }
+}
+
+impl<V> Drop for Trie<V> {
+    fn drop(&mut self) {
+        pool::release(self.top);
     }
 }
 
 impl<V> Default for Trie<V> {
     fn default() -> Self {
-        Self { root: None }
+        Self { top: Link::NONE, root: EMPTY_ROOT_HASH, base: None, values: PhantomData }
     }
 }
 
@@ -63,24 +84,97 @@ impl<V: LeafValue> Trie<V> {
         Self::default()
     }
 
+    /// The trie whose top node lies at `top` of a file.
+    pub(crate) fn mapped(top: Link, root: B256, base: Arc<Mapping>) -> Self {
+        Self { top, root, base: Some(base), values: PhantomData }
+    }
+
     /// Whether it holds nothing.
     pub fn is_empty(&self) -> bool {
-        self.root.is_none()
+        self.top.is_none()
     }
 
-    /// The root hash; only nodes changed since the last call are hashed. A version that is shared
-    /// keeps what is computed here for all its holders.
+    /// The root hash.
     pub fn root(&self) -> B256 {
-        let Some(root) = &self.root else { return EMPTY_ROOT_HASH };
-        Self::settle(std::iter::once(self));
-        root.as_child().reference(0).root()
+        self.root
     }
 
-    /// Brings the hashes of several tries up to date together.
-    pub(crate) fn settle<'a>(tries: impl Iterator<Item = &'a Self>)
-    where
-        V: 'a,
-    {
-        hash::settle(tries.filter_map(|trie| trie.root.as_deref()).filter(|root| !root.is_settled()));
+    /// The value of a key.
+    pub fn get(&self, key: &B256) -> Option<V> {
+        self.view().get(key).map(|leaf| V::unpack(leaf.value))
     }
+
+    /// All keys and values, in key order.
+    pub fn iter(&self) -> impl Iterator<Item = (B256, V)> {
+        self.view().leaves().map(|leaf| (B256::new(*leaf.key), V::unpack(leaf.value)))
+    }
+
+    /// The nodes from the root towards a key, as RLP: proof of its value or of its absence. Nodes
+    /// embedded in their parent are not listed again. Empty for an empty trie.
+    pub fn proof(&self, key: &B256) -> Vec<Bytes> {
+        self.view().proof::<V>(key)
+    }
+
+    /// Sets and removes values. Keys may come in any order; where one comes twice the last counts.
+    pub fn update(&mut self, changes: Vec<(B256, Option<V>)>) {
+        let mut packed = Vec::new();
+        let ends: Vec<usize> = (changes.iter())
+            .map(|(_, value)| {
+                value.iter().for_each(|value| value.pack(&mut packed));
+                packed.len()
+            })
+            .collect();
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let items = changes.iter().zip(starts.zip(&ends)).map(|((key, value), (from, to))| Item {
+            key: *key,
+            value: value.is_some().then(|| &packed[from..*to]),
+            nested: Nested::None,
+        });
+        self.change(items.collect());
+    }
+
+    /// Sets and removes packed values. Nested tries that items bring change hands.
+    pub(crate) fn change(&mut self, items: Vec<Item<'_>>) {
+        if items.is_empty() {
+            return;
+        }
+        let (top, root) = update::update::<V>(&self.base, self.top, items);
+        pool::release(std::mem::replace(&mut self.top, top));
+        self.root = root;
+    }
+
+    /// Changes tries that are nested in this one, or new ones, by their tops. The answers are held.
+    pub(crate) fn change_nested<N: LeafValue>(&self, tries: Vec<(Link, Vec<Item<'_>>)>) -> Vec<(Link, B256)> {
+        update::update_many::<N>(&self.base, tries)
+    }
+
+    /// For reading, without a count.
+    pub(crate) fn view(&self) -> View<'_> {
+        View::new(self.top, &self.base)
+    }
+}
+
+/// A node's bytes.
+///
+/// # Safety
+/// The caller holds the node, or something that does, for as long as it uses the answer.
+unsafe fn resolve(base: &Base, link: Link) -> Option<NodeRef<'_>> {
+    match link.memory() {
+        // SAFETY: the caller's promise.
+        Some(id) => Some(unsafe { pool::node(id) }),
+        None => Some(base.as_ref()?.node(link.offset()?)),
+    }
+}
+
+/// A node's bytes with other links, as many as it has.
+pub(crate) fn linked_copy(node: NodeRef<'_>, links: &[Link]) -> Vec<u8> {
+    let mut bytes = node.bytes().to_vec();
+    let mut copy = node::NodeMut(&mut bytes);
+    links.iter().enumerate().for_each(|(nth, link)| copy.put_link(nth, *link));
+    bytes
+}
+
+/// The root hash that a reference of a top node stands for.
+fn root_of(reference: Option<Reference>) -> B256 {
+    reference.map_or(EMPTY_ROOT_HASH, |reference| reference.root())
 }

@@ -1,300 +1,339 @@
-//! Leaves and branches.
+//! Nodes as bytes, the same in memory and in a file.
 //!
-//! A branch holds its leaves by value, one beside the other, and its lower branches by shared
-//! pointers. Both carry, beside the child, the reference by which the branch names it. Copying the
-//! lowest branch of a path, whose children are leaves, so touches one stretch of memory and no
-//! count of references, and hashing a branch touches none of its children.
-
-use std::sync::OnceLock;
+//! ```text
+//! header    leaves u16 · branches u16 · nested u16 · embedded u16 · stale u16 · size u16 ·
+//!           prefix length u8 · 0 u8
+//! links     u64 for each branch below, then for each leaf with a trie of its own
+//! refs      32 bytes for each child: its hash, or its RLP where that is shorter ("embedded")
+//! prefix    a nibble a byte: the extension above this branch
+//! lengths   u8 for each leaf: bytes of its value
+//! leaves    key 32 · value, for each leaf
+//! ```
+//! All numbers are little-endian. The masks have a bit for each of the sixteen places; what is listed
+//! stands in order of places. A node has two or more children; the one at the top of a trie may have
+//! a single leaf, and stands for it then. All that hashing or copying a node needs lies in one
+//! stretch of memory. `stale` marks children whose reference is still to be computed; it is zero
+//! once the update that made the node has ended.
 
 use alloy_primitives::B256;
 
+use super::pool::NodeId;
 use super::reference::Reference;
-use super::rlp::{NODE_BYTES, encode_branch, encode_extension, encode_leaf};
-use super::shared::Shared;
-use super::warm::ask_for;
 
 /// Nibbles of a key.
 pub(super) const KEY_NIBBLES: usize = 64;
 
+/// Bytes of a key.
+pub(super) const KEY_BYTES: usize = 32;
+
+const LINK_BYTES: usize = 8;
+pub(super) const REF_BYTES: usize = 32;
+
 /// What a leaf can hold.
-pub trait LeafValue: Clone + Send + Sync {
-    /// Appends the bytes that stand as the leaf's value.
-    fn encode_value(&self, out: &mut Vec<u8>);
+pub trait LeafValue: Sized + Send + Sync {
+    /// Appends the value as the leaf keeps it, at most [`VALUE_BYTES_MAX`] bytes.
+    fn pack(&self, out: &mut Vec<u8>);
 
-    /// Told before these values are encoded: the chance to do together what encoding would do one
-    /// by one.
-    fn prepare<'a>(_values: impl Iterator<Item = &'a Self>)
-    where
-        Self: 'a,
-    {
+    /// The value of packed bytes.
+    fn unpack(packed: &[u8]) -> Self;
+
+    /// Appends the bytes that stand as the leaf's value in its RLP.
+    fn encode_packed(packed: &[u8], out: &mut Vec<u8>);
+}
+
+/// Bytes that a packed value has at most.
+pub const VALUE_BYTES_MAX: usize = 128;
+
+/// Where a node lies: nowhere, in memory, or at an offset of the file below.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Link(u64);
+
+const IN_MEMORY: u64 = 1 << 63;
+
+impl Link {
+    /// No node.
+    pub(crate) const NONE: Self = Self(0);
+
+    pub(super) fn to(id: NodeId) -> Self {
+        Self(IN_MEMORY | u64::from(id.0))
+    }
+
+    /// The node at an offset of the file; offsets are positive.
+    pub(crate) fn at(offset: u64) -> Self {
+        Self(offset)
+    }
+
+    pub(crate) fn is_none(self) -> bool {
+        self.0 == 0
+    }
+
+    pub(super) fn memory(self) -> Option<NodeId> {
+        (self.0 & IN_MEMORY != 0).then_some(NodeId(self.0 as u32))
+    }
+
+    /// The offset in the file below; none for a node in memory and for no node.
+    pub(crate) fn offset(self) -> Option<u64> {
+        (self.0 & IN_MEMORY == 0 && self.0 != 0).then_some(self.0)
+    }
+
+    pub(crate) fn to_bytes(self) -> [u8; LINK_BYTES] {
+        self.0.to_le_bytes()
     }
 }
 
-/// A key with its value. The reference depends on the depth the leaf hangs at.
-#[derive(Debug, Clone)]
-pub(super) struct Leaf<V> {
-    pub(super) key: B256,
-    pub(super) value: V,
-    pub(super) reference: OnceLock<Reference>,
+/// A leaf where it stands.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Leaf<'a> {
+    pub(crate) key: &'a [u8; KEY_BYTES],
+    /// Packed.
+    pub(crate) value: &'a [u8],
+    /// The trie that hangs below it.
+    pub(crate) nested: Link,
 }
 
-/// A branch as its parent has it.
-#[derive(Debug)]
-pub(super) struct Link<V> {
-    pub(super) branch: Shared<Branch<V>>,
-    pub(super) reference: OnceLock<Reference>,
+/// A child where it stands.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Child<'a> {
+    Leaf(Leaf<'a>),
+    Branch(Link),
 }
 
-/// Two or more children, below an optional common prefix (an extension node in Ethereum's terms).
-#[derive(Debug)]
-pub(super) struct Branch<V> {
-    pub(super) prefix: Box<[u8]>,
-    leaf_mask: u16,
-    link_mask: u16,
-    /// Places that may lack a reference; all others have theirs.
-    changed: u16,
-    leaves: Vec<Leaf<V>>,
-    links: Vec<Link<V>>,
+/// The sets of places in a node's header.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Masks {
+    pub(super) leaves: u16,
+    pub(super) branches: u16,
+    pub(super) nested: u16,
+    pub(super) embedded: u16,
+    pub(super) stale: u16,
 }
 
-/// A node on its way, or the top of a trie.
-#[derive(Debug, Clone)]
-pub(super) enum Node<V> {
-    Leaf(Leaf<V>),
-    Branch(Link<V>),
-}
+impl Masks {
+    pub(super) fn children(&self) -> u16 {
+        self.leaves | self.branches
+    }
 
-/// A node where it stands.
-#[derive(Debug)]
-pub(super) enum Child<'a, V> {
-    Leaf(&'a Leaf<V>),
-    Branch(&'a Link<V>),
-}
-
-impl<V> Clone for Child<'_, V> {
-    fn clone(&self) -> Self {
-        *self
+    pub(super) fn links(&self) -> usize {
+        (self.branches.count_ones() + self.nested.count_ones()) as usize
     }
 }
 
-impl<V> Copy for Child<'_, V> {}
+/// Where the sections of a node begin.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Layout {
+    pub(super) refs: usize,
+    pub(super) prefix: usize,
+    pub(super) lengths: usize,
+    pub(super) leaves: usize,
+}
 
-impl<V> Clone for Link<V> {
-    fn clone(&self) -> Self {
-        Self { branch: self.branch.clone(), reference: self.reference.clone() }
+impl Layout {
+    pub(super) fn of(masks: &Masks, prefix: usize) -> Self {
+        let refs = NodeRef::HEADER + LINK_BYTES * masks.links();
+        let prefix_at = refs + REF_BYTES * masks.children().count_ones() as usize;
+        let lengths = prefix_at + prefix;
+        Self { refs, prefix: prefix_at, lengths, leaves: lengths + masks.leaves.count_ones() as usize }
     }
 }
 
-impl<V: Clone> Clone for Branch<V> {
-    fn clone(&self) -> Self {
-        Self {
-            prefix: self.prefix.clone(),
-            leaf_mask: self.leaf_mask,
-            link_mask: self.link_mask,
-            changed: self.changed,
-            leaves: self.leaves.clone(),
-            links: self.links.clone(),
+/// A node's bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NodeRef<'a>(&'a [u8]);
+
+impl<'a> NodeRef<'a> {
+    /// Bytes of the header.
+    pub(crate) const HEADER: usize = 14;
+
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    /// The size that a header names.
+    pub(crate) fn size_of(header: &[u8]) -> usize {
+        usize::from(word(header, 10))
+    }
+
+    pub(crate) fn bytes(self) -> &'a [u8] {
+        self.0
+    }
+
+    pub(super) fn masks(self) -> Masks {
+        let Some([a, b, c, d, e, f, g, h, i, j]) = self.0.first_chunk::<10>() else {
+            return Masks::default();
+        };
+        let word = |low: &u8, high: &u8| u16::from_le_bytes([*low, *high]);
+        Masks {
+            leaves: word(a, b),
+            branches: word(c, d),
+            nested: word(e, f),
+            embedded: word(g, h),
+            stale: word(i, j),
         }
     }
-}
 
-impl<V> Leaf<V> {
-    pub(super) fn new(key: B256, value: V) -> Self {
-        Self { key, value, reference: OnceLock::new() }
+    pub(super) fn layout(self, masks: &Masks) -> Layout {
+        Layout::of(masks, usize::from(self.0[12]))
     }
 
-    /// Forgets the reference: the leaf hangs at another depth from now on.
-    pub(super) fn moved(self) -> Self {
-        Self { reference: OnceLock::new(), ..self }
-    }
-}
-
-impl<V> Link<V> {
-    pub(super) fn new(branch: Shared<Branch<V>>) -> Self {
-        Self { branch, reference: OnceLock::new() }
-    }
-}
-
-impl<V> Node<V> {
-    /// Whether it has a reference, and with it all below.
-    pub(super) fn is_settled(&self) -> bool {
-        match self {
-            Self::Leaf(leaf) => leaf.reference.get().is_some(),
-            Self::Branch(link) => link.reference.get().is_some(),
-        }
+    /// The path between the parent's place and this branch.
+    pub(crate) fn prefix(self) -> &'a [u8] {
+        let at = self.layout(&self.masks()).prefix;
+        &self.0[at..at + usize::from(self.0[12])]
     }
 
-    pub(super) fn as_child(&self) -> Child<'_, V> {
-        match self {
-            Self::Leaf(leaf) => Child::Leaf(leaf),
-            Self::Branch(link) => Child::Branch(link),
-        }
+    pub(super) fn prefix_len(self) -> usize {
+        usize::from(self.0[12])
     }
-}
 
-impl<'a, V: LeafValue> Child<'a, V> {
-    /// The node's reference, computed once per version; `depth` nibbles of the key lie above it.
-    pub(super) fn reference(self, depth: usize) -> &'a Reference {
-        match self {
-            Child::Leaf(leaf) => leaf.reference.get_or_init(|| {
-                let mut out = Vec::with_capacity(NODE_BYTES);
-                encode_leaf(leaf, depth, &mut Vec::new(), &mut out);
-                Reference::of(&out)
-            }),
-            Child::Branch(link) => link.reference.get_or_init(|| {
-                let mut out = Vec::with_capacity(NODE_BYTES);
-                encode_branch(&link.branch, depth, &mut out);
-                let inner = Reference::of(&out);
-                if link.branch.prefix.is_empty() {
-                    return inner;
-                }
-                out.clear();
-                encode_extension(&link.branch.prefix, &inner, &mut out);
-                Reference::of(&out)
-            }),
-        }
-    }
-}
-
-impl<V> Branch<V> {
-    /// A branch without children; the caller gives it two or more before it is part of a trie.
-    pub(super) fn empty(prefix: Box<[u8]>) -> Self {
-        Self { prefix, leaf_mask: 0, link_mask: 0, changed: 0, leaves: Vec::new(), links: Vec::new() }
+    /// The bytes in which the reference of the child at a place is kept.
+    pub(super) fn reference_bytes(self, masks: &Masks, place: u8) -> &'a [u8] {
+        let at = self.layout(masks).refs + REF_BYTES * rank(masks.children(), place);
+        &self.0[at..at + REF_BYTES]
     }
 
     /// How many nibbles lie above its children when `depth` lie above it.
-    pub(super) fn depth_below(&self, depth: usize) -> usize {
-        depth + self.prefix.len() + 1
+    pub(super) fn depth_below(self, depth: usize) -> usize {
+        depth + self.prefix_len() + 1
     }
 
-    /// The children that may lack a reference.
-    pub(super) fn changed(&self) -> impl Iterator<Item = Child<'_, V>> {
-        let places = (0..16).filter(|place| self.changed & (1 << place) != 0);
-        places.filter_map(|place| self.child(place))
+    /// The links to other nodes, whose holder this node is.
+    pub(crate) fn owned_links(self) -> impl Iterator<Item = Link> + 'a {
+        (0..self.masks().links()).map(move |nth| self.link_at(nth))
     }
 
-    /// Says that every child has its reference.
-    pub(super) fn set_settled(&mut self) {
-        self.changed = 0;
+    /// The nth link of those that it owns.
+    pub(super) fn link_at(self, nth: usize) -> Link {
+        let at = Self::HEADER + LINK_BYTES * nth;
+        let bytes = self.0[at..].first_chunk::<LINK_BYTES>();
+        bytes.map_or(Link::NONE, |bytes| Link(u64::from_le_bytes(*bytes)))
     }
 
-    /// The branch at a place.
-    pub(super) fn link(&self, place: u8) -> Option<&Link<V>> {
-        let held = self.link_mask & (1 << place) != 0;
-        if held { self.links.get(rank(self.link_mask, place)) } else { None }
-    }
-
-    /// Asks memory for what changing the child at a place reads of this branch.
-    pub(super) fn ask(&self, place: u8) {
-        if self.link_mask & (1 << place) != 0 {
-            ask_for(self.links.as_ptr().wrapping_add(rank(self.link_mask, place)), 1);
-        }
-        self.ask_all();
-    }
-
-    /// Asks memory for the child at a place.
-    pub(super) fn ask_child(&self, place: u8) {
-        if self.link_mask & (1 << place) != 0 {
-            ask_for(self.links.as_ptr().wrapping_add(rank(self.link_mask, place)), 1);
-        } else {
-            ask_for(self.leaves.as_ptr().wrapping_add(rank(self.leaf_mask, place)), 1);
-        }
-    }
-
-    /// Asks memory for what encoding or copying this branch reads.
-    pub(super) fn ask_all(&self) {
-        ask_for(self.links.as_ptr(), self.links.len());
-        ask_for(self.leaves.as_ptr(), self.leaves.len());
-    }
-
-    /// How many children it has.
-    pub(super) fn len(&self) -> usize {
-        self.leaves.len() + self.links.len()
-    }
-
-    /// The children with their places, ascending.
-    pub(super) fn children(&self) -> impl DoubleEndedIterator<Item = (u8, Child<'_, V>)> {
-        (0..16).filter_map(|place| self.child(place).map(|child| (place, child)))
-    }
-
-    /// The child at a place.
-    pub(super) fn child(&self, place: u8) -> Option<Child<'_, V>> {
-        if self.leaf_mask & (1 << place) != 0 {
-            return self.leaves.get(rank(self.leaf_mask, place)).map(Child::Leaf);
-        }
-        if self.link_mask & (1 << place) != 0 {
-            return self.links.get(rank(self.link_mask, place)).map(Child::Branch);
-        }
-        None
-    }
-
-    pub(super) fn leaf_mut(&mut self, place: u8) -> Option<&mut Leaf<V>> {
-        let held = self.leaf_mask & (1 << place) != 0;
-        self.changed |= 1 << place;
-        if held { self.leaves.get_mut(rank(self.leaf_mask, place)) } else { None }
-    }
-
-    pub(super) fn link_mut(&mut self, place: u8) -> Option<&mut Link<V>> {
-        let held = self.link_mask & (1 << place) != 0;
-        self.changed |= 1 << place;
-        if held { self.links.get_mut(rank(self.link_mask, place)) } else { None }
-    }
-
-    /// Takes the child at a place out.
-    pub(super) fn take(&mut self, place: u8) -> Option<Node<V>> {
-        let bit = 1u16 << place;
-        if self.leaf_mask & bit != 0 {
-            self.leaf_mask &= !bit;
-            return Some(Node::Leaf(self.leaves.remove(rank(self.leaf_mask, place))));
-        }
-        if self.link_mask & bit != 0 {
-            self.link_mask &= !bit;
-            return Some(Node::Branch(self.links.remove(rank(self.link_mask, place))));
-        }
-        None
-    }
-
-    /// Puts a child at a place that is empty.
-    pub(super) fn put(&mut self, place: u8, node: Node<V>) {
-        let bit = 1u16 << place;
-        self.changed |= bit;
-        match node {
-            Node::Leaf(leaf) => {
-                self.leaves.insert(rank(self.leaf_mask, place), leaf);
-                self.leaf_mask |= bit;
-            }
-            Node::Branch(link) => {
-                self.links.insert(rank(self.link_mask, place), link);
-                self.link_mask |= bit;
-            }
-        }
-    }
-
-    /// Gives back room that growing left over.
-    pub(super) fn trim(&mut self) {
-        self.leaves.shrink_to_fit();
-        self.links.shrink_to_fit();
-    }
-
-    /// Takes the only child out, where there is one only, with its place.
-    pub(super) fn take_only(&mut self) -> Option<(u8, Node<V>)> {
-        if self.len() != 1 {
+    /// The only leaf, of the node at the top of a trie that has no more.
+    pub(crate) fn only_leaf(self) -> Option<Leaf<'a>> {
+        let masks = self.masks();
+        if masks.children().count_ones() != 1 {
             return None;
         }
         // The mask is not empty, so the place is below 16.
-        let place = (self.leaf_mask | self.link_mask).trailing_zeros() as u8;
-        self.take(place).map(|node| (place, node))
+        match self.child(masks.children().trailing_zeros() as u8) {
+            Some(Child::Leaf(leaf)) => Some(leaf),
+            _ => None,
+        }
+    }
+
+    /// The children with their places, ascending.
+    pub(crate) fn children(self) -> impl DoubleEndedIterator<Item = (u8, Child<'a>)> {
+        (0..16).filter_map(move |place| self.child(place).map(|child| (place, child)))
+    }
+
+    /// The child at a place.
+    pub(crate) fn child(self, place: u8) -> Option<Child<'a>> {
+        let masks = self.masks();
+        let bit = 1u16 << place;
+        if masks.branches & bit != 0 {
+            return Some(Child::Branch(self.link_at(rank(masks.branches, place))));
+        }
+        (masks.leaves & bit != 0).then(|| Child::Leaf(self.leaf(&masks, place)))
+    }
+
+    /// The leaf at a place that has one.
+    pub(super) fn leaf(self, masks: &Masks, place: u8) -> Leaf<'a> {
+        let nested = match masks.nested & (1 << place) {
+            0 => Link::NONE,
+            _ => self.link_at(masks.branches.count_ones() as usize + rank(masks.nested, place)),
+        };
+        let (at, size) = self.leaf_at(masks, place);
+        let (key, value) = self.0[at..at + KEY_BYTES + size].split_at(KEY_BYTES);
+        // The split leaves as many bytes as a key has.
+        let (key, _) = key.as_chunks::<KEY_BYTES>();
+        Leaf { key: &key[0], value, nested }
+    }
+
+    /// Where the leaf at a place begins, and how long its value is.
+    pub(super) fn leaf_at(self, masks: &Masks, place: u8) -> (usize, usize) {
+        let layout = self.layout(masks);
+        let lengths = &self.0[layout.lengths..layout.leaves];
+        let nth = rank(masks.leaves, place);
+        let before: usize = lengths[..nth].iter().map(|length| KEY_BYTES + usize::from(*length)).sum();
+        (layout.leaves + before, usize::from(lengths[nth]))
+    }
+
+    /// How this branch names the child at a place that has one.
+    pub(super) fn reference(self, masks: &Masks, place: u8) -> Reference {
+        Reference::stored(self.reference_bytes(masks, place), masks.embedded & (1 << place) != 0)
+    }
+
+    /// All references, in order of places.
+    pub(super) fn references(self, masks: &Masks) -> &'a [u8] {
+        let layout = self.layout(masks);
+        &self.0[layout.refs..layout.prefix]
     }
 }
 
+/// Writes into a node that is being made.
+pub(super) struct NodeMut<'a>(pub(super) &'a mut [u8]);
+
+impl NodeMut<'_> {
+    pub(super) fn put_header(&mut self, masks: &Masks, prefix: usize) {
+        let size = self.0.len();
+        for (at, mask) in
+            [masks.leaves, masks.branches, masks.nested, masks.embedded, masks.stale].into_iter().enumerate()
+        {
+            self.put_word(2 * at, mask);
+        }
+        // Sizes stay below NODE_BYTES_MAX, prefixes below KEY_NIBBLES.
+        self.put_word(10, size as u16);
+        self.0[12] = prefix as u8;
+        self.0[13] = 0;
+    }
+
+    pub(super) fn put_link(&mut self, nth: usize, link: Link) {
+        let at = NodeRef::HEADER + LINK_BYTES * nth;
+        self.0[at..at + LINK_BYTES].copy_from_slice(&link.to_bytes());
+    }
+
+    /// Marks the child at a place as one whose reference is to be computed.
+    pub(super) fn mark_stale(&mut self, places: u16) {
+        let stale = word(self.0, 8);
+        self.put_word(8, stale | places);
+    }
+
+    /// Sets the reference of the child at a place, which is up to date from now on.
+    pub(super) fn put_reference(&mut self, place: u8, reference: &Reference) {
+        let masks = NodeRef(self.0).masks();
+        let at = NodeRef(self.0).layout(&masks).refs + REF_BYTES * rank(masks.children(), place);
+        let bit = 1u16 << place;
+        let embedded = reference.write_to(&mut self.0[at..at + REF_BYTES]);
+        self.put_word(6, if embedded { masks.embedded | bit } else { masks.embedded & !bit });
+        self.put_word(8, masks.stale & !bit);
+    }
+
+    fn put_word(&mut self, at: usize, value: u16) {
+        self.0[at..at + 2].copy_from_slice(&value.to_le_bytes());
+    }
+}
+
+fn word(bytes: &[u8], at: usize) -> u16 {
+    u16::from_le_bytes([bytes[at], bytes[at + 1]])
+}
+
 /// How many places below this one are filled.
-fn rank(mask: u16, place: u8) -> usize {
+pub(super) fn rank(mask: u16, place: u8) -> usize {
     (mask & ((1u16 << place) - 1)).count_ones() as usize
 }
 
+/// The filled places, ascending.
+pub(super) fn places(mask: u16) -> impl Iterator<Item = u8> {
+    (0..16).filter(move |place| mask & (1 << place) != 0)
+}
+
 /// The nibble of a key at a position.
-pub(super) fn nibble(key: &B256, position: usize) -> u8 {
-    let byte = key.0[position / 2];
+pub(super) fn nibble(key: &[u8; KEY_BYTES], position: usize) -> u8 {
+    let byte = key[position / 2];
     if position.is_multiple_of(2) { byte >> 4 } else { byte & 0x0f }
+}
+
+/// The key of a hash.
+pub(super) fn key_of(hash: &B256) -> &[u8; KEY_BYTES] {
+    &hash.0
 }

@@ -2,126 +2,152 @@
 
 use alloy_primitives::{B256, Bytes};
 
-use super::Trie;
-use super::node::{Child, LeafValue, Node, nibble};
+use super::node::{Child, KEY_BYTES, Leaf, LeafValue, Link, NodeRef, key_of, nibble};
 use super::reference::{HASHED_MIN, Reference};
 use super::rlp::{encode_branch, encode_extension, encode_leaf};
-use super::warm::{WALKS_MAX, ask_for};
+use super::warm::{WALKS_MAX, ask_child, ask_head};
+use super::{Base, resolve};
 
-impl<V: LeafValue> Trie<V> {
-    /// The value of a key.
-    pub fn get(&self, key: &B256) -> Option<&V> {
-        let mut node = self.top()?;
+/// A walk on its way to a key: the child reached and the nibbles above it.
+type Walk<'a, 'k> = Option<(Child<'a>, usize, &'k [u8; KEY_BYTES])>;
+
+/// A trie that somebody holds, for reading.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View<'a> {
+    top: Link,
+    base: &'a Base,
+}
+
+impl<'a> View<'a> {
+    /// The trie at `top`, which must be held for as long as the view lives.
+    pub(super) fn new(top: Link, base: &'a Base) -> Self {
+        Self { top, base }
+    }
+
+    /// The trie that hangs below a leaf of this one.
+    pub(crate) fn nested(&self, leaf: Leaf<'a>) -> Self {
+        Self { top: leaf.nested, base: self.base }
+    }
+
+    /// Has every page of the file below checked again when it is read next.
+    pub(crate) fn distrust_file(&self) {
+        self.base.iter().for_each(|file| file.check_again());
+    }
+
+    pub(crate) fn top(&self) -> Link {
+        self.top
+    }
+
+    /// A node of this trie or of one nested in it.
+    pub(crate) fn node(&self, link: Link) -> Option<NodeRef<'a>> {
+        // SAFETY: the top is held for 'a, and nodes hold those below them.
+        unsafe { resolve(self.base, link) }
+    }
+
+    /// The leaf of a key.
+    pub(crate) fn get(&self, key: &B256) -> Option<Leaf<'a>> {
+        let key = key_of(key);
+        let mut node = self.node(self.top)?;
         let mut depth = 0;
         loop {
-            match node {
-                Child::Leaf(leaf) => return (leaf.key == *key).then_some(&leaf.value),
-                Child::Branch(link) => {
-                    // The prefix need not be compared: the leaf at the end decides.
-                    depth += link.branch.prefix.len();
-                    node = link.branch.child(nibble(key, depth))?;
-                    depth += 1;
-                }
+            // The prefix need not be compared: the leaf at the end decides.
+            depth += node.prefix_len();
+            match node.child(nibble(key, depth))? {
+                Child::Leaf(leaf) => return (leaf.key == key).then_some(leaf),
+                Child::Branch(link) => node = self.node(link)?,
             }
+            depth += 1;
         }
     }
 
-    /// The values of several keys, in the order of the keys. The walks go side by side, so that they wait for
-    /// memory together.
-    pub fn get_each<'a>(&'a self, keys: &[B256], mut found: impl FnMut(Option<&'a V>)) {
+    /// The leaves of several keys, in the order of the keys. The walks go side by side, so that they
+    /// wait for memory together.
+    pub(crate) fn get_each(&self, keys: &[B256], mut found: impl FnMut(Option<Leaf<'a>>)) {
         for keys in keys.chunks(WALKS_MAX) {
             let mut walks = [const { None }; WALKS_MAX];
             for (walk, key) in walks.iter_mut().zip(keys) {
-                *walk = self.top().map(|node| (node, 0, key));
+                *walk = Some((Child::Branch(self.top), 0, key_of(key)));
             }
-            while step(&mut walks) {}
+            while self.step(&mut walks) {}
             for (walk, key) in walks.iter().zip(keys) {
                 found(match walk {
-                    Some((Child::Leaf(leaf), ..)) if leaf.key == *key => Some(&leaf.value),
+                    Some((Child::Leaf(leaf), ..)) if leaf.key == key_of(key) => Some(*leaf),
                     _ => None,
                 });
             }
         }
     }
 
-    /// All keys and values, in key order.
-    pub fn iter(&self) -> Leaves<'_, V> {
-        Leaves { stack: self.top().into_iter().collect() }
+    /// Takes each walk one level down; says whether any is still under way. Memory is asked for
+    /// everything that the next reads touch before the first of them waits for it.
+    fn step(&self, walks: &mut [Walk<'a, '_>]) -> bool {
+        for (child, depth, key) in walks.iter().flatten() {
+            let Child::Branch(link) = child else { continue };
+            if let Some(node) = self.node(*link) {
+                ask_child(node, nibble(key, depth + node.prefix_len()));
+            }
+        }
+        let mut under_way = false;
+        for walk in walks.iter_mut() {
+            let Some((Child::Branch(link), depth, key)) = walk else { continue };
+            *walk = self.node(*link).and_then(|node| {
+                // The prefix need not be compared: the leaf at the end decides.
+                let below = node.depth_below(*depth);
+                Some((node.child(nibble(key, below - 1))?, below, *key))
+            });
+            if let Some((Child::Branch(lower), ..)) = walk {
+                ask_head(self.base, *lower);
+                under_way = true;
+            }
+        }
+        under_way
     }
 
-    /// The nodes from the root towards a key, as RLP: proof of its value or of its absence. Nodes
-    /// embedded in their parent are not listed again. Empty for an empty trie.
-    pub fn proof(&self, key: &B256) -> Vec<Bytes> {
+    /// All leaves, in key order.
+    pub(crate) fn leaves(self) -> Leaves<'a> {
+        let stack = if self.top.is_none() { Vec::new() } else { vec![Child::Branch(self.top)] };
+        Leaves { view: self, stack }
+    }
+
+    /// The nodes from the root towards a key, as RLP.
+    pub(crate) fn proof<V: LeafValue>(&self, key: &B256) -> Vec<Bytes> {
+        let key = key_of(key);
         let mut nodes = Vec::new();
-        let mut next = self.top();
+        let mut next = self.node(self.top);
+        if let Some(leaf) = next.and_then(NodeRef::only_leaf) {
+            push_leaf::<V>(leaf, 0, &mut nodes);
+            return nodes;
+        }
         let mut depth = 0;
-        while let Some(node) = next {
-            next = match node {
-                Child::Leaf(leaf) => {
-                    let mut encoded = Vec::new();
-                    encode_leaf(leaf, depth, &mut Vec::new(), &mut encoded);
-                    push_node(encoded, &mut nodes);
-                    None
-                }
-                Child::Branch(link) => {
-                    let branch = &link.branch;
-                    let mut own = Vec::new();
-                    encode_branch(branch, depth, &mut own);
-                    let prefix = &branch.prefix;
-                    if !prefix.is_empty() {
-                        let mut extension = Vec::new();
-                        encode_extension(prefix, &Reference::of(&own), &mut extension);
-                        push_node(extension, &mut nodes);
-                    }
-                    let follows = (0..prefix.len()).all(|i| nibble(key, depth + i) == prefix[i]);
-                    depth += prefix.len();
-                    if follows {
-                        push_node(own, &mut nodes);
-                        let child = branch.child(nibble(key, depth));
-                        depth += 1;
-                        child
-                    } else {
-                        None
-                    }
-                }
-            };
+        while let Some(node) = next.take() {
+            let mut own = Vec::new();
+            encode_branch(node, &mut own);
+            let prefix = node.prefix();
+            if !prefix.is_empty() {
+                let mut extension = Vec::new();
+                encode_extension(prefix, &Reference::of(&own), &mut extension);
+                push_node(extension, &mut nodes);
+            }
+            if prefix.iter().enumerate().any(|(i, step)| nibble(key, depth + i) != *step) {
+                break;
+            }
+            push_node(own, &mut nodes);
+            depth += prefix.len();
+            match node.child(nibble(key, depth)) {
+                Some(Child::Leaf(leaf)) => push_leaf::<V>(leaf, depth + 1, &mut nodes),
+                Some(Child::Branch(link)) => next = self.node(link),
+                None => {}
+            }
+            depth += 1;
         }
         nodes
     }
-
-    /// The node at the top.
-    fn top(&self) -> Option<Child<'_, V>> {
-        self.root.as_deref().map(Node::as_child)
-    }
 }
 
-/// A walk on its way to a key: the node reached and the nibbles above it.
-type Walk<'a, 'k, V> = Option<(Child<'a, V>, usize, &'k B256)>;
-
-/// Takes each walk one level down; says whether any is still under way. Memory is asked for everything that the
-/// next reads touch before the first of them waits for it.
-fn step<V: LeafValue>(walks: &mut [Walk<'_, '_, V>]) -> bool {
-    for (node, depth, key) in walks.iter().flatten() {
-        if let Child::Branch(link) = node {
-            link.branch.ask_child(nibble(key, depth + link.branch.prefix.len()));
-        }
-    }
-    let mut under_way = false;
-    for walk in walks.iter_mut() {
-        let Some((Child::Branch(link), depth, key)) = walk else { continue };
-        // The prefix need not be compared: the leaf at the end decides.
-        let below = link.branch.depth_below(*depth);
-        *walk = link.branch.child(nibble(key, below - 1)).map(|child| (child, below, *key));
-        match walk {
-            Some((Child::Branch(lower), ..)) => {
-                ask_for(std::ptr::from_ref(&*lower.branch), 1);
-                under_way = true;
-            }
-            Some((Child::Leaf(leaf), ..)) => ask_for(std::ptr::from_ref(*leaf), 1),
-            None => {}
-        }
-    }
-    under_way
+fn push_leaf<V: LeafValue>(leaf: Leaf<'_>, depth: usize, nodes: &mut Vec<Bytes>) {
+    let mut encoded = Vec::new();
+    encode_leaf::<V>(leaf, depth, &mut Vec::new(), &mut encoded);
+    push_node(encoded, nodes);
 }
 
 /// A node stands in a proof when its parent names it by hash, and the root always.
@@ -133,19 +159,21 @@ fn push_node(encoded: Vec<u8>, nodes: &mut Vec<Bytes>) {
 
 /// Iterates over a trie in key order.
 #[derive(Debug)]
-pub struct Leaves<'a, V> {
-    stack: Vec<Child<'a, V>>,
+pub(crate) struct Leaves<'a> {
+    view: View<'a>,
+    stack: Vec<Child<'a>>,
 }
 
-impl<'a, V> Iterator for Leaves<'a, V> {
-    type Item = (&'a B256, &'a V);
+impl<'a> Iterator for Leaves<'a> {
+    type Item = Leaf<'a>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             match self.stack.pop()? {
-                Child::Leaf(leaf) => return Some((&leaf.key, &leaf.value)),
+                Child::Leaf(leaf) => return Some(leaf),
                 Child::Branch(link) => {
-                    self.stack.extend(link.branch.children().rev().map(|(_, child)| child))
+                    let node = self.view.node(link)?;
+                    self.stack.extend(node.children().rev().map(|(_, child)| child));
                 }
             }
         }

@@ -3,6 +3,7 @@
 use alloy_primitives::B256;
 use hansa_crypto::keccak256;
 
+use super::node::REF_BYTES;
 use super::rlp::{RLP_HASH, RLP_LIST};
 
 /// Nodes of at least this many bytes are named by their hash, smaller ones stand in their parent.
@@ -32,6 +33,25 @@ impl Reference {
         let mut bytes = [0; 33];
         bytes[..encoded.len()].copy_from_slice(encoded);
         Self(bytes)
+    }
+
+    /// The reference that a branch keeps in [`REF_BYTES`].
+    pub(super) fn stored(bytes: &[u8], embedded: bool) -> Self {
+        let mut reference = [0; 33];
+        if embedded {
+            reference[..REF_BYTES].copy_from_slice(bytes);
+        } else {
+            reference[0] = RLP_HASH;
+            reference[1..].copy_from_slice(bytes);
+        }
+        Self(reference)
+    }
+
+    /// Writes it as a branch keeps it; whether it is embedded.
+    pub(super) fn write_to(&self, out: &mut [u8]) -> bool {
+        let embedded = self.0[0] != RLP_HASH;
+        out.copy_from_slice(if embedded { &self.0[..REF_BYTES] } else { &self.0[1..] });
+        embedded
     }
 
     /// How many bytes stand in the parent.

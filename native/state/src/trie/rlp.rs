@@ -1,8 +1,6 @@
 //! Nodes as RLP.
 
-use alloy_primitives::B256;
-
-use super::node::{Branch, Leaf, LeafValue};
+use super::node::{KEY_BYTES, Leaf, LeafValue, Masks, NodeRef, REF_BYTES, places};
 use super::reference::Reference;
 
 pub(super) const RLP_STRING: u8 = 0x80;
@@ -16,37 +14,51 @@ pub(super) const NODE_BYTES: usize = 532;
 /// Appends a leaf's RLP, \[path, value\]; `depth` nibbles of the key lie above it. `value` is room
 /// to work in.
 pub(super) fn encode_leaf<V: LeafValue>(
-    leaf: &Leaf<V>,
+    leaf: Leaf<'_>,
     depth: usize,
     value: &mut Vec<u8>,
     out: &mut Vec<u8>,
 ) {
     let mut path = [0u8; 33];
-    let path = encode_key_path(&leaf.key, depth, &mut path);
+    let path = encode_key_path(leaf.key, depth, &mut path);
     value.clear();
-    leaf.value.encode_value(value);
+    V::encode_packed(leaf.value, value);
     push_list_header(string_len(path) + string_len(value), out);
     push_string(path, out);
     push_string(value, out);
 }
 
-/// Appends a branch's own RLP, without its prefix: sixteen references and an empty value. `depth`
-/// nibbles lie above the branch. Children that have no reference yet get it.
-pub(super) fn encode_branch<V: LeafValue>(branch: &Branch<V>, depth: usize, out: &mut Vec<u8>) {
-    let below = branch.depth_below(depth);
-    let mut filled = 0;
-    let mut references = [const { None::<&Reference> }; 16];
-    for (nibble, child) in branch.children() {
-        let reference = child.reference(below);
-        filled += reference.len();
-        references[usize::from(nibble)] = Some(reference);
+/// Appends a branch's own RLP, without its prefix: sixteen references, all of them up to date, and
+/// an empty value.
+pub(super) fn encode_branch(branch: NodeRef<'_>, out: &mut Vec<u8>) {
+    let masks = branch.masks();
+    let references = branch.references(&masks).chunks_exact(REF_BYTES);
+    if masks.embedded != 0 {
+        return encode_branch_with_embedded(branch, &masks, out);
     }
-    let count = references.iter().flatten().count();
-    push_list_header(filled + 17 - count, out);
-    for reference in references {
-        match reference {
-            Some(reference) => reference.push_to(out),
-            None => out.push(RLP_STRING),
+    // Every reference is a hash of 33 bytes, every other place and the value one byte.
+    push_list_header(17 + 32 * references.len(), out);
+    let mut references = references;
+    for place in 0..16 {
+        match masks.children() & (1 << place) {
+            0 => out.push(RLP_STRING),
+            _ => references.by_ref().take(1).for_each(|hash| {
+                out.push(RLP_HASH);
+                out.extend_from_slice(hash);
+            }),
+        }
+    }
+    out.push(RLP_STRING);
+}
+
+fn encode_branch_with_embedded(branch: NodeRef<'_>, masks: &Masks, out: &mut Vec<u8>) {
+    let children = masks.children();
+    let filled: usize = places(children).map(|place| branch.reference(masks, place).len()).sum();
+    push_list_header(filled + 17 - children.count_ones() as usize, out);
+    for place in 0..16 {
+        match children & (1 << place) {
+            0 => out.push(RLP_STRING),
+            _ => branch.reference(masks, place).push_to(out),
         }
     }
     out.push(RLP_STRING);
@@ -68,8 +80,8 @@ pub(super) fn encode_extension(prefix: &[u8], inner: &Reference, out: &mut Vec<u
 }
 
 /// The hex-prefix encoding of a leaf's remaining path.
-fn encode_key_path<'a>(key: &B256, depth: usize, out: &'a mut [u8; 33]) -> &'a [u8] {
-    let rest = &key.0[depth / 2..];
+fn encode_key_path<'a>(key: &[u8; KEY_BYTES], depth: usize, out: &'a mut [u8; 33]) -> &'a [u8] {
+    let rest = &key[depth / 2..];
     if depth.is_multiple_of(2) {
         out[0] = 0x20;
         out[1..=rest.len()].copy_from_slice(rest);

@@ -1,251 +1,247 @@
-//! Applying a sorted batch of changes: one walk over the changed paths.
-
-use std::sync::{Arc, OnceLock};
+//! Applying a sorted batch of changes: one walk over the changed paths, which writes them anew.
 
 use alloy_primitives::B256;
 use hansa_crypto::workers;
 
-use super::node::{Branch, KEY_NIBBLES, Leaf, LeafValue, Link, Node, nibble};
-use super::shared::Shared;
+use super::build::{Kid, Kids};
+use super::hash::{keep_references, settle};
+use super::node::{Child, KEY_BYTES, KEY_NIBBLES, Leaf, LeafValue, Link, NodeRef, key_of, nibble};
 use super::warm::{WALKS_MAX, WALKS_MIN, warm};
-use super::{PARALLEL_CHANGES_MIN, Trie};
+use super::{Base, resolve, root_of};
 
-/// What becomes of a value.
-pub trait Change<V>: Send {
-    /// The new value in place of the old one; none removes the key.
-    fn apply(self, old: Option<V>) -> Option<V>;
+/// Batches with fewer changes are not worth spreading over threads.
+const PARALLEL_CHANGES_MIN: usize = 256;
+
+/// What becomes of the trie below a changed leaf.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Nested {
+    /// There is none any more.
+    None,
+    /// It stays. The packed value comes without its root, which is taken over from the old one.
+    Keep,
+    /// This one, whose root the packed value ends with. It is handed over with its count.
+    New(Link),
 }
 
-/// Sets or removes a value whatever it was.
-impl<V: Send> Change<V> for Option<V> {
-    fn apply(self, _old: Option<V>) -> Option<V> {
-        self
-    }
+/// What becomes of a key.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Item<'v> {
+    pub(crate) key: B256,
+    /// The packed value; none removes the key.
+    pub(crate) value: Option<&'v [u8]>,
+    pub(crate) nested: Nested,
 }
 
-/// One change on its way to its leaf; taken when it arrives.
-type Item<C> = (B256, Option<C>);
-
-impl<V: LeafValue> Trie<V> {
-    /// Applies a batch. Keys may come in any order; where one comes twice the later change sees the
-    /// result of the earlier.
-    pub fn update<C: Change<V>>(&mut self, changes: Vec<(B256, C)>) {
-        let mut items: Vec<Item<C>> = changes.into_iter().map(|(key, change)| (key, Some(change))).collect();
-        // Sorting hashes by their first eight bytes decides all but crafted pairs.
-        if !items.is_sorted_by(|a, b| a.0 < b.0) {
-            items.sort_by_key(|item| item.0);
-        }
-        let mut rest = items.as_mut_slice();
-        // A repeated key starts the next round, so that a round never holds a key twice.
-        while !rest.is_empty() {
-            let end = 1 + rest.windows(2).position(|pair| pair[0].0 == pair[1].0).unwrap_or(rest.len() - 1);
-            let (round, later) = rest.split_at_mut(end);
-            let root = self.root.take().map(Arc::unwrap_or_clone);
-            self.root = update(root, 0, round).map(Arc::new);
-            rest = later;
-        }
+/// Applies items to the trie at `top`, which somebody holds. The answer is a new trie, held once for
+/// the caller, and its root hash.
+pub(crate) fn update<V: LeafValue>(base: &Base, top: Link, mut items: Vec<Item<'_>>) -> (Link, B256) {
+    order(&mut items);
+    let update = Update { base };
+    let top = match workers::threads_in_force() > 1 && items.len() >= PARALLEL_CHANGES_MIN {
+        true => update.spread::<V>(top, &items),
+        false => update.trie(top, &items),
     }
+    .into_top();
+    // SAFETY: nobody has seen the new nodes yet.
+    let references = unsafe { settle::<V>(&[(top, 0)]) };
+    (top, root_of(references[0]))
 }
 
-/// Applies distinct sorted changes below `depth` nibbles.
-fn update<V: LeafValue, C: Change<V>>(
-    node: Option<Node<V>>,
-    depth: usize,
-    items: &mut [Item<C>],
-) -> Option<Node<V>> {
-    match node {
-        None => build(depth, items),
-        Some(Node::Leaf(leaf)) => update_leaf(leaf, depth, items),
-        Some(Node::Branch(mut link)) => match update_branch(&mut link, depth, items) {
-            Left::Branch => Some(Node::Branch(link)),
-            Left::Leaf(leaf) => Some(Node::Leaf(leaf)),
-            Left::Nothing => None,
-        },
+/// As [`update`] for several tries over the same file, whose nodes are hashed together.
+pub(crate) fn update_many<V: LeafValue>(base: &Base, tries: Vec<(Link, Vec<Item<'_>>)>) -> Vec<(Link, B256)> {
+    if tries.len() == 1 || workers::threads_in_force() > 1 {
+        // Tries are spread over threads; a single one spreads itself.
+        return workers::map(tries, |(top, items)| update::<V>(base, top, items));
     }
+    let tops: Vec<(Link, usize)> = (tries.into_iter())
+        .map(|(top, mut items)| {
+            order(&mut items);
+            (Update { base }.trie(top, &items).into_top(), 0)
+        })
+        .collect();
+    // SAFETY: nobody has seen the new nodes yet.
+    let references = unsafe { settle::<V>(&tops) };
+    tops.into_iter().zip(references).map(|((top, _), reference)| (top, root_of(reference))).collect()
 }
 
-/// A subtree of nothing but the changes.
-fn build<V: LeafValue, C: Change<V>>(depth: usize, items: &mut [Item<C>]) -> Option<Node<V>> {
-    match items {
-        [] => None,
-        [(key, change)] => {
-            let value = change.take().and_then(|change| change.apply(None))?;
-            Some(Node::Leaf(Leaf::new(*key, value)))
-        }
-        [first, .., last] => {
-            let fork = common_end(&first.0, &last.0, depth);
-            let mut branch = Branch::empty(nibbles(&first.0, depth, fork));
-            descend(&mut branch, fork, items);
-            finish(branch)
-        }
-    }
-}
-
-fn update_leaf<V: LeafValue, C: Change<V>>(
-    leaf: Leaf<V>,
-    depth: usize,
-    items: &mut [Item<C>],
-) -> Option<Node<V>> {
-    if let [(key, change)] = items
-        && *key == leaf.key
-    {
-        let value = change.take().and_then(|change| change.apply(Some(leaf.value)))?;
-        return Some(Node::Leaf(Leaf::new(*key, value)));
-    }
-    let Some(fork) = fork_of(items, depth, |key, from| common_end(key, &leaf.key, from)) else {
-        return Some(Node::Leaf(leaf));
-    };
-    let mut branch = Branch::empty(nibbles(&leaf.key, depth, fork));
-    branch.put(nibble(&leaf.key, fork), Node::Leaf(leaf.moved()));
-    descend(&mut branch, fork, items);
-    finish(branch)
-}
-
-/// What is left of a branch that was changed in its place.
-enum Left<V> {
-    /// A branch, in the same place.
-    Branch,
-    /// One leaf, to be put in its place.
-    Leaf(Leaf<V>),
-    Nothing,
-}
-
-/// Changes a branch where it hangs: in place what nobody else holds, a copy otherwise.
-fn update_branch<V: LeafValue, C: Change<V>>(
-    link: &mut Link<V>,
-    depth: usize,
-    items: &mut [Item<C>],
-) -> Left<V> {
-    let prefix = &link.branch.prefix;
-    let end = depth + prefix.len();
-    let Some(fork) = fork_of(items, depth, |key, from| common_with_prefix(key, prefix, from)) else {
-        return Left::Branch;
-    };
-    if fork < end {
-        let (above, place) = (prefix[..fork - depth].into(), prefix[fork - depth]);
-        let below = prefix[fork - depth + 1..].into();
-        let mut lower = std::mem::replace(link, Link::new(Shared::new(Branch::empty(above))));
-        lower.reference = OnceLock::new();
-        Shared::make_mut(&mut lower.branch).prefix = below;
-        Shared::make_mut(&mut link.branch).put(place, Node::Branch(lower));
-    }
-    let settled = link.reference.take().is_some();
-    let branch = Shared::make_mut(&mut link.branch);
-    if settled {
-        branch.set_settled();
-    }
-    descend(branch, fork, items);
-    if branch.len() == 0 {
-        return Left::Nothing;
-    }
-    match branch.take_only() {
-        None => Left::Branch,
-        Some((_, Node::Leaf(leaf))) => Left::Leaf(leaf.moved()),
-        Some((place, Node::Branch(only))) => {
-            *link = joined(&branch.prefix, place, only);
-            Left::Branch
-        }
-    }
-}
-
-/// Hands each place its share of the changes; `position` is the nibble that tells places apart.
-fn descend<V: LeafValue, C: Change<V>>(branch: &mut Branch<V>, position: usize, items: &mut [Item<C>]) {
-    let spread = position == 0 && items.len() >= PARALLEL_CHANGES_MIN && workers::threads_in_force() > 1;
-    let before = branch.len();
-    if (WALKS_MIN..=WALKS_MAX).contains(&items.len()) {
-        warm(branch, position, items.iter().map(|item| &item.0));
-    }
-    let groups = items.chunk_by_mut(|a, b| nibble(&a.0, position) == nibble(&b.0, position));
-    if spread {
-        let mut work = Vec::with_capacity(16);
-        for group in groups {
-            let place = nibble(&group[0].0, position);
-            work.push((place, branch.take(place), group));
-        }
-        let done = workers::map(work, |(place, node, group)| (place, update(node, position + 1, group)));
-        for (place, node) in done {
-            node.into_iter().for_each(|node| branch.put(place, node));
-        }
-    } else {
-        for group in groups {
-            change_place(branch, nibble(&group[0].0, position), position + 1, group);
-        }
-    }
-    if branch.len() != before {
-        branch.trim();
-    }
-}
-
-/// Applies the changes of one place, `depth` nibbles down; what stays of its kind stays where it is.
-fn change_place<V: LeafValue, C: Change<V>>(
-    branch: &mut Branch<V>,
-    place: u8,
-    depth: usize,
-    items: &mut [Item<C>],
-) {
-    if let [(key, change)] = items
-        && let Some(leaf) = branch.leaf_mut(place).filter(|leaf| leaf.key == *key)
-    {
-        // Values are a few words; most of what they hold is shared.
-        match change.take().and_then(|change| change.apply(Some(leaf.value.clone()))) {
-            Some(value) => *leaf = Leaf::new(*key, value),
-            None => drop(branch.take(place)),
-        }
+/// Sorts by key; where a key comes twice the last item stays.
+fn order(items: &mut Vec<Item<'_>>) {
+    if items.is_sorted_by(|a, b| a.key < b.key) {
         return;
     }
-    let left = match branch.link_mut(place) {
-        Some(link) => match update_branch(link, depth, items) {
-            Left::Branch => return,
-            Left::Leaf(leaf) => {
-                branch.take(place);
-                Some(Node::Leaf(leaf))
-            }
-            Left::Nothing => {
-                branch.take(place);
-                None
-            }
-        },
-        None => update(branch.take(place), depth, items),
-    };
-    left.into_iter().for_each(|node| branch.put(place, node));
+    items.sort_by_key(|item| item.key);
+    items.reverse();
+    items.dedup_by_key(|item| item.key);
+    items.reverse();
 }
 
-/// The node that a fresh branch makes: itself, its only child, or nothing.
-fn finish<V: LeafValue>(mut branch: Branch<V>) -> Option<Node<V>> {
-    if branch.len() == 0 {
-        return None;
+struct Update<'a> {
+    base: &'a Base,
+}
+
+impl<'a> Update<'a> {
+    fn node(&self, link: Link) -> Option<NodeRef<'a>> {
+        // SAFETY: the caller of `update` holds the old trie, of which all nodes that are asked for
+        // are part.
+        unsafe { resolve(self.base, link) }
     }
-    Some(match branch.take_only() {
-        None => Node::Branch(Link::new(Shared::new(branch))),
-        Some((_, Node::Leaf(leaf))) => Node::Leaf(leaf.moved()),
-        Some((place, Node::Branch(only))) => Node::Branch(joined(&branch.prefix, place, only)),
-    })
+
+    /// The whole trie. Its only leaf has a reference made for the top, which counts nowhere else.
+    fn trie(&self, top: Link, items: &'a [Item<'a>]) -> Kid<'a> {
+        match self.node(top) {
+            None => self.build(0, items),
+            Some(node) => match node.only_leaf() {
+                Some(leaf) => self.leaf(leaf, 0, items),
+                None if items.is_empty() => Kid::Old(top),
+                None => self.branch(node, 0, 0, items),
+            },
+        }
+    }
+
+    /// The whole trie, each child of its top by a thread of its own.
+    fn spread<V: LeafValue>(&self, top: Link, items: &'a [Item<'a>]) -> Kid<'a> {
+        let old = self.node(top);
+        if old.is_some_and(|node| node.prefix_len() > 0 || node.only_leaf().is_some()) {
+            return self.trie(top, items);
+        }
+        let groups: Vec<&[Item<'_>]> =
+            items.chunk_by(|a, b| nibble(&a.key.0, 0) == nibble(&b.key.0, 0)).collect();
+        let done = workers::map(groups, |group| {
+            let place = nibble(&group[0].key.0, 0);
+            let kid = self.kid(old.map_or(Kid::Nothing, |node| old_kid(node, place)), 1, group);
+            let Kid::New(id) = kid else { return (place, kid, None) };
+            // SAFETY: the node is part of this update, and nobody else has it. It hangs below one nibble.
+            (place, kid, unsafe { settle::<V>(&[(Link::to(id), 1)]) }[0])
+        });
+        let mut kids = Kids::over(old, 0);
+        done.iter().for_each(|(place, kid, _)| kids.put(*place, *kid));
+        let top = kids.finish(self.base, &[]);
+        if let Kid::New(id) = top {
+            // A child that became the top itself gets its reference with all else.
+            // SAFETY: as above.
+            unsafe { keep_references(id, done.iter().map(|(place, _, reference)| (*place, *reference))) };
+        }
+        top
+    }
+
+    /// What becomes of a child, `depth` nibbles down.
+    fn kid(&self, kid: Kid<'a>, depth: usize, items: &'a [Item<'a>]) -> Kid<'a> {
+        match kid {
+            Kid::Leaf(leaf) => self.leaf(leaf, depth, items),
+            Kid::Old(link) => match self.node(link) {
+                Some(node) => self.branch(node, 0, depth, items),
+                None => Kid::Nothing,
+            },
+            // Nothing else stands in an old branch.
+            _ => self.build(depth, items),
+        }
+    }
+
+    /// A subtree of nothing but the items.
+    fn build(&self, depth: usize, items: &'a [Item<'a>]) -> Kid<'a> {
+        match items {
+            [] => Kid::Nothing,
+            [item] => Kid::of_item(item, None),
+            [first, .., last] => {
+                let fork = common_end(key_of(&first.key), key_of(&last.key), depth);
+                let mut kids = Kids::over(None, 0);
+                self.descend(&mut kids, fork, items);
+                kids.finish(self.base, &path(&first.key.0, depth, fork)[..fork - depth])
+            }
+        }
+    }
+
+    fn leaf(&self, leaf: Leaf<'a>, depth: usize, items: &'a [Item<'a>]) -> Kid<'a> {
+        if let [item] = items
+            && item.key.0 == *leaf.key
+        {
+            return Kid::of_item(item, Some(leaf));
+        }
+        let Some(fork) = fork_of(items, depth, |key, from| common_end(key, leaf.key, from)) else {
+            return Kid::Leaf(leaf);
+        };
+        let mut kids = Kids::over(None, 0);
+        kids.put(nibble(leaf.key, fork), Kid::Leaf(leaf));
+        self.descend(&mut kids, fork, items);
+        kids.finish(self.base, &path(leaf.key, depth, fork)[..fork - depth])
+    }
+
+    /// A branch of which the first `skip` nibbles of the prefix lie above `depth`.
+    fn branch(&self, node: NodeRef<'a>, skip: usize, depth: usize, items: &'a [Item<'a>]) -> Kid<'a> {
+        let prefix = &node.prefix()[skip..];
+        let end = depth + prefix.len();
+        let fork = fork_of(items, depth, |key, from| common_with_prefix(key, prefix, from)).unwrap_or(end);
+        if fork == end {
+            if (WALKS_MIN..=WALKS_MAX).contains(&items.len()) {
+                // SAFETY: the old trie, which somebody holds, holds the node.
+                unsafe { warm(self.base, node, end, items) };
+            }
+            let mut kids = Kids::over(Some(node), skip);
+            self.descend(&mut kids, end, items);
+            return kids.finish(self.base, prefix);
+        }
+        let (above, place) = (&prefix[..fork - depth], prefix[fork - depth]);
+        let below = skip + above.len() + 1;
+        let mut kids = Kids::over(None, 0);
+        let (mut start, mut stop) = (items.len(), items.len());
+        for (index, item) in items.iter().enumerate() {
+            if nibble(&item.key.0, fork) == place {
+                start = start.min(index);
+                stop = index + 1;
+            }
+        }
+        let lower = match &items[start..stop] {
+            [] => Kid::recast(node, &node.prefix()[below..]),
+            within => self.branch(node, below, fork + 1, within),
+        };
+        kids.put(place, lower);
+        self.descend(&mut kids, fork, &items[..start]);
+        self.descend(&mut kids, fork, &items[stop..]);
+        kids.finish(self.base, above)
+    }
+
+    /// Hands each place its share of the items; `position` is the nibble that tells places apart.
+    fn descend(&self, kids: &mut Kids<'a>, position: usize, items: &'a [Item<'a>]) {
+        for group in items.chunk_by(|a, b| nibble(&a.key.0, position) == nibble(&b.key.0, position)) {
+            let place = nibble(&group[0].key.0, position);
+            kids.put(place, self.kid(kids.get(place), position + 1, group));
+        }
+    }
 }
 
-/// A branch that takes over the path of the one above it, whose only child it was.
-fn joined<V: Clone>(above: &[u8], place: u8, mut only: Link<V>) -> Link<V> {
-    let branch = Shared::make_mut(&mut only.branch);
-    branch.prefix = [above, &[place], &branch.prefix].concat().into();
-    Link::new(only.branch)
+/// The child of an old branch at a place.
+pub(super) fn old_kid(node: NodeRef<'_>, place: u8) -> Kid<'_> {
+    match node.child(place) {
+        None => Kid::Nothing,
+        Some(Child::Leaf(leaf)) => Kid::Leaf(leaf),
+        Some(Child::Branch(link)) => Kid::Old(link),
+    }
 }
 
-/// Where sorted changes part from a node's path: the nearer of the first's and the last's point;
-/// all between them share at least that much. None without changes.
-fn fork_of<C>(items: &[Item<C>], depth: usize, end: impl Fn(&B256, usize) -> usize) -> Option<usize> {
+/// Where sorted items part from a node's path: the nearer of the first's and the last's point; all
+/// between them share at least that much. None without items.
+fn fork_of(
+    items: &[Item<'_>],
+    depth: usize,
+    end: impl Fn(&[u8; KEY_BYTES], usize) -> usize,
+) -> Option<usize> {
     let (first, last) = (items.first()?, items.last()?);
-    Some(end(&first.0, depth).min(end(&last.0, depth)))
+    Some(end(&first.key.0, depth).min(end(&last.key.0, depth)))
 }
 
 /// The first position from `from` on at which two keys differ.
-fn common_end(a: &B256, b: &B256, from: usize) -> usize {
+fn common_end(a: &[u8; KEY_BYTES], b: &[u8; KEY_BYTES], from: usize) -> usize {
     (from..KEY_NIBBLES).find(|position| nibble(a, *position) != nibble(b, *position)).unwrap_or(KEY_NIBBLES)
 }
 
-fn common_with_prefix(key: &B256, prefix: &[u8], from: usize) -> usize {
+fn common_with_prefix(key: &[u8; KEY_BYTES], prefix: &[u8], from: usize) -> usize {
     let same = prefix.iter().enumerate().take_while(|(i, step)| nibble(key, from + i) == **step).count();
     from + same
 }
 
-fn nibbles(key: &B256, from: usize, to: usize) -> Box<[u8]> {
-    (from..to).map(|position| nibble(key, position)).collect()
+/// The nibbles of a key from one position to another, at the beginning of the answer.
+fn path(key: &[u8; KEY_BYTES], from: usize, to: usize) -> [u8; KEY_NIBBLES] {
+    let mut path = [0; KEY_NIBBLES];
+    path.iter_mut().zip(from..to).for_each(|(step, position)| *step = nibble(key, position));
+    path
 }

@@ -1,11 +1,11 @@
 //! Asking for memory before it is needed.
 //!
-//! A state outgrows the caches, and a walk down a trie waits for memory once or twice a level. Many
-//! walks side by side wait together: each asks for its next step and lets the others go first.
+//! A state outgrows the caches, and a walk down a trie waits for memory at each level. Many walks
+//! side by side wait together: each asks for its next step and lets the others go first.
 
-use alloy_primitives::B256;
-
-use super::node::{Branch, KEY_NIBBLES, nibble};
+use super::node::{Child, KEY_BYTES, KEY_NIBBLES, Link, NodeRef, nibble};
+use super::update::Item;
+use super::{Base, pool, resolve};
 
 /// Walks side by side: as many as fit into the cache with what they ask for.
 pub(super) const WALKS_MAX: usize = 64;
@@ -16,42 +16,78 @@ pub(super) const WALKS_MIN: usize = 4;
 /// Bytes that memory moves at a time.
 const LINE: usize = 64;
 
-/// Asks for all that changing these keys below `branch` will read; `position` is the nibble that
-/// tells its children apart. Takes the first [`WALKS_MAX`] keys.
-pub(super) fn warm<'k, V>(branch: &Branch<V>, position: usize, keys: impl Iterator<Item = &'k B256>) {
+/// Bytes of a node that are asked for before its size is known.
+const HEAD: usize = 128;
+
+/// Asks for all that changing these items below `node` will read; `position` is the nibble that tells
+/// its children apart. Takes the first [`WALKS_MAX`] items.
+///
+/// # Safety
+/// The caller holds the node for the time of the call.
+pub(super) unsafe fn warm<'a>(base: &'a Base, node: NodeRef<'a>, position: usize, items: &[Item<'_>]) {
     let mut walks = [const { None }; WALKS_MAX];
-    for (walk, key) in walks.iter_mut().zip(keys) {
-        *walk = Some((branch, position, key));
+    let mut next = [const { None }; WALKS_MAX];
+    for (walk, item) in walks.iter_mut().zip(items) {
+        *walk = Some((node, position, &item.key.0));
     }
-    let mut under_way = true;
-    while under_way {
-        // The heads of these branches are on their way: ask for what they point to.
-        for (branch, position, key) in walks.iter().flatten() {
-            branch.ask(nibble(key, *position));
+    loop {
+        let mut under_way = false;
+        for (walk, next) in walks.iter_mut().zip(&mut next) {
+            *next =
+                walk.take().and_then(|(node, position, key)| match node.child(nibble(key, position))? {
+                    Child::Branch(link) => {
+                        ask_head(base, link);
+                        under_way = true;
+                        Some((link, position + 1, key))
+                    }
+                    Child::Leaf(_) => None,
+                });
         }
-        under_way = false;
-        for walk in &mut walks {
-            *walk = walk.and_then(|(branch, position, key)| {
-                let lower = branch.link(nibble(key, position))?;
-                ask_for(std::ptr::from_ref::<Branch<V>>(&lower.branch), 1);
-                under_way = true;
-                Some((&*lower.branch, position + 1, key))
+        if !under_way {
+            return;
+        }
+        for (walk, next) in walks.iter_mut().zip(&mut next) {
+            *walk = next.take().and_then(|(link, position, key)| {
+                // SAFETY: the caller holds the node above, which holds this one.
+                let node = unsafe { resolve(base, link) }?;
+                ask_for(
+                    node.bytes()[HEAD.min(node.bytes().len())..].as_ptr(),
+                    node.bytes().len().saturating_sub(HEAD),
+                );
+                let position = position + node.prefix_len();
+                (position < KEY_NIBBLES).then_some((node, position, key))
             });
-        }
-        // Prefixes have to be read to know the next nibble; most branches have none.
-        for (branch, position, _) in walks.iter_mut().flatten() {
-            *position += branch.prefix.len();
-        }
-        for walk in &mut walks {
-            walk.take_if(|(_, position, _)| *position >= KEY_NIBBLES);
         }
     }
 }
 
-/// Asks for `count` values from an address on. Nothing is read, so that any address will do.
-pub(super) fn ask_for<T>(address: *const T, count: usize) {
+/// Asks for the beginning of a node, without touching it.
+pub(super) fn ask_head(base: &Base, link: Link) {
+    match (link.memory(), link.offset(), base) {
+        (Some(id), ..) => ask_for(pool::place(id), HEAD),
+        (None, Some(offset), Some(file)) => ask_for(file.place(offset), HEAD),
+        _ => {}
+    }
+}
+
+/// Asks for what reading the child at a place touches of a node whose header has been read.
+pub(super) fn ask_child(node: NodeRef<'_>, place: u8) {
+    let masks = node.masks();
+    if masks.leaves & (1 << place) != 0 {
+        let (at, size) = node.leaf_at(&masks, place);
+        ask_for(node.bytes()[at..].as_ptr(), KEY_BYTES + size);
+    }
+}
+
+/// Asks for a node whose header has been read.
+pub(super) fn ask_node(node: NodeRef<'_>) {
+    ask_for(node.bytes().as_ptr(), node.bytes().len());
+}
+
+/// Asks for `count` bytes from an address on. Nothing is read, so that any address will do.
+fn ask_for(address: *const u8, count: usize) {
     #[cfg(target_arch = "x86_64")]
-    for offset in (0..count * size_of::<T>()).step_by(LINE) {
+    for offset in (0..count).step_by(LINE) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         // SAFETY: a prefetch is a hint; it reads nothing and cannot fault, whatever the address.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast::<i8>().wrapping_add(offset)) };
