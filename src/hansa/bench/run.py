@@ -27,6 +27,8 @@ from hansa.bench.workloads.shape import Workload
 CONFIRMATIONS_MAX = 4
 BACK_OFF = 0.93  # after a confirmation failed
 SETTLE_S_MAX = 30.0  # for what an overloaded run left behind
+WARM_UP_S = 2.0
+WARM_UP_RATE = 1_000.0
 CONNECTIONS = 8  # to each node
 CONNECTIONS_CROWD = 64  # the same, where more is offered than can be taken
 SENDERS_MAX = 20_000  # unless more are asked for
@@ -159,6 +161,7 @@ class Bench:
         """
         if self.workload is None:
             await self.open()
+            await self._warm_up(rate)
         assert self.workload is not None
         plan = await self._plan(self.workload, rate, seconds, counts, crowd)
         result = await run_trial(self.targets(), plan, self._probes())
@@ -170,6 +173,13 @@ class Bench:
         if self.unsettled:
             await self._renew()
         return result
+
+    async def _warm_up(self, rate: float) -> None:
+        """A short run that nobody counts: connections, caches and freshly mapped memory cost once."""
+        assert self.workload is not None
+        plan = await self._plan(self.workload, min(rate, WARM_UP_RATE), WARM_UP_S, counts=False, crowd=False)
+        result = await run_trial(self.targets(), plan, self._probes())
+        self.unsettled += result.offered - result.final
 
     async def _plan(self, workload: Workload, rate: float, seconds: float, counts: bool, crowd: bool) -> Plan:
         options, batch = self.options, self.options.batch_size()
