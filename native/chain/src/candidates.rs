@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use alloy_primitives::B256;
+use alloy_primitives::map::B256Map;
 use hansa_codec::{OrderBlock, Recovered};
 use hansa_log::Position;
 
@@ -39,7 +40,7 @@ pub struct Candidates {
     bodies: HashMap<B256, Arc<Body>>,
     executed: HashMap<B256, Arc<Executed>>,
     /// Transactions of unsealed bodies, and how many bodies hold each.
-    ordered: HashMap<B256, (Recovered, u32)>,
+    ordered: B256Map<(Recovered, u32)>,
 }
 
 impl Candidates {

@@ -2,6 +2,7 @@
 
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256};
+use arc_swap::ArcSwap;
 use hansa_pool::{AccountCode, AccountFacts, AccountView};
 use hansa_state::{AccountInfo, WorldState};
 
@@ -23,6 +24,20 @@ pub struct Head {
     pub time_ms: u64,
     /// State after the block.
     pub state: WorldState,
+}
+
+/// The pool's view: the head of the moment, whichever it is when the question comes.
+pub struct LiveHead<'a>(pub &'a ArcSwap<Head>);
+
+impl AccountView for LiveHead<'_> {
+    fn account(&self, address: &Address) -> AccountFacts {
+        self.0.load().account(address)
+    }
+
+    fn expect(&self, addresses: &[Address]) {
+        // What is found is read again under the pool's lock; by then it lies in the cache.
+        self.0.load().state.accounts(addresses);
+    }
 }
 
 impl AccountView for Head {

@@ -3,19 +3,21 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::map::B256Set;
+use alloy_primitives::{B256, Bytes};
 use hansa_codec::body::encode_body;
 use hansa_codec::bundle::BUNDLE_ENTRY_BYTES;
 use hansa_codec::transaction::decode_owned;
 use hansa_codec::{
     BodyRecord, OrderBlock, Recovered, decode_bundle, encode_bundle, recover_batch, split_refs,
 };
-use hansa_crypto::keccak256;
-use hansa_pool::{AccountView, Ancestors, Live, Origin, PoolError, SelectLimits};
+use hansa_crypto::{keccak256, keccak256_many_into};
+use hansa_pool::{Ancestors, Origin, PoolError, SelectLimits};
 
 use crate::ChainError;
 use crate::candidates::{Body, Candidates};
 use crate::chain::{Chain, now_ms};
+use crate::head::LiveHead;
 use crate::payloads::Payloads;
 use crate::records::KIND_BODY;
 
@@ -79,10 +81,10 @@ impl Chain {
         self.pool.lock().has_executable(&ancestors, limits)
     }
 
-    fn ancestors(&self, order_hashes: &[B256]) -> (Ancestors, HashSet<B256>) {
+    fn ancestors(&self, order_hashes: &[B256]) -> (Ancestors, B256Set) {
         let ordering = self.ordering.lock();
         let mut ancestors = Ancestors::none();
-        let mut taken = HashSet::new();
+        let mut taken = B256Set::default();
         for body in order_hashes.iter().filter_map(|hash| ordering.candidates.body(hash)) {
             ancestors.add(&body.transactions);
             taken.extend(body.transactions.iter().map(|tx| tx.tx.hash));
@@ -156,7 +158,8 @@ impl Chain {
     pub fn add_bundle(&self, origin: u32, bundle: &[u8]) -> Result<(usize, usize), ChainError> {
         let raws: Vec<Bytes> = {
             let raws = decode_bundle(&Bytes::copy_from_slice(bundle))?;
-            let hashes: Vec<B256> = raws.iter().map(keccak256).collect();
+            let mut hashes = vec![B256::ZERO; raws.len()];
+            keccak256_many_into(&raws, &mut hashes);
             let pool = self.pool.lock();
             raws.into_iter()
                 .zip(hashes)
@@ -164,7 +167,7 @@ impl Chain {
                 .map(|(raw, _)| raw)
                 .collect()
         };
-        let accounts = Live(|address: &Address| self.head.load().account(address));
+        let accounts = LiveHead(&self.head);
         let answers =
             self.pool.submit(raws.clone(), Origin::Member { organisation: origin }, &accounts, now_ms());
         let admitted = answers.iter().filter(|answer| answer.is_ok()).count();
@@ -280,8 +283,8 @@ impl Chain {
             );
             return Err(ChainError::body("BODY-SEALED-REF", what));
         }
-        let above: HashSet<&B256> =
-            ancestry.iter().flat_map(|body| &body.transactions).map(|tx| &tx.tx.hash).collect();
+        let above: B256Set =
+            ancestry.iter().flat_map(|body| &body.transactions).map(|tx| tx.tx.hash).collect();
         match transactions.iter().find(|tx| above.contains(&tx.tx.hash)) {
             Some(tx) => {
                 let what = format!("transaction {} stands in an unsealed ancestor", tx.tx.hash);
@@ -337,8 +340,9 @@ pub(crate) fn check_contents(
         let what = format!("{} transactions, the order block says {}", transactions.len(), order.tx_count);
         return Err(ChainError::body("BODY-COUNT", what));
     }
-    let mut seen = HashSet::with_capacity(transactions.len());
-    if let Some(tx) = transactions.iter().find(|tx| !seen.insert(&tx.tx.hash)) {
+    let mut seen = B256Set::default();
+    seen.reserve(transactions.len());
+    if let Some(tx) = transactions.iter().find(|tx| !seen.insert(tx.tx.hash)) {
         return Err(ChainError::body(
             "BODY-DUPLICATE",
             format!("transaction {} stands in it twice", tx.tx.hash),

@@ -3,9 +3,10 @@
 //! The pool's answer depends on this node (its limits, quotas, what it has sealed); whether a body is valid must
 //! not. So what decodes is kept here, bounded, until a body claims it or newer ones push it out.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use alloy_primitives::B256;
+use alloy_primitives::map::B256Map;
 use hansa_codec::Recovered;
 
 /// Raw bytes kept at most.
@@ -17,7 +18,7 @@ const SWEEP_MIN: usize = 4_096;
 /// A bounded store, oldest out first.
 #[derive(Debug, Default)]
 pub struct Payloads {
-    by_hash: HashMap<B256, Recovered>,
+    by_hash: B256Map<Recovered>,
     order: VecDeque<B256>,
     bytes: usize,
 }

@@ -1,11 +1,12 @@
 //! Submitting, and where a transaction stands.
 
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{B256, Bytes};
 use hansa_crypto::keccak256;
-use hansa_pool::{AccountView, Live, Origin, PoolError};
+use hansa_pool::{Origin, PoolError};
 
 use crate::ChainError;
 use crate::chain::{Chain, now_ms};
+use crate::head::LiveHead;
 
 /// Where a transaction stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +45,7 @@ const LOCAL_ORGANISATION: u32 = u32::MAX;
 impl Chain {
     /// Admits transactions sent to this node; answers in order.
     pub fn submit(&self, raws: Vec<Bytes>) -> Vec<Result<B256, PoolError>> {
-        let accounts = Live(|address: &Address| self.head.load().account(address));
+        let accounts = LiveHead(&self.head);
         let origin = Origin::Local { organisation: LOCAL_ORGANISATION };
         let answers = self.pool.submit(raws.clone(), origin, &accounts, now_ms());
         let mut refusals = None;

@@ -35,11 +35,19 @@ pub struct AccountFacts {
 pub trait AccountView {
     /// The account's facts; the default for an account that does not exist.
     fn account(&self, address: &Address) -> AccountFacts;
+
+    /// Says that these accounts are asked for soon, before the pool is locked. A large state finds many together
+    /// faster than one by one.
+    fn expect(&self, _addresses: &[Address]) {}
 }
 
 impl<T: AccountView + ?Sized> AccountView for &T {
     fn account(&self, address: &Address) -> AccountFacts {
         (**self).account(address)
+    }
+
+    fn expect(&self, addresses: &[Address]) {
+        (**self).expect(addresses);
     }
 }
 

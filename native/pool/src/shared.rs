@@ -5,9 +5,9 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes};
 use hansa_codec::{Recovered, WireError, decode_bundle};
-use hansa_crypto::SenderCache;
+use hansa_crypto::{SenderCache, keccak256_many_into};
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use crate::check::prepare_recovered;
@@ -103,7 +103,10 @@ impl SharedPool {
         now_ms: u64,
     ) -> Vec<Result<B256, PoolError>> {
         let rules = self.rules();
-        let mut prepared = prepare_batch(raws, &rules, &self.senders).into_iter();
+        let prepared = prepare_batch(raws, &rules, &self.senders);
+        let senders: Vec<Address> = prepared.iter().flatten().map(|one| one.recovered.sender).collect();
+        view.expect(&senders);
+        let mut prepared = prepared.into_iter();
         let mut answers = Vec::with_capacity(prepared.len());
         while prepared.len() > 0 {
             let mut pool = self.lock();
@@ -155,7 +158,8 @@ impl SharedPool {
 
     /// A bundle that arrives again (each is repeated for members that restarted) costs a hash each.
     fn without_known(&self, raws: Vec<Bytes>) -> Vec<Bytes> {
-        let hashes: Vec<B256> = raws.iter().map(hansa_crypto::keccak256).collect();
+        let mut hashes = vec![B256::ZERO; raws.len()];
+        keccak256_many_into(&raws, &mut hashes);
         let pool = self.lock();
         raws.into_iter().zip(hashes).filter(|(_, hash)| !pool.contains(hash)).map(|(raw, _)| raw).collect()
     }

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("hansa.gossip")
 
 BUNDLE_BYTES = 256 * 1024
-BUNDLE_INTERVAL_S = 0.010
+BUNDLE_INTERVAL_S = 0.030
 REMIND_INTERVAL_S = 1.0  # expiry, and what the pool wants to send again
 OFFER_COUNT = 1_024  # pending transactions in one bundle for a peer that came
 OFFER_BYTES_MAX = 16 * 1024 * 1024  # offered at once; half of what the lane holds

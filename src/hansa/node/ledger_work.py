@@ -171,17 +171,16 @@ class LedgerWork:
 
     def _check(self, effect: fx.CheckBody, since: float) -> None:
         def check_now() -> ins.BodyChecked:
-            missing = self._chain.missing(effect.refs)
-            if missing:
-                return ins.BodyChecked(effect.order_hash, ok=False, missing=missing)
             try:
                 self._chain.add_body(encode_order(effect.block), effect.refs)
             except NativeError as error:
                 code = native_code(error)
                 if not code.startswith(("BODY-", "WIRE-")):
                     raise
-                if code == "BODY-MISSING":  # the pool let one go between the two calls
-                    return ins.BodyChecked(effect.order_hash, ok=False, missing=self._chain.missing(effect.refs))
+                if code == "BODY-MISSING":
+                    # None, if the last one came in this moment: then the body is asked for once more.
+                    missing = self._chain.missing(effect.refs) or effect.refs
+                    return ins.BodyChecked(effect.order_hash, ok=False, missing=missing)
                 if self._chain.order_block(effect.order_hash) is not None:  # sync brought and sealed it meanwhile
                     return ins.BodyChecked(effect.order_hash, ok=True)
                 return ins.BodyChecked(effect.order_hash, ok=False, reason=str(error.args[1]))

@@ -28,6 +28,7 @@ from hansa.types.ports import NodeStatus, ValidatorInfo
 log = logging.getLogger("hansa.node")
 
 FAREWELL_S = 0.1  # for the last votes to leave before a planned stop
+GC_OBJECTS = 10_000  # newly made before the collector looks; messages and inputs die by their counts, not by it
 
 
 class NodeParts(msgspec.Struct, frozen=True):
@@ -74,6 +75,7 @@ class RunningNode:
         await self._api.start()
         gc.collect()
         gc.freeze()
+        gc.set_threshold(GC_OBJECTS, 20, 50)
         self._say_ready()
 
     def _root(self) -> Path:

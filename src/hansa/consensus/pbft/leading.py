@@ -13,6 +13,7 @@ EMPTY_ANSWER_WAIT_MS = 20
 # Blocks that are not full and not sealed yet. What comes meanwhile waits for the next one, so that blocks grow as the
 # machine gets busy: a block costs the same few milliseconds whatever it holds.
 IN_FLIGHT_MAX = 2
+BUSY_BLOCK_COUNT = 256  # after a block of so many transactions the leader waits twice the interval, for the same reason
 
 
 def lead(state: PbftState) -> None:
@@ -116,7 +117,8 @@ def _is_due(state: PbftState, tip: Base) -> bool:
         return False
     if not state.work_full and height > state.root.height + IN_FLIGHT_MAX:
         return False
-    due_ms = state.last_proposed_ms + (0 if state.work_full else state.config.block_interval_ms)
+    interval_ms = state.config.block_interval_ms * (2 if parent.tx_count >= BUSY_BLOCK_COUNT else 1)
+    due_ms = state.last_proposed_ms + (0 if state.work_full else interval_ms)
     due_ms = max(due_ms, state.lead_not_before_ms)
     if due_ms <= state.now_ms:
         return True
