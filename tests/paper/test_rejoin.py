@@ -5,14 +5,14 @@ import pytest
 
 from hansa.consensus.config import REJOIN_HELP_MS, TICK_MS
 from hansa.consensus.errors import RefusedVote
-from hansa.consensus.inputs import TimerId
+from hansa.consensus.inputs import Synced, TimerId
 from hansa.consensus.messages import Certificate, Rejoin, RejoinReport, VoteReport, Votes
 from hansa.consensus.pbft import Rules
 from hansa.consensus.signer import vote_position
 from hansa.consensus.values import Vote, VoteType
 from hansa.sim.mutants.broken import RejoinAtOnce
-from hansa.sim.mutants.plays import GENESIS, lead_first, share
-from hansa.sim.mutants.stage import Actor, Stage, votes_only
+from hansa.sim.mutants.plays import GENESIS, lead_first, lead_next, share
+from hansa.sim.mutants.stage import Actor, Stage, answers, votes_only
 
 PREPARE, COMMIT, REJOIN = VoteType.PREPARE, VoteType.COMMIT, VoteType.REJOIN
 
@@ -96,6 +96,59 @@ def test_it_outlives_a_restart_in_between() -> None:
     assert position >= (2, 2)
     with pytest.raises(RefusedVote):
         actor.signer.sign_vote(Vote(PREPARE, 0, 1, 9, b"\1" * 32))
+
+
+def test_what_others_saw_before_does_not_lead_into_it_again() -> None:
+    stage = Stage(verify_own_votes=True)
+    for actor in stage.actors.values():
+        actor.start()
+    stage.settle()
+    lead_first(stage)
+    stage.settle()
+    actor = stage.actors[2]
+    lose_votes(actor)
+    pass_time(stage, 6)
+    assert actor.state.quarantine is None
+    actor.records = [record for record in actor.records if record.signed.vote.type is REJOIN]  # nothing since
+    actor.start()
+    stage.settle(answers)
+    assert actor.state.quarantine is not None  # it voted since, and the log does not say so
+    lose_votes(actor)
+    pass_time(stage, 6)
+    before = len(actor.records)
+    actor.start()
+    stage.settle(answers)
+    assert actor.state.quarantine is None and len(actor.records) == before
+
+
+def test_an_own_seal_in_a_certificate_tells_that_the_log_is_old() -> None:
+    stage = begin()
+    actor = stage.actors[2]
+    image = list(actor.records)
+    lead_next(stage)
+    stage.settle()
+    head = stage.actors[0].sealed[2]
+    actor.records, actor.sealed, actor.bodies = image, actor.sealed[:2], {}
+    actor.start()
+    actor.feed(Synced((head,), own_seal=2))
+    assert actor.state.quarantine is not None and "certificate of block 2" in actor.state.quarantine.reason
+    pass_time(stage, 6)
+    assert actor.state.quarantine is None and not stage.has_fork()
+
+
+def test_the_certificate_of_the_head_is_remembered_over_a_restart() -> None:
+    stage = begin()
+    for index in (0, 1, 3):
+        actor = stage.actors[index]
+        actor.records = []  # not even certificates beside own votes
+        actor.head_certificate = stage.actors[0].certificates[1]
+        actor.start()
+    old = stage.actors[2]
+    old.records = []
+    stage.verify_own_votes = True
+    old.start()
+    stage.settle(answers)
+    assert old.state.quarantine is not None
 
 
 def test_a_quorum_without_it_must_have_answered() -> None:

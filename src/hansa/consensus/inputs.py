@@ -8,7 +8,7 @@ from enum import IntEnum
 import msgspec
 
 from hansa.consensus.messages import Message
-from hansa.consensus.values import SealedHead, SignedVote, VoteRecord
+from hansa.consensus.values import QuorumCertificate, SealedHead, SignedVote, VoteRecord
 from hansa.types.order import OrderBlock
 
 
@@ -38,6 +38,7 @@ class Restored(msgspec.Struct, frozen=True):
     recent: tuple[tuple[int, bytes], ...]  # (height, sealed hash) of up to RECENT_HEIGHTS blocks up to head, ascending
     records: tuple[VoteRecord, ...]  # the vote log, oldest first
     bodies: tuple[HeldBody, ...]  # everything above the head in the block log
+    certificate: QuorumCertificate | None = None  # of the head; None for height 0
 
 
 class MessageIn(msgspec.Struct, frozen=True):
@@ -94,6 +95,7 @@ class Imported(msgspec.Struct, frozen=True):
     heads: tuple[SealedHead, ...]
     error: str = ""
     is_split: bool = False  # its certificate holds, our own result differs: this node must stop
+    own_seal: int = 0  # highest of the heights whose certificate holds a signature of ours
 
 
 class WorkPending(msgspec.Struct, frozen=True):
@@ -144,6 +146,7 @@ class Synced(msgspec.Struct, frozen=True):
 
     heads: tuple[SealedHead, ...]
     split: str = ""  # why the certified block after them contradicts our own execution; empty = it does not
+    own_seal: int = 0  # highest of their heights whose certificate holds a signature of ours
 
 
 class SyncState(msgspec.Struct, frozen=True):

@@ -24,7 +24,7 @@ from hansa.node.config import NodeConfig, load_node_config, parse_address
 from hansa.node.errors import InvalidNodeConfig, explain_native
 from hansa.node.genesis import Genesis, decode_genesis
 from hansa.node.inbox import Verifier
-from hansa.node.ledger_work import read_head
+from hansa.node.ledger_work import read_certificate, read_head
 from hansa.node.replica import EngineKind, Replica, ReplicaConfig
 from hansa.node.runtime import Runtime, RuntimeParts
 from hansa.node.view import NodeParts, RunningNode
@@ -225,7 +225,7 @@ def read_restored(chain: Chain, genesis: Genesis, records: tuple[VoteRecord, ...
             block = decode_order(order)
             chain.add_bundle(block.proposer, chain.payload(found[1]))
             bodies.append(ins.HeldBody(body_hash, block, found[1]))
-    return ins.Restored(head, recent, records, tuple(bodies))
+    return ins.Restored(head, recent, records, tuple(bodies), read_certificate(chain, height))
 
 
 def open_transport(folder: NodeFolder, config: NodeConfig, genesis: Genesis, runtime: Runtime) -> Transport | None:

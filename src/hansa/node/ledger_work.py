@@ -10,7 +10,7 @@ from hansa._native import NativeError
 from hansa.consensus import effects as fx
 from hansa.consensus import inputs as ins
 from hansa.consensus.messages import Message, PayloadResponse, RangeResponse
-from hansa.consensus.values import SealedHead
+from hansa.consensus.values import QuorumCertificate, SealedHead, VoteType
 from hansa.crypto.suite import keccak256
 from hansa.io.stages import StageClock
 from hansa.io.worker import Worker
@@ -32,6 +32,8 @@ CHECKPOINT_EVERY_GAS = 20_000_000_000
 
 class Shell(Protocol):
     """What ledger work needs of the runtime."""
+
+    index: int  # of this validator
 
     @property
     def stages(self) -> StageClock:
@@ -63,6 +65,7 @@ class LedgerWork:
     """Performs the ledger's effects. Lives on the event loop; `_`-methods that end in `_now` run in workers."""
 
     def __init__(self, chain: "Chain", gas_limit: int, workers: Mapping[str, Worker], shell: Shell) -> None:
+        self._index = shell.index
         self._chain = chain
         self._gas_limit = gas_limit
         self._order = workers["order"]
@@ -288,18 +291,21 @@ class LedgerWork:
     def _import_blocks(self, effect: fx.ImportBlocks) -> None:
         def import_now() -> ins.Imported:
             heads: list[SealedHead] = []
+            own_seal = 0
             for block in effect.blocks:
                 try:
-                    self._chain.import_block(block)
+                    height, _, certificate = self._chain.import_block(block)
                 except NativeError as error:
                     if not native_code(error).startswith(("BLOCK-", "BODY-", "WIRE-", "TX-")):
                         raise
                     is_split = native_code(error) == "BLOCK-RESULT"
                     return ins.Imported(
-                        effect.request, tuple(heads), f"{native_code(error)}: {error.args[1]}", is_split
+                        effect.request, tuple(heads), f"{native_code(error)}: {error.args[1]}", is_split, own_seal
                     )
+                signers = [signer for signer, _ in _native.certificate_decode(certificate)[3]]
+                own_seal = height if self._index in signers else own_seal
                 heads.append(read_head(self._chain))
-            return ins.Imported(effect.request, tuple(heads))
+            return ins.Imported(effect.request, tuple(heads), own_seal=own_seal)
 
         def done(answer: ins.Imported) -> None:
             self._shell.mark_blocks_dirty()
@@ -308,6 +314,15 @@ class LedgerWork:
             self._shell.push(answer)
 
         self._execute_worker.submit("import blocks", import_now, done)
+
+
+def read_certificate(chain: "Chain", height: int) -> QuorumCertificate | None:
+    """The certificate of a sealed block; None for height 0."""
+    encoded = chain.certificate(height) if height else None
+    if encoded is None:
+        return None
+    epoch, height, sealed_hash, signatures = _native.certificate_decode(encoded)
+    return QuorumCertificate(VoteType.SEAL, epoch, 0, height, sealed_hash, tuple(signatures))
 
 
 def read_head(chain: "Chain") -> SealedHead:

@@ -81,4 +81,4 @@ def overhear(event: object) -> SyncInput | None:
 
 def synced(event: Imported) -> Synced:
     """Return the consensus input for blocks that sync sealed."""
-    return Synced(event.heads, event.error if event.is_split else "")
+    return Synced(event.heads, event.error if event.is_split else "", event.own_seal)

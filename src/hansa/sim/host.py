@@ -104,7 +104,8 @@ class Host:
             for h in range(max(0, head.height - RECENT_HEIGHTS), head.height + 1)
         )
         bodies = tuple(self.ledger.bodies.values())
-        self.feed(Restored(head, recent, records, bodies))
+        certificate = self.ledger.sealed[-1].certificate if self.ledger.sealed else None
+        self.feed(Restored(head, recent, records, bodies, certificate))
         if self.disk.is_full:
             self.feed(PauseVoting("the disk is full"))
 
@@ -325,6 +326,7 @@ class Host:
             return
         heads: list[SealedHead] = []
         error = ""
+        own_seal = 0
         for data in effect.blocks:
             block, error = self.ledger.import_block(data)
             if error:
@@ -333,7 +335,9 @@ class Host:
                 self._sealed(block.head)
                 self.disk.blocks.append(block)
                 heads.append(block.head)
-        self.feed(Imported(effect.request, tuple(heads), error))
+                if any(signer == self.index for signer, _ in block.certificate.signatures):
+                    own_seal = block.head.height
+        self.feed(Imported(effect.request, tuple(heads), error, own_seal=own_seal))
 
     def _prune_votes(self, effect: PruneVotes) -> None:
         self.disk.prune_votes(effect.below_height)

@@ -12,6 +12,7 @@ from hansa.consensus.pbft.blocks import (
     is_linked,
     want_block,
 )
+from hansa.consensus.pbft.rejoin import distrust_votes
 from hansa.consensus.pbft.state import PbftState
 from hansa.consensus.values import QuorumCertificate, SealedHead, Vote, VoteType
 
@@ -43,6 +44,9 @@ def on_executed(state: PbftState, answer: Executed) -> None:
 
 def on_synced(state: PbftState, event: Synced) -> None:
     """Certified blocks were sealed here by sync: go on from the last one."""
+    known = [mark.height for key in (VoteType.SEAL, VoteType.REJOIN) if (mark := state.marks.get(key)) is not None]
+    if event.own_seal > max(known, default=0):
+        distrust_votes(state, f"the certificate of block {event.own_seal} holds a SEAL of this validator", 0)
     for head in event.heads:
         if head.height <= state.root.height:
             continue

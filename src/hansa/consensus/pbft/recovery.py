@@ -5,15 +5,13 @@ from hansa.consensus.effects import SetTimer
 from hansa.consensus.inputs import HeldBody, Restored, TimerId
 from hansa.consensus.messages import PrePrepare, ViewChange, VoteQuery, VoteReport
 from hansa.consensus.pbft.blocks import check_children_of_root
-from hansa.consensus.pbft.rejoin import enter_quarantine, resume_quarantine
+from hansa.consensus.pbft.rejoin import distrust_votes, is_forgotten, resume_quarantine
 from hansa.consensus.pbft.state import Base, Body, Candidate, Entry, PbftState
 from hansa.consensus.pbft.tally import count_vote, note_seen
 from hansa.consensus.pbft.views import on_view_change
 from hansa.consensus.signer import vote_position
-from hansa.consensus.validators import can_rejoin
 from hansa.consensus.values import (
     TimeoutCertificate,
-    Vote,
     VoteContext,
     VoteRecord,
     VoteType,
@@ -29,6 +27,9 @@ def on_restored(state: PbftState, restored: Restored) -> None:
     state.recent = dict(restored.recent[-RECENT_HEIGHTS:]) | {head.height: head.sealed_hash}
     state.committed_height = state.executing_height = head.height
     state.committed_hash = head.order_hash
+    if restored.certificate is not None:
+        for signed in certificate_votes(restored.certificate):
+            note_seen(state, signed)
     contexts = [(record, decode_context(record.context)) for record in restored.records]
     for record, context in contexts:
         _replay(state, record, context)
@@ -57,35 +58,21 @@ def on_vote_query(state: PbftState, peer: int) -> None:
 
 def on_vote_report(state: PbftState, peer: int, report: VoteReport) -> None:
     """Compare what a peer saw with what our log holds: a vote beyond it means that the log is not the whole truth."""
-    if state.quarantine is not None:
-        return
     for signed in report.votes:
-        if signed.signer != state.config.me:
+        if signed.signer != state.config.me or is_forgotten(state, signed.vote):
             continue
         mark = state.marks.get(signed.vote.type)
         position = vote_position(signed.vote)
         is_beyond = mark is None or position > vote_position(mark)
         is_other = mark is not None and position == vote_position(mark) and signed.vote != mark
         if is_beyond or is_other:
-            _on_unknown_vote(state, signed.vote)
+            vote = signed.vote
+            what = f"peers hold a {vote.type.name} of this validator at {vote_position(vote)}"
+            distrust_votes(state, what, 0 if vote.type is VoteType.SEAL else vote.view)
             return
     state.reports |= 1 << peer
     if state.config.validators.is_quorum(state.reports):
         state.queried = True
-
-
-def _on_unknown_vote(state: PbftState, vote: Vote) -> None:
-    """Our log lacks a vote of ours: quarantine, or the end where too few are left to lead out of it."""
-    reason = f"peers hold a {vote.type.name} of this validator at {vote_position(vote)} that its vote log lacks"
-    if can_rejoin(state.config.validators, state.config.me):
-        enter_quarantine(state, reason, 0 if vote.type is VoteType.SEAL else vote.view)
-        return
-    state.halt(
-        "CONSENSUS-12",
-        reason,
-        "an old vote log, or a second process with this key: put the newest data/votes back, or stop the other one; "
-        "an alliance of fewer than four validators cannot take back one that lost its votes",
-    )
 
 
 def _replay(state: PbftState, record: VoteRecord, context: VoteContext) -> None:

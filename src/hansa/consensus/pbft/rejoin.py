@@ -17,6 +17,7 @@ from hansa.consensus.messages import Rejoin, RejoinReport
 from hansa.consensus.pbft.blocks import get_block
 from hansa.consensus.pbft.state import PbftState, Quarantine, Rejoining
 from hansa.consensus.pbft.views import ask_view
+from hansa.consensus.validators import can_rejoin
 from hansa.consensus.values import Vote, VoteContext, VoteType, encode_context
 from hansa.types.order import NO_HASH
 
@@ -27,14 +28,44 @@ REJOIN_FRESH_MS = 3 * TICK_MS  # who asked longer ago is back, or gone
 # --- the one in quarantine
 
 
-def enter_quarantine(state: PbftState, reason: str, beyond_view: int) -> None:
-    """Sign nothing from here on; `beyond_view` is the view of a vote of ours that our log lacks."""
+def distrust_votes(state: PbftState, what: str, beyond_view: int) -> None:
+    """Our log lacks a vote of ours: quarantine, or the end where the others are too few to lead out of it.
+
+    Parameters
+    ----------
+    what: who holds which vote. beyond_view: its view.
+    """
+    if state.quarantine is not None:
+        return
+    reason = f"{what}, which its vote log lacks"
+    if can_rejoin(state.config.validators, state.config.me):
+        _enter(state, reason, beyond_view)
+        return
+    state.halt(
+        "CONSENSUS-12",
+        reason,
+        "an old vote log, or a second process with this key: put the newest data/votes back, or stop the other one; "
+        "an alliance of fewer than four validators cannot take back one that lost its votes",
+    )
+
+
+def _enter(state: PbftState, reason: str, beyond_view: int) -> None:
     known = state.marks.get(VoteType.REJOIN)
     floor = 1 + max(state.view, state.view_asked, beyond_view, 0 if known is None else known.view)
     vote = Vote(VoteType.REJOIN, 0, floor, 0, NO_HASH)
     state.marks[VoteType.REJOIN] = vote
     state.emit(SignVote(vote, b""))
     _begin(state, reason, floor)
+
+
+def is_forgotten(state: PbftState, vote: Vote) -> bool:
+    """Whether a vote of ours is one of those that an earlier quarantine left behind."""
+    mark = state.marks.get(VoteType.REJOIN)
+    if mark is None:
+        return False
+    if vote.type is VoteType.SEAL:
+        return vote.height <= mark.height
+    return vote.view <= mark.view if vote.type is VoteType.VIEW_CHANGE else vote.view < mark.view
 
 
 def resume_quarantine(state: PbftState) -> None:

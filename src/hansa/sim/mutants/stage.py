@@ -76,6 +76,7 @@ class Actor:
         self._is_stepping = False
         self.durable = True  # whether votes become durable at once
         self.halted: str | None = None
+        self.head_certificate: QuorumCertificate | None = None
         self.evidence: list[Evidence] = []
         self.start()
 
@@ -89,7 +90,7 @@ class Actor:
         head = self.sealed[-1]
         bodies = tuple(body for body in self.bodies.values() if body.block.height > head.height)
         recent = tuple((h.height, h.sealed_hash) for h in self.sealed)
-        self.feed(Restored(head, recent, records, bodies))
+        self.feed(Restored(head, recent, records, bodies, self.head_certificate))
 
     def propose_nothing(self) -> None:
         """Answer the AskProposal under way: the pool is empty."""
