@@ -79,3 +79,21 @@ def test_it_gives_way_serves_reads_and_goes_on_by_itself(alliance: RunningAllian
     for node in (small, others[1]):
         alliance.wait_final(node, alliance.send(small, 20))
     alliance.check_agreement()
+
+
+def test_it_starts_on_a_full_disk(alliance: RunningAlliance, small: Node) -> None:
+    alliance.start()
+    others = [node for node in alliance.nodes if node is not small]
+    alliance.wait_final(small, alliance.send(small, 20))
+    small.kill()
+    fill(small)
+    before = small.folder.log.stat().st_size
+    small.start()
+
+    def serves() -> bool:
+        assert small.is_running, small.words()
+        return "ready at height" in small.folder.log.read_text()[before:]
+
+    wait_until(serves, DEADLINE_S, "it serves")
+    alliance.wait_final(others[0], alliance.send(others[0], 20))
+    assert small.is_running

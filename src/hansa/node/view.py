@@ -15,6 +15,7 @@ from hansa._native import Chain, Rpc
 from hansa.alliance.layout import NodeFolder
 from hansa.api.options import ApiOptions, TlsFiles
 from hansa.api.server import ApiServer
+from hansa.io.group_commit import explain_disk_error
 from hansa.io.private_files import check_private, read_private
 from hansa.io.ready_file import Ready, remove_ready, write_ready
 from hansa.io.stages import StageClock
@@ -86,7 +87,11 @@ class RunningNode:
         ready = self.ready()
         log.info("ready at height %d, RPC on %s", ready.height, ready.rpc or "no address")
         if self._parts.folder is not None:
-            write_ready(self._parts.folder.ready, ready)
+            try:
+                write_ready(self._parts.folder.ready, ready)
+            except OSError as error:  # it serves all the same
+                failure = explain_disk_error(error)
+                log.warning("no ready file: %s", failure.cause, extra={"code": failure.code})
 
     def ready(self) -> Ready:
         """What the ready file says."""

@@ -8,6 +8,7 @@ from hansa.consensus.signer import Signer
 from hansa.consensus.validators import ValidatorSet, can_rejoin
 from hansa.consensus.vote_log import BirthRecord
 from hansa.crypto.suite import KeyPair
+from hansa.io.group_commit import explain_disk_error
 from hansa.io.key_file import is_birth_signed, sign_birth
 from hansa.io.vote_log_file import VoteLogFile, examine_vote_log, open_vote_log, replace_vote_log
 
@@ -47,6 +48,7 @@ def open_votes(
     ------
     ForeignVoteLog: it is another chain's or node's.
     LostVoteLog, CorruptVoteLog: it is no use any more, and the others are too few to take this validator back.
+    DiskFull, DiskFailed: it cannot be mended or begun.
     """
 
     def is_signed(birth: BirthRecord) -> bool:
@@ -55,10 +57,16 @@ def open_votes(
     folder = data / VOTES
     try:
         return open_vote_log(folder, genesis_hash, index, is_signed)
+    except OSError as error:
+        raise explain_disk_error(error) from error
     except (LostVoteLog, CorruptVoteLog) as error:
         if not can_rejoin(validators, index):
             raise
-        moved = replace_vote_log(folder, sign_birth(pair, genesis_hash, index), signer.begin_quarantine(), data / ASIDE)
+        birth, first = sign_birth(pair, genesis_hash, index), signer.begin_quarantine()
+        try:
+            moved = replace_vote_log(folder, birth, first, data / ASIDE)
+        except OSError as refusal:
+            raise explain_disk_error(refusal) from refusal
         where = f"; the old one lies in {moved}" if moved is not None else ""
         log.warning(
             "%s. This node is in quarantine: it serves reads and votes again once the others have moved on%s",

@@ -22,9 +22,10 @@ class Client:
     ----------
     url: `http://host:port` with an optional path.
     timeout_s: patience with one answer.
+    token: the bearer token that the node asks for, if it does.
     """
 
-    def __init__(self, url: str, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, url: str, timeout_s: float = TIMEOUT_S, token: str | None = None) -> None:
         parts = urlsplit(url if "//" in url else f"http://{url}")
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise InvalidCall(f"{url!r} is not an address of a node", "write http://127.0.0.1:8545")
@@ -35,6 +36,9 @@ class Client:
             parts.hostname, parts.port or (443 if parts.scheme == "https" else 80), timeout=timeout_s
         )
         self._path = parts.path or "/"
+        self._headers = {"Content-Type": "application/json"}
+        if token is not None:
+            self._headers["Authorization"] = f"Bearer {token}"
         self._next_id = 0
 
     def call(self, method: str, *params: Json) -> Json:
@@ -133,7 +137,7 @@ class Client:
             raise InvalidAnswer(f"{self.url} did not answer JSON: {text[:80]!r}", "is this a JSON-RPC port?") from error
 
     def _post(self, body: bytes) -> bytes:
-        self._connection.request("POST", self._path, body, {"Content-Type": "application/json"})
+        self._connection.request("POST", self._path, body, self._headers)
         if self._connection.sock is not None:
             # Small requests on a kept connection must not wait for the acknowledgement of the last one.
             self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -23,6 +23,7 @@ from hansa.sdk.errors import (
 from hansa.sdk.signing import Intent, Signed, call_object, explained, send_and_wait, sign_intent
 
 Answer = Callable[[Any], Any]
+shown: list[str | None] = []  # the Authorization header of every request
 
 
 @contextmanager
@@ -33,6 +34,7 @@ def serving(answer: Answer) -> Iterator[str]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:  # noqa: N802 - the library's name
+            shown.append(self.headers.get("Authorization"))
             request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             reply = answer(request)
             body = reply if isinstance(reply, bytes) else json.dumps(reply).encode()
@@ -163,3 +165,12 @@ def test_sent_but_not_final_has_its_own_exit_code_and_the_hash() -> None:
         send_and_wait(client, Signed(b"\x02", b"\x03" * 32))
     assert caught.value.exit_code == 8
     assert caught.value.data["hash"] == "0x" + "03" * 32
+
+
+def test_a_token_is_shown_where_there_is_one() -> None:
+    shown.clear()
+    with serving(by_method({"eth_chainId": "0x1"})) as url:
+        for token in (None, "a-token"):
+            with Client(url, token=token) as client:
+                client.call("eth_chainId")
+    assert shown == [None, "Bearer a-token"]

@@ -24,12 +24,12 @@ from hansa.cli.setup import genesis_hash_of
 from hansa.consensus.validators import ValidatorSet, can_rejoin
 from hansa.errors import HansaError
 from hansa.io.key_file import load_consensus_key
+from hansa.io.private_files import read_private
 from hansa.io.tls import Roster, open_tls
 from hansa.node.assemble import check_place
 from hansa.node.config import NodeConfig, load_node_config, parse_address
 from hansa.node.genesis import Genesis, decode_genesis
 from hansa.sdk.client import Client
-from hansa.sdk.errors import NodeUnreachable, RpcFailed
 
 CERTIFICATE_DAYS_WARN = 30
 DISK_BYTES_WARN = 1 << 30
@@ -98,13 +98,18 @@ def open_case(folder: NodeFolder, config: NodeConfig, genesis: Genesis, genesis_
     pid = ready.pid if ready is not None else process.pid if process is not None else None
     status: dict[str, Any] | None = None
     validators: list[dict[str, Any]] = []
-    if ready is not None and ready.rpc is not None and config.rpc.key is None and config.rpc.token_file is None:
+    if ready is not None and ready.rpc is not None and config.rpc.key is None:
         try:
-            with Client(f"http://{ready.rpc}", timeout_s=ASK_S) as client:
+            with Client(f"http://{ready.rpc}", ASK_S, _read_token(folder, config)) as client:
                 status, validators = client.call("hansa_status"), client.call("hansa_validators")
-        except (NodeUnreachable, RpcFailed):
+        except HansaError:
             status = None
     return Case(folder, config, genesis, genesis_bytes, folder.root / config.data, pid, status, validators)
+
+
+def _read_token(folder: NodeFolder, config: NodeConfig) -> str | None:
+    name = config.rpc.token_file
+    return None if name is None else read_private(folder.root / name).decode().strip()
 
 
 def check_process(case: Case) -> list[Finding]:
@@ -113,11 +118,8 @@ def check_process(case: Case) -> list[Finding]:
     if case.pid is None:
         return [Finding(name, Level.WARN, "the node does not run", f"hansa node run {case.folder.root}")]
     if case.status is None:
-        locked = case.config.rpc.key is not None or case.config.rpc.token_file is not None
-        if locked:
-            return [
-                Finding(name, Level.GOOD, f"runs (process {case.pid}); its JSON-RPC is locked, so it was not asked")
-            ]
+        if case.config.rpc.key is not None:
+            return [Finding(name, Level.GOOD, f"runs (process {case.pid}); not asked, as its JSON-RPC speaks TLS")]
         return [Finding(name, Level.BAD, f"process {case.pid} runs and does not answer", "hansa logs, then restart it")]
     status = case.status
     found = [Finding(name, Level.GOOD, f"runs (process {case.pid}) at block {status['height']}, view {status['view']}")]
