@@ -20,6 +20,7 @@ VIEW_TIMEOUT_MAX_MS = 4_000
 VIEW_TIMEOUT_CAP_MS = 8_000
 TIME_AHEAD_MAX_MS = 1_000
 LEADER_SILENT_MS = 3 * HEARTBEAT_MS
+LEADER_GONE_MS = 3 * STATUS_IDLE_MS
 LONELY_VIEW_CHANGE_MS = 10_000
 REJOIN_HELP_MS = 10_000  # how long others help a validator out of its quarantine, and
 REJOIN_PAUSE_MS = 5_000  # how long not before they do again; doubles with each time

@@ -1,10 +1,22 @@
 """Time and help (consensus.md 2.1.5): timeouts, joining, fast path, what is repeated, who yields."""
 
+from hansa.consensus.config import HEIGHTS_AHEAD_MAX, LEADER_GONE_MS
 from hansa.consensus.inputs import Abdicate, PeerDown, PeerUp, StopVoting, Synced, SyncState, TimerId, WorkPending
-from hansa.consensus.messages import Certificate, NewView, PrePrepare, Status, ViewChange, VoteQuery, Votes
+from hansa.consensus.messages import (
+    BlockRequest,
+    Certificate,
+    NewView,
+    PrePrepare,
+    Status,
+    ViewChange,
+    VoteQuery,
+    Votes,
+)
+from hansa.consensus.pbft.leading import LEAD_REFUSALS_MAX
 from hansa.consensus.pbft.pacemaker import compute_view_timeout_ms
-from hansa.consensus.values import SealedHead, VoteType
-from hansa.sim.ledger import GENESIS_HASH, compute_order_hash, execute
+from hansa.consensus.pbft.tally import COMMIT_VIEWS_BACK
+from hansa.consensus.values import SealedHead, Vote, VoteType
+from hansa.sim.ledger import GENESIS_HASH, compute_digest, compute_order_hash, execute
 from hansa.sim.mutants.plays import GENESIS, give_up, lead_first, share
 from hansa.sim.mutants.stage import GENESIS_QC, Stage
 
@@ -53,6 +65,25 @@ def test_a_commit_resets_failures_and_the_clock() -> None:
     share(stage, COMMIT, one, (0, 1, 2), (2,))
     assert actor.state.failures == 0
     assert actor.state.view_due_ms is None  # nothing is left to do
+
+
+def test_a_flood_of_votes_and_views_leaves_bounded_tables() -> None:
+    """Votes for any view and height, twice as many as may be kept: what one validator says takes a bounded part."""
+    stage = Stage(traitors=(3,))
+    actor = stage.actors[2]
+    for number in range(40_000):
+        kind = (PREPARE, COMMIT, VoteType.SEAL)[number % 3]
+        vote = Vote(kind, 0, number % 23, 1 + number * 7 % 5_000, compute_digest(b"%d" % number))
+        stage.tell(3, (2,), Votes((stage.sign(3, vote),)))
+        if number % 100 == 0:
+            stage.tell(3, (2,), stage.view_change(3, number + 1, GENESIS_QC))
+        stage.drop()
+    state = actor.state
+    by_position = (*state.prepare_votes.values(), *state.commit_votes.values(), *state.seal_votes.values())
+    assert sum(map(len, by_position)) <= (2 + COMMIT_VIEWS_BACK + 2 + 1) * HEIGHTS_AHEAD_MAX
+    assert len(state.commit_masks) + len(state.prepare_masks) <= (2 + COMMIT_VIEWS_BACK + 2) * HEIGHTS_AHEAD_MAX
+    assert len(state.view_changes) == 1 and len(state.seen) <= len(VoteType)
+    assert not state.entries and not state.fetches and not state.early
 
 
 def test_one_claim_moves_nobody() -> None:
@@ -166,6 +197,7 @@ def test_a_leader_yields_to_a_lonely_view_change_after_a_while() -> None:
     stage.now_ms += 10_000
     leader.fire(TimerId.TICK)
     assert [vote.view for vote in leader.voted(VoteType.VIEW_CHANGE)] == [1]
+    stage.settle()
     assert leader.state.lonely_counts == {3: 1}  # the next one waits twice as long
 
 
@@ -240,3 +272,64 @@ def test_pacing_holds_a_leader_back_unless_a_block_is_full() -> None:
     assert leader.asked is None and leader.timers[TimerId.PROPOSE] == stage.now_ms + 400
     leader.feed(WorkPending(True, full=True))
     assert leader.asked is not None
+
+
+def test_a_leader_of_whom_nothing_was_heard_gets_less_time() -> None:
+    """No link closed, as when a machine lost power: the others notice by what it does not say."""
+    stage = Stage()
+    actor = stage.actors[2]
+    stage.now_ms += LEADER_GONE_MS
+    actor.feed(WorkPending(True))
+    assert actor.timers[TimerId.VIEW] == stage.now_ms + 600
+
+
+def test_a_leader_that_was_heard_lately_has_its_full_time() -> None:
+    stage = Stage()
+    actor = stage.actors[2]
+    stage.now_ms += LEADER_GONE_MS
+    actor.hear(0, status(0))
+    actor.feed(WorkPending(True))
+    assert actor.timers[TimerId.VIEW] == stage.now_ms + 1_000
+
+
+def test_a_leader_whose_own_bodies_are_refused_hands_over_without_a_timeout() -> None:
+    stage = Stage()
+    leader = stage.actors[0]
+    leader.body_reason = "the store is broken"
+    leader.feed(WorkPending(True))
+    for _ in range(LEAD_REFUSALS_MAX):
+        assert not leader.voted(VoteType.VIEW_CHANGE)
+        stage.wall_ms += 1
+        leader.propose()
+        if TimerId.PROPOSE in leader.timers:
+            leader.fire(TimerId.PROPOSE)
+    assert leader.voted(VoteType.VIEW_CHANGE)[-1].view == 1
+    stage.settle()
+    assert {actor.state.view for actor in stage.actors.values()} == {1}
+    assert not any(actor.state.failures for actor in stage.actors.values())
+
+
+def test_who_asks_for_a_sealed_block_learns_that_it_is_sealed() -> None:
+    stage = Stage()
+    one = lead_first(stage)
+    stage.settle()
+    stage.actors[2].hear(3, BlockRequest(compute_order_hash(one)))
+    answers = [message for sender, receiver, message in stage.wire if (sender, receiver) == (2, 3)]
+    assert [answer.sealed_height for answer in answers if isinstance(answer, Status)] == [1]
+
+
+def test_a_lone_view_change_is_yielded_to_ever_more_rarely_whoever_leads() -> None:
+    """A liar that always asks for the next view: seven short view changes in ten minutes, however leaders change."""
+    stage = Stage(traitors=(3,))
+    end_ms = stage.now_ms + 600_000
+    while stage.now_ms < end_ms:
+        stage.now_ms += 500
+        view = max(actor.state.view for actor in stage.actors.values())
+        stage.tell(3, (0, 1, 2), stage.view_change(3, view + 1, GENESIS_QC))
+        for actor in stage.actors.values():
+            actor.timers[TimerId.TICK] = stage.now_ms
+            actor.fire(TimerId.TICK)
+        stage.settle(lambda sender, receiver, message: receiver != 3)
+        stage.drop()
+    forced = max(actor.state.view for actor in stage.actors.values())
+    assert forced <= 2 * 7  # its own views are left as soon as it asks for the next one

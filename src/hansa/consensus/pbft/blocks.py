@@ -11,6 +11,7 @@ from hansa.consensus.messages import (
 )
 from hansa.consensus.pbft.rules import is_well_formed
 from hansa.consensus.pbft.state import Body, Entry, Fetch, PbftState
+from hansa.consensus.pbft.status import get_status
 from hansa.consensus.pbft.tally import add_commit_support
 from hansa.types.order import OrderBlock
 
@@ -101,6 +102,7 @@ def on_body_checked(state: PbftState, answer: BodyChecked) -> None:
     if state.lead_checking == entry.hash:
         state.lead_checking = None  # the pool moved under our proposal: ask it again, a little later
         state.lead_not_before_ms = state.now_ms + RETRY_PROPOSAL_MS
+        state.lead_refusals += 1
     if answer.missing:
         has_shrunk = len(answer.missing) < len(entry.missing)
         entry.body = Body.MISSING
@@ -134,10 +136,12 @@ def want_block(state: PbftState, order_hash: bytes, height: int) -> None:
 
 
 def on_block_request(state: PbftState, peer: int, request: BlockRequest) -> None:
-    """Serve a block from the tree; a sealed one comes by sync."""
+    """Serve a block from the tree. What is not there may be sealed: then the peer learns here that sync brings it."""
     entry = state.entries.get(request.order_hash)
     if entry is not None:
         state.send(peer, BlockResponse(entry.block, entry.refs))
+    else:
+        state.send(peer, get_status(state))
 
 
 def on_block_response(state: PbftState, response: BlockResponse) -> None:

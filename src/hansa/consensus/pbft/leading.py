@@ -6,10 +6,12 @@ from hansa.consensus.messages import PrePrepare
 from hansa.consensus.pbft.blocks import add_block, check_again, get_ancestors, get_block, is_linked
 from hansa.consensus.pbft.rejoin import is_block_due
 from hansa.consensus.pbft.state import Base, Body, Candidate, PbftState
+from hansa.consensus.pbft.views import ask_view
 from hansa.consensus.values import SignedVote, TimeoutCertificate, Vote, VoteContext, VoteType, encode_context
 from hansa.types.order import OrderBlock, PayloadKind
 
 EMPTY_ANSWER_WAIT_MS = 20
+LEAD_REFUSALS_MAX = 5  # own bodies in a row that do not hold; then another leads
 # Blocks that are not full and not sealed yet. What comes meanwhile waits for the next one, so that blocks grow as the
 # machine gets busy: a block costs the same few milliseconds whatever it holds.
 IN_FLIGHT_MAX = 2
@@ -22,6 +24,10 @@ def lead(state: PbftState) -> None:
         return
     if state.lead_checking is not None:
         _propose_checked(state)
+    if state.lead_refusals >= LEAD_REFUSALS_MAX and state.config.validators.size > 1:
+        state.lead_refusals = 0
+        ask_view(state, state.view + 1)  # whatever is wrong with this ledger, others need not wait for the timeout
+        return
     tip = state.lead_tip
     if tip is not None and state.lead_checking is None and state.lead_asked is None and _is_due(state, tip):
         state.lead_asked = (tip.height + 1, tip.hash)
@@ -177,10 +183,12 @@ def _propose_checked(state: PbftState) -> None:
     entry = state.entries.get(state.lead_checking)
     if entry is None:
         state.lead_checking = state.lead_tip = None
+        state.lead_refusals = LEAD_REFUSALS_MAX  # the chain went another way: nothing can be led from here
         return
     if entry.body is not Body.HELD or not entry.linked:
         return
     state.lead_checking = None
+    state.lead_refusals = 0
     state.lead_tip = Base(entry.block.height, entry.hash)
     vote = Vote(VoteType.PROPOSE, 0, state.view, entry.block.height, entry.hash)
     proof = state.lead_proof if entry.block.height == entry.block.base_height + 1 else None

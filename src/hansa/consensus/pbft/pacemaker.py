@@ -5,6 +5,7 @@ No timer runs on an idle chain. A view's time begins when there is something to 
 
 from hansa.consensus.config import (
     HEARTBEAT_MS,
+    LEADER_GONE_MS,
     LEADER_SILENT_MS,
     LONELY_VIEW_CHANGE_MS,
     REPLY_EVERY_MS,
@@ -22,6 +23,7 @@ from hansa.consensus.pbft.leading import is_window_open
 from hansa.consensus.pbft.rejoin import ask_to_rejoin, is_help_open
 from hansa.consensus.pbft.rejoin import on_peer_up as ask_peer_to_rejoin
 from hansa.consensus.pbft.state import PbftState, Progress
+from hansa.consensus.pbft.status import get_status
 from hansa.consensus.pbft.views import ask_view
 from hansa.consensus.values import QuorumCertificate, SignedVote, TimeoutCertificate, VoteType
 
@@ -78,7 +80,7 @@ def on_peer_up(state: PbftState, peer: int) -> None:
     state.down.discard(peer)
     state.heard_ms[peer] = state.now_ms
     if state.started:
-        state.send(peer, _get_status(state, False))
+        state.send(peer, get_status(state))
         ask_peer_to_rejoin(state, peer)
         if not state.queried:
             state.send(peer, VoteQuery())
@@ -91,7 +93,7 @@ def on_tick(state: PbftState) -> None:
     if state.halted is not None:
         return
     if is_leader and state.last_broadcast_ms + HEARTBEAT_MS <= state.now_ms:
-        state.broadcast(_get_status(state, False))
+        state.broadcast(get_status(state))
     if state.last_check_ms + TICK_MS > state.now_ms:
         return
     state.last_check_ms = state.now_ms
@@ -104,7 +106,7 @@ def on_tick(state: PbftState) -> None:
         _call_for_help(state)
     elif state.last_status_ms + STATUS_IDLE_MS <= state.now_ms:
         state.last_status_ms = state.now_ms
-        state.broadcast(_get_status(state, False))
+        state.broadcast(get_status(state))
 
 
 def on_status(state: PbftState, peer: int, status: Status) -> None:
@@ -118,7 +120,7 @@ def on_status(state: PbftState, peer: int, status: Status) -> None:
         return
     state.replied_ms[peer] = state.now_ms
     if is_ahead:
-        state.send(peer, _get_status(state, False))
+        state.send(peer, get_status(state))
     if status.view < state.view and state.view_proof is not None:
         _send_proof(state, peer, state.view_proof)
     if peer_key < state.high_qc.key():
@@ -171,10 +173,16 @@ def _has_something_to_do(state: PbftState) -> bool:
 
 
 def _shorten_for_dead_leader(state: PbftState) -> None:
-    """A leader whose link is closed and that missed three heartbeats has failed; only the local timeout shrinks."""
-    if state.leader in state.down and state.view_due_ms is not None:
-        silent_ms = state.heard_ms.get(state.leader, 0) + LEADER_SILENT_MS
-        due_ms = max(silent_ms, state.view_entered_ms + HEARTBEAT_MS, state.now_ms)
+    """A leader whose link is closed and that missed three heartbeats has failed, and so has one of whom nothing at all
+    was heard for longer, not even what idle validators say; only the local timeout shrinks."""
+    if state.view_due_ms is None or state.leader == state.config.me:
+        return
+    heard_ms = state.heard_ms.get(state.leader, 0)
+    if state.leader in state.down:
+        due_ms = max(heard_ms + LEADER_SILENT_MS, state.view_entered_ms + HEARTBEAT_MS, state.now_ms)
+        state.view_due_ms = min(state.view_due_ms, due_ms)
+    elif heard_ms + LEADER_GONE_MS <= state.now_ms:
+        due_ms = max(state.view_entered_ms, state.now_ms) + LEADER_SILENT_MS  # it may be back: time to say so
         state.view_due_ms = min(state.view_due_ms, due_ms)
 
 
@@ -182,7 +190,7 @@ def _call_for_help(state: PbftState) -> None:
     """Repeat everything of ours that someone may have missed, and say where we stand."""
     want_missing(state)
     state.last_status_ms = state.now_ms
-    state.broadcast(_get_status(state, True))
+    state.broadcast(get_status(state, stalled=True))
     votes = _get_own_votes(state, state.root.height)
     if votes:
         state.broadcast(Votes(votes))
@@ -226,29 +234,15 @@ def _send_proof(state: PbftState, peer: int, proof: QuorumCertificate | TimeoutC
 def _yield_to_lonely(state: PbftState) -> None:
     """A validator that alone asked for a higher view cannot vote in this one again: after a while, hand over.
 
-    It timed out behind a cut, say. The wait doubles with each time for the same validator, so that a faulty one gains
-    little.
+    It timed out behind a cut, say. The wait doubles with each time for the same validator, whoever led then
+    (`enter_view` counts): a faulty one gains seven short view changes in ten minutes, then one in ten minutes.
     """
     for signer, seen_ms in state.view_change_seen_ms.items():
         doublings = min(state.lonely_counts.get(signer, 0), LONELY_DOUBLINGS_MAX)
         if seen_ms + (LONELY_VIEW_CHANGE_MS << doublings) <= state.now_ms:
-            state.lonely_counts[signer] = state.lonely_counts.get(signer, 0) + 1
             ask_view(state, state.view + 1)
             return
 
 
 def _may_reply(state: PbftState, peer: int) -> bool:
     return state.replied_ms.get(peer, -REPLY_EVERY_MS) + REPLY_EVERY_MS <= state.now_ms
-
-
-def _get_status(state: PbftState, stalled: bool) -> Status:
-    return Status(
-        epoch=0,
-        view=state.view,
-        view_asked=state.view_asked,
-        high_qc_view=state.high_qc.view,
-        high_qc_height=state.high_qc.height,
-        committed_height=state.committed_height,
-        sealed_height=state.root.height,
-        stalled=stalled,
-    )

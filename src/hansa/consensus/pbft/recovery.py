@@ -44,6 +44,7 @@ def on_restored(state: PbftState, restored: Restored) -> None:
     state.reports = 1 << state.config.me
     state.queried = not state.config.verify_own_votes or validators.is_quorum(state.reports)
     state.last_check_ms = state.now_ms
+    state.heard_ms = dict.fromkeys(validators.others(state.config.me), state.now_ms)
     state.emit(SetTimer(TimerId.TICK, state.now_ms))
     resume_quarantine(state)
     if not state.queried:

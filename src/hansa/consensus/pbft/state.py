@@ -132,7 +132,7 @@ class PbftState:
     own_view_change: ViewChange | None = None
     own_view_change_qc: QuorumCertificate | None = None
     view_changes_count: int = 0
-    lonely_counts: dict[int, int] = field(default_factory=dict)
+    lonely_counts: dict[int, int] = field(default_factory=dict)  # views that were given up for one alone, by signer
 
     # blocks
     entries: dict[bytes, Entry] = field(default_factory=dict)
@@ -170,6 +170,7 @@ class PbftState:
     lead_required_ms: int | None = None  # when an empty block is due because the base is not sealed
     lead_asked: tuple[int, bytes] | None = None  # (height, parent hash) of an AskProposal under way
     lead_checking: bytes | None = None  # own block whose body is being checked
+    lead_refusals: int = 0  # own bodies in a row that did not hold
     lead_not_before_ms: int = 0
     lead_wake_ms: int | None = None  # what the shell was last told to wake us at for a proposal
     last_proposed_ms: int = -(1 << 60)

@@ -1,6 +1,6 @@
 """Which view this replica is in: QCs and TCs lead into views, VIEW-CHANGEs ask for the next."""
 
-from hansa.consensus.config import TICK_MS
+from hansa.consensus.config import LONELY_VIEW_CHANGE_MS, TICK_MS
 from hansa.consensus.effects import SignVote
 from hansa.consensus.messages import ViewChange
 from hansa.consensus.pbft.blocks import want_block
@@ -68,11 +68,14 @@ def enter_view(state: PbftState, view: int, proof: Proof) -> None:
     state.candidates = {}
     state.own_proposals = {}
     state.lead_asked = state.lead_checking = None
+    state.lead_refusals = 0
     for slots in (state.prepare_votes, state.prepare_masks):
         for key in [key for key in slots if key[0] < view]:
             del slots[key]  # type: ignore[arg-type]
     for signer in [i for i, message in state.view_changes.items() if message.vote.vote.view <= view]:
-        state.view_change_seen_ms.pop(signer, None)
+        seen_ms = state.view_change_seen_ms.pop(signer, None)
+        if seen_ms is not None and seen_ms + LONELY_VIEW_CHANGE_MS <= state.now_ms:
+            state.lonely_counts[signer] = state.lonely_counts.get(signer, 0) + 1
     _begin_leading(state, proof)
     early = state.early
     state.early = {key: message for key, message in early.items() if key[0] > view}
