@@ -1,6 +1,7 @@
 """A network that runs already: senders are paid, contracts deployed and prepared, all over JSON-RPC."""
 
 import itertools
+from pathlib import Path
 
 import pytest
 
@@ -12,11 +13,13 @@ from hansa.bench.client.http_connection import HttpConnection
 from hansa.bench.client.reader import RpcState
 from hansa.bench.errors import InvalidPlan
 from hansa.bench.own_alliance import fill_genesis
+from hansa.bench.run import RunOptions, measure_workload
 from hansa.bench.transactions import Nonces
 from hansa.bench.workloads import WORKLOADS
 from tests.unit.bench.test_http_connection import answer, server
 from tests.unit.bench.test_workloads import CHAIN_ID, bare_genesis
 
+UNKNOWN = b'{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"no such method"}}'
 RICH = derive_accounts(9, 1, 1)  # whose account stands in the network's genesis
 
 
@@ -29,11 +32,34 @@ class Network:
         self._times = itertools.count(1_000_000, 1_000)
 
     def respond(self, body: bytes) -> bytes:
-        answers = self._rpc.handle(body)
-        assert answers is not None
+        answers = self._rpc.handle(body) or UNKNOWN
         if self._chain.pool_status()[0]:
             self._chain.dev_mine(next(self._times))
         return answer(answers)
+
+
+async def test_a_measurement_counts_receipts_and_checks_the_state(tmp_path: Path) -> None:
+    async with server(Network().respond) as endpoint:
+        options = RunOptions(
+            workload="mixed",
+            accounts=60,
+            senders=50,
+            batch=10,
+            rate=200.0,
+            duration_s=0.5,
+            repeat=2,
+            p99_ms_max=1e6,
+            rpc=(f"http://127.0.0.1:{endpoint.port}",),
+            funder=RICH.secrets[0],
+            allow_load=True,
+        )
+        report = await measure_workload(options, tmp_path)
+    assert [(run.offered, run.final, run.failed, run.receipts_read) for run in report.counted] == [
+        (100, 100, 0, 100)
+    ] * 2
+    assert report.best in report.counted
+    assert report.conflict_share is not None and (report.own_alliance, report.half, report.beyond) == (False, None, ())
+    assert report.best is not None and report.best.reads is not None and not report.best.reads.failed
 
 
 @pytest.mark.parametrize("name", ["transfer", "erc20", "swap-1", "voucher"])
