@@ -26,8 +26,8 @@ anew.
 Memory of votes
 ---------------
 A vote is signed, logged with its context (base, proof of the view, highest QC), synced, and only then sent and counted
-here. A restarted replica resumes at its marks, asks what a quorum ever saw of its votes, and stops if that is more than
-it has.
+here. A restarted replica resumes at its marks, asks what a quorum ever saw of its votes, and goes into quarantine if
+that is more than it has (`rejoin.py`).
 
 Where this differs from the pages it follows, and why
 -----------------------------------------------------
