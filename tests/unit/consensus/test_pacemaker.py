@@ -309,6 +309,18 @@ def test_a_leader_whose_own_bodies_are_refused_hands_over_without_a_timeout() ->
     assert not any(actor.state.failures for actor in stage.actors.values())
 
 
+def test_a_leader_that_lost_the_body_of_its_own_proposal_hands_over_without_a_timeout() -> None:
+    stage = Stage()
+    lead_first(stage)
+    stage.drop()
+    leader = stage.actors[0]
+    leader.bodies.clear()  # the vote reached the platter, the body did not
+    leader.start()
+    assert not leader.voted(VoteType.VIEW_CHANGE)  # nothing is to be done
+    leader.feed(WorkPending(True))
+    assert [vote.view for vote in leader.voted(VoteType.VIEW_CHANGE)] == [1]
+
+
 def test_who_asks_for_a_sealed_block_learns_that_it_is_sealed() -> None:
     stage = Stage()
     one = lead_first(stage)

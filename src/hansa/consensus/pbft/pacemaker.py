@@ -51,6 +51,10 @@ def keep_view_timer(state: PbftState) -> None:
             state.view_timer_at_ms = None
             state.emit(CancelTimer(TimerId.VIEW))
         return
+    if state.leader == state.config.me and state.lead_tip is None:
+        # The power failed between the own proposal and its body, say: others need not wait for the timeout.
+        ask_view(state, state.view + 1)
+        return
     if state.view_due_ms is None:
         state.view_due_ms = state.now_ms + compute_view_timeout_ms(state)
         _shorten_for_dead_leader(state)
