@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes.alliance import DEADLINE_S, Node, RunningAlliance, found
+from tests.processes.alliance import DEADLINE_S, Load, Node, RunningAlliance, found
 from tests.waiting import wait_until
 
 
@@ -70,6 +70,28 @@ def test_votes_are_lost_while_nobody_sends(alliance: RunningAlliance, harm: obje
     assert node.height() == height  # it serves reads
     wait_voting(node)
     assert any("quarantine" in str(line) for line in node.folder.log.read_text().splitlines())
+    check_needed(alliance, node)
+
+
+def test_votes_are_lost_under_load_by_the_leader(alliance: RunningAlliance) -> None:
+    load = Load(alliance)
+    node = alliance.leader()
+    other = next(one for one in alliance.nodes if one is not node)
+    load.burst(other, 1.0)
+    node.kill()
+    lose(node)
+    load.burst(other, 0.5)
+    node.start()
+    node.wait_ready()
+
+    def votes() -> bool:
+        load.burst(other, 0.2)
+        status = node.rpc("hansa_status")
+        return status["quarantine"] is None and bool(status["voting"])
+
+    wait_until(votes, DEADLINE_S, f"{node.name} votes")
+    for one in alliance.nodes:
+        alliance.wait_final(one, load.sent)
     check_needed(alliance, node)
 
 
