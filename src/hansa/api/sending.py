@@ -18,7 +18,7 @@ from hansa.types.ports import NodeView
 Batch = list[tuple[bytes, asyncio.Future[bytes | None]]]
 
 _BODIES_PER_BATCH_MAX = 512
-_BYTES_PER_BATCH_MAX = 8 * 1024 * 1024
+_BYTES_PER_BATCH_MAX = 512 * 1024  # about 2,000 transfers: room is looked for between batches
 
 POOL_CROWDED = 16_384  # executable transactions, four of the largest blocks; from here on senders are slowed down
 _ROOM_WAIT_S = 1.0  # then a batch is taken all the same, until the pool itself is full

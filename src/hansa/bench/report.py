@@ -25,7 +25,7 @@ class Beyond:
     factor: float
     run: TrialResult
     relative: float  # throughput against that of the sustained rate
-    lost: int  # transactions that a node accepted and that were not final within a minute
+    lost: int  # transactions that a node accepted and that were not final when the wait for them ended
 
 
 @dataclass(frozen=True, slots=True)

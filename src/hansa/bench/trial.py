@@ -29,7 +29,7 @@ from hansa.bench.transactions import Transactions
 from hansa.bench.workloads.shape import Read
 
 GRACE_S = 3.0  # how long after its last transaction a run waits for the rest
-DRAIN_S_MAX = 60.0  # the same for everything that nodes accepted, where more was offered than they can take
+DRAIN_S_MAX = 240.0  # the same for everything that nodes accepted, where more was offered than they can take
 START_DELAY_S = 0.2  # connections are open by then
 GOODPUT_MIN = 0.98
 FOREIGN_SHARE_MAX = 0.05
