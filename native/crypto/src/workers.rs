@@ -18,6 +18,9 @@ pub const THREADS_MAX: usize = 64;
 /// Batches smaller than this are not worth waking threads for.
 pub const PARALLEL_MIN: usize = 8;
 
+/// A thread's stack, for contracts that call each other deeply. Only what is used of it takes memory.
+const STACK_BYTES: usize = 64 * 1024 * 1024;
+
 /// How much lower than the rest of the process the workers rank (`man 2 setpriority`).
 const NICENESS: i32 = 5;
 
@@ -83,6 +86,28 @@ where
     }
 }
 
+/// Does two things side by side where there are threads for it.
+pub fn join<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
+    match pool() {
+        Some(pool) => pool.install(|| rayon::join(a, b)),
+        None => (a(), b()),
+    }
+}
+
+/// Calls `work` in up to `threads` threads at once, the calling one among them, and waits for all. Later calls may
+/// begin when the first is over, so none may wait for another to begin.
+pub fn side_by_side(threads: usize, work: impl Fn() + Sync) {
+    match pool() {
+        Some(pool) if threads > 1 => pool.in_place_scope(|scope| {
+            for _ in 1..threads.min(pool.current_num_threads()) {
+                scope.spawn(|_| work());
+            }
+            work();
+        }),
+        _ => work(),
+    }
+}
+
 fn pool() -> Option<&'static ThreadPool> {
     // Without a call of configure the whole host is ours; no threads at all still works.
     POOL.get_or_init(|| start(threads_for(1)).unwrap_or(None)).as_ref()
@@ -94,6 +119,7 @@ fn start(threads: usize) -> Result<Option<ThreadPool>, CryptoError> {
     }
     ThreadPoolBuilder::new()
         .num_threads(threads)
+        .stack_size(STACK_BYTES)
         .thread_name(|index| format!("hansa-worker-{index}"))
         .start_handler(|_| rank_lower(NICENESS))
         .build()

@@ -3,21 +3,19 @@
 //! Times of blocks are CPU times of the process, all threads together. Prints bytes per account, µs per transfer executed (everything but the state root), µs per
 //! changed account of the state root, and the times of a checkpoint.
 
-use std::sync::Arc;
+mod ledger;
+
 use std::time::{Duration, Instant};
 
-use alloy_consensus::{SignableTransaction, TxLegacy};
-use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, Signature, TxKind, U256};
-use hansa_codec::{Recovered, Transaction};
-use hansa_crypto::keccak256;
-use hansa_evm::header::{BlockBody, build_header};
+use alloy_primitives::{B256, Bytes, KECCAK256_EMPTY, U256};
+use hansa_codec::Recovered;
+use hansa_evm::header::{BlockBody, body_roots, build_header};
 use hansa_evm::{BlockContext, BlockOutcome, ChainRules, execute_block};
 use hansa_state::{
     AccountDiff, AccountInfo, Pace, StateDiff, WorldState, open_checkpoint, verify_checkpoint,
     write_checkpoint,
 };
-
-const CHAIN_ID: u64 = 4_711;
+use ledger::{CHAIN_ID, address, call, context, draw};
 
 /// Old versions held, as a node holds them.
 const HISTORY: usize = 128;
@@ -89,7 +87,7 @@ fn header_alone(
         blob_gas_used: 0,
     };
     let begun = cpu();
-    build_header(rules, block, &body, B256::ZERO);
+    build_header(rules, block, &body, &body_roots(&body), B256::ZERO);
     cpu().saturating_sub(begun)
 }
 
@@ -103,10 +101,6 @@ fn cpu() -> Duration {
 
 fn micros(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e6
-}
-
-fn address(index: u64) -> Address {
-    Address::from_slice(&keccak256(index.to_be_bytes())[..20])
 }
 
 fn populate(accounts: u64) -> WorldState {
@@ -153,42 +147,12 @@ fn checkpoint(state: &WorldState) -> WorldState {
     mapped
 }
 
-fn context(number: u64) -> BlockContext {
-    BlockContext {
-        number,
-        parent_hash: B256::ZERO,
-        timestamp: number,
-        beneficiary: Address::repeat_byte(0xbe),
-        gas_limit: 1_000_000_000,
-        base_fee: 0,
-        prevrandao: B256::ZERO,
-        extra_data: Bytes::new(),
-        excess_blob_gas: 0,
-        hashes: Arc::new(|_| None),
-    }
-}
-
 /// A transfer between two random accounts. Signatures play no part here.
 fn transfer(accounts: u64, nonces: &mut [u64], seed: &mut u64) -> Recovered {
-    let mut draw = || {
-        *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (*seed >> 33) % accounts
-    };
-    let (from, to) = (draw(), draw());
+    let (from, to) = (draw(seed) % accounts, draw(seed) % accounts);
     let nonce = nonces[from as usize];
     nonces[from as usize] += 1;
-    let tx = TxLegacy {
-        chain_id: Some(CHAIN_ID),
-        nonce,
-        gas_price: 1_000_000_000,
-        gas_limit: 21_000,
-        to: TxKind::Call(address(to)),
-        value: U256::from(1u64),
-        input: Bytes::new(),
-    };
-    let signature = Signature::new(U256::from(from + 1), U256::from(nonce + 1), false);
-    let tx = Transaction::from_envelope(tx.into_signed(signature).into());
-    Recovered { tx: Arc::new(tx), sender: address(from) }
+    call(from, nonce, address(to), U256::ONE, Bytes::new())
 }
 
 fn resident() -> usize {

@@ -10,6 +10,7 @@ use revm::{Database, DatabaseCommit};
 
 use crate::block::BlockHashes;
 use crate::codes::analysed;
+use crate::environment::evm_account;
 use crate::error::StateFault;
 use crate::transfer::{Transfer, has_headroom};
 
@@ -72,8 +73,12 @@ impl<'a, S: StateView> BlockDb<'a, S> {
         }
     }
 
-    /// The places of several accounts, in the order asked for; what is not there yet is read together.
-    pub(crate) fn places(&mut self, addresses: impl Iterator<Item = Address>) -> Vec<Place> {
+    /// The places of several accounts, in the order asked for; `read` reads what is not there yet.
+    pub(crate) fn places(
+        &mut self,
+        addresses: impl Iterator<Item = Address>,
+        read: impl FnOnce(&[Address]) -> Vec<Option<AccountInfo>>,
+    ) -> Vec<Place> {
         let known = self.accounts.len();
         let mut fresh = Vec::new();
         let places = addresses.map(|address| {
@@ -83,7 +88,7 @@ impl<'a, S: StateView> BlockDb<'a, S> {
             })
         });
         let places = places.collect();
-        let found = self.state.accounts(&fresh).into_iter().map(Cached::new);
+        let found = read(&fresh).into_iter().map(Cached::new);
         self.accounts.extend(fresh.into_iter().zip(found));
         places
     }
@@ -223,17 +228,7 @@ impl<S: StateView> Database for BlockDb<'_, S> {
 
     fn basic(&mut self, address: Address) -> Result<Option<EvmInfo>, StateFault> {
         let place = self.place(address);
-        let Some(info) = self.accounts[place as usize].1.now else { return Ok(None) };
-        // With empty code at hand revm does not ask for it.
-        let code = (!info.has_code()).then(Bytecode::default);
-        let account = EvmInfo {
-            nonce: info.nonce,
-            balance: info.balance,
-            code_hash: info.code_hash,
-            code,
-            account_id: None,
-        };
-        Ok(Some(account))
+        Ok(self.accounts[place as usize].1.now.map(evm_account))
     }
 
     fn code_by_hash(&mut self, hash: B256) -> Result<Bytecode, StateFault> {

@@ -3,13 +3,15 @@
 use alloy_eips::eip7702::{RecoveredAuthority, RecoveredAuthorization, SignedAuthorization};
 use alloy_primitives::U256;
 use hansa_codec::{Recovered, Transaction};
-use hansa_state::StateView;
+use hansa_state::AccountInfo;
+use revm::bytecode::Bytecode;
 use revm::context::{BlockEnv, CfgEnv, TxEnv};
 use revm::context_interface::block::BlobExcessGasAndPrice;
 use revm::context_interface::either::Either;
 use revm::handler::MainnetContext;
 use revm::primitives::eip4844::{BLOB_BASE_FEE_UPDATE_FRACTION_CANCUN, BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE};
-use revm::{Context, MainBuilder, MainContext, MainnetEvm};
+use revm::state::AccountInfo as EvmInfo;
+use revm::{Context, Database, MainBuilder, MainContext, MainnetEvm};
 
 use crate::database::BlockDb;
 use crate::{BlockContext, ChainRules, SkipReason, Spec};
@@ -20,12 +22,34 @@ type EvmAuthorization = Either<SignedAuthorization, RecoveredAuthorization>;
 /// Blobs in one transaction: six in Cancun, nine in Prague, six again by EIP-7594.
 const BLOBS_PER_TRANSACTION: [(Spec, u64); 3] = [(Spec::Cancun, 6), (Spec::Prague, 9), (Spec::Osaka, 6)];
 
+/// EIP-4844: gas of one blob.
+const BLOB_GAS: u64 = 1 << 17;
+
+/// The EVM over a database.
+pub(crate) type Machine<DB> = MainnetEvm<MainnetContext<DB>>;
+
 /// The EVM over one block's view of a state.
-pub(crate) type Evm<'a, S> = MainnetEvm<MainnetContext<BlockDb<'a, S>>>;
+pub(crate) type Evm<'a, S> = Machine<BlockDb<'a, S>>;
 
 /// One EVM for a whole block.
-pub(crate) fn evm<'a, S: StateView>(cfg: CfgEnv, block: BlockEnv, db: BlockDb<'a, S>) -> Evm<'a, S> {
+pub(crate) fn evm<DB: Database>(cfg: CfgEnv, block: BlockEnv, db: DB) -> Machine<DB> {
     Context::mainnet().with_db(db).with_cfg(cfg).with_block(block).build_mainnet()
+}
+
+/// An account as the EVM reads it. With empty code at hand revm does not ask for it.
+pub(crate) fn evm_account(info: AccountInfo) -> EvmInfo {
+    EvmInfo {
+        nonce: info.nonce,
+        balance: info.balance,
+        code_hash: info.code_hash,
+        code: (!info.has_code()).then(Bytecode::default),
+        account_id: None,
+    }
+}
+
+/// Gas of a transaction's blobs.
+pub(crate) fn blob_gas(env: &TxEnv) -> u64 {
+    env.blob_hashes.len() as u64 * BLOB_GAS
 }
 
 pub(crate) fn cfg_env(rules: &ChainRules) -> CfgEnv {

@@ -8,7 +8,7 @@ use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256};
 use hansa_crypto::keccak256;
 use hansa_state::{AccountDiff, AccountInfo, StateDiff, WorldState};
 
-use crate::header::{NO_BODY, build_header};
+use crate::header::{NO_BODY, body_roots, build_header};
 use crate::{AccountRange, BlockContext, ChainRules};
 
 /// An account at the start.
@@ -69,7 +69,7 @@ pub fn build_genesis(rules: &ChainRules, settings: &GenesisSettings) -> Genesis 
         excess_blob_gas: 0,
         hashes: Arc::new(|_| None),
     };
-    let header = build_header(rules, &block, &NO_BODY, state.root());
+    let header = build_header(rules, &block, &NO_BODY, &body_roots(&NO_BODY), state.root());
     Genesis { hash: header.hash_slow(), header, state }
 }
 

@@ -28,23 +28,40 @@ pub struct BlockBody<'a> {
     pub blob_gas_used: u64,
 }
 
+/// What of the header follows from the body.
+#[derive(Debug, Clone, Copy)]
+pub struct BodyRoots {
+    /// Root of the transactions.
+    pub transactions: B256,
+    /// Root of the receipts.
+    pub receipts: B256,
+    /// The blooms of all receipts together.
+    pub logs_bloom: Bloom,
+}
+
+/// Computes the roots of a body.
+pub fn body_roots(body: &BlockBody<'_>) -> BodyRoots {
+    let blooms = blooms(body.receipts);
+    let logs_bloom = blooms.iter().fold(Bloom::ZERO, |all, bloom| all | *bloom);
+    BodyRoots { transactions: transactions_root(body), receipts: receipts_root(body, &blooms), logs_bloom }
+}
+
 /// Builds the header of an executed block.
 pub fn build_header(
     rules: &ChainRules,
     block: &BlockContext,
     body: &BlockBody<'_>,
+    roots: &BodyRoots,
     state_root: B256,
 ) -> Header {
-    let blooms = blooms(body.receipts);
-    let logs_bloom = blooms.iter().fold(Bloom::ZERO, |all, bloom| all | *bloom);
     Header {
         parent_hash: block.parent_hash,
         ommers_hash: EMPTY_OMMER_ROOT_HASH,
         beneficiary: block.beneficiary,
         state_root,
-        transactions_root: transactions_root(body),
-        receipts_root: receipts_root(body, &blooms),
-        logs_bloom,
+        transactions_root: roots.transactions,
+        receipts_root: roots.receipts,
+        logs_bloom: roots.logs_bloom,
         difficulty: U256::ZERO,
         number: block.number,
         gas_limit: block.gas_limit,

@@ -5,7 +5,8 @@
 //!
 //! * [`rules`]: the facts of a protocol version.
 //! * [`block`]: what execution is told of a block.
-//! * [`execute`] (of which [`execute_block`] is all that others need), [`transfer`]: what needs no EVM.
+//! * [`execute`] (of which [`execute_block`] is all that others need): one after the other ([`serial`]) or side by
+//!   side ([`parallel`]); [`transfer`]: what needs no EVM.
 //! * [`header`]: the sealed header and its roots ([`ordered_root`]).
 //! * [`skip`]: why a transaction was passed over.
 //! * [`call`]: execution for answers, without effect: calls, gas estimates, access lists, overrides of
@@ -25,7 +26,9 @@ pub mod execute;
 pub mod genesis;
 pub mod header;
 mod ordered_root;
+mod parallel;
 pub mod rules;
+mod serial;
 pub mod skip;
 pub mod state_test;
 mod transfer;
@@ -42,4 +45,5 @@ pub use execute::{BlockOutcome, ExecutionMode, execute_block, execute_block_by};
 pub use genesis::{Genesis, GenesisAccount, GenesisSettings, build_genesis};
 pub use rules::{ChainRules, Fees, Spec};
 pub use skip::SkipReason;
+pub use state_test::blocks::{StateBlocksReport, compare_state_test_file};
 pub use state_test::{StateTestReport, run_state_test_file};

@@ -21,6 +21,8 @@ const HEADROOM_BITS: usize = 2;
 /// A transfer that is valid as far as the transaction and its block alone can tell.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Transfer {
+    pub(crate) from: Address,
+    pub(crate) to: Address,
     pub(crate) nonce: u64,
     pub(crate) value: U256,
     pub(crate) gas_limit: u64,
@@ -40,7 +42,7 @@ impl Transfer {
         if tx.kind_id() > 2 || !tx.input().is_empty() || tx.chain_id() != Some(rules.chain_id) {
             return None;
         }
-        tx.to().filter(|to| !may_be_precompile(to))?;
+        let to = tx.to().filter(|to| !may_be_precompile(to))?;
         let announces = tx.access_list().is_some_and(|list| !list.is_empty());
         let gas_limit = tx.gas_limit();
         let gas_max = rules.tx_gas_cap.unwrap_or(u64::MAX).min(block.gas_limit);
@@ -57,6 +59,8 @@ impl Transfer {
         // Neither product can overflow: each is at most `fee_max`.
         let gas = u128::from(TRANSFER_GAS);
         Some(Self {
+            from: recovered.sender,
+            to,
             nonce: tx.nonce(),
             value,
             gas_limit,

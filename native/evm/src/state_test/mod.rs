@@ -1,8 +1,12 @@
 //! Ethereum's GeneralStateTests, run by the node's own block executor and trie: each case is a block
 //! of one transaction over the case's accounts.
 //!
+//! * [`blocks`]: all of a case's transactions in one block, one after the other and side by side.
+//!
 //! # Source
 //! The format is described in ethereum/tests, docs/test_types/TestStructures/GST_tests.
+
+pub mod blocks;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
