@@ -207,6 +207,15 @@ impl<'a, S: StateView> Worker<'a, S> {
     }
 }
 
+impl<S: StateView> Drop for Worker<'_, S> {
+    /// A worker that panics takes its transaction with it; nobody may wait for that.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.job.memory.give_up();
+        }
+    }
+}
+
 /// Ethereum's way to handle a transaction, except that the tip is not paid: paying it would have every transaction
 /// read the beneficiary's balance.
 struct WithoutReward<EVM> {
