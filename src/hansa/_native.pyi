@@ -75,11 +75,12 @@ def bundle_encode(raws: list[bytes]) -> bytes: ...
 def bundle_decode(bundle: bytes) -> list[bytes]: ...
 def sign_transaction(secret: bytes, fields: dict[str, object]) -> bytes:
     """Sign a transaction: ``chain_id nonce gas`` and optionally ``type to value data gas_price max_fee_per_gas
-    max_priority_fee_per_gas access_list``; type 2 when ``max_fee_per_gas`` is given, else 0."""
+    max_priority_fee_per_gas access_list``; type 2 when ``max_fee_per_gas`` is given, else 0. Type 0x48, our own, also
+    needs ``to block_limit expires_at``."""
 
 def decode_transaction(raw: bytes) -> dict[str, object]:
     """Fields of a signed transaction: ``hash type chain_id sender nonce gas to value data max_fee_per_gas
-    max_priority_fee_per_gas signature``."""
+    max_priority_fee_per_gas signature``, of type 0x48 also ``block_limit expires_at``."""
 
 def sign_many(
     secrets: list[bytes],

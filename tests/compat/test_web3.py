@@ -11,6 +11,8 @@ from hexbytes import HexBytes
 from web3 import AsyncWeb3, Web3, WebSocketProvider
 from web3.exceptions import ContractLogicError, TransactionNotFound, Web3RPCError
 
+from hansa import _native
+
 from .conftest import Endpoint, Sender
 
 STRANGER = "0x00000000000000000000000000000000000A11cE"
@@ -52,6 +54,31 @@ def test_a_transfer_is_final_when_it_has_a_receipt(w3: Web3, sender: Sender, kin
     assert at["hash"] == sent["hash"]
     receipts = w3.eth.get_block_receipts(receipt["blockNumber"])
     assert receipts[receipt["transactionIndex"]]["transactionHash"] == sent["hash"]
+
+
+def test_our_own_type_is_shown_in_ethereums_words(w3: Web3, sender: Sender) -> None:
+    fields = {
+        "type": 0x48,
+        "chain_id": w3.eth.chain_id,
+        "nonce": 2**64 - 1,
+        "block_limit": w3.eth.block_number + 500,
+        "expires_at": w3.eth.get_block("latest")["timestamp"] + 10**9,
+        "gas": 21_000,
+        "to": bytes.fromhex(STRANGER[2:]),
+        "value": 5,
+        "max_fee_per_gas": 2 * w3.eth.gas_price,
+    }
+    before = w3.eth.get_transaction_count(sender.account.address)
+    hash_ = w3.eth.send_raw_transaction(_native.sign_transaction(bytes(sender.account.key), fields))
+    receipt = w3.eth.wait_for_transaction_receipt(hash_, timeout=30)
+    assert (receipt["status"], receipt["type"], receipt["gasUsed"]) == (1, 0x48, 21_000)
+    assert w3.eth.get_transaction_count(sender.account.address) == before
+    sent = w3.eth.get_transaction(hash_)
+    assert (sent["nonce"], sent["value"], sent["from"]) == (0, 5, sender.account.address)
+    block = w3.eth.get_block(receipt["blockNumber"], full_transactions=True)
+    assert [one["hash"] for one in block["transactions"]] == [hash_]
+    with pytest.raises(Web3RPCError, match="used lately"):
+        w3.eth.send_raw_transaction(_native.sign_transaction(bytes(sender.account.key), {**fields, "value": 6}))
 
 
 def test_a_delegation_runs_the_contracts_code(w3: Web3, sender: Sender, counter: Any) -> None:

@@ -26,6 +26,7 @@ use crate::ordering::Ordering;
 use crate::quorum::Quorum;
 use crate::records::{BirthRecord, KIND_GENESIS};
 use crate::refusals::Refusals;
+use crate::replay::ReplayWindow;
 use crate::sealed::{BlockCache, SealedBlock};
 use crate::stored;
 use crate::{ChainError, Genesis, birth};
@@ -43,6 +44,7 @@ pub struct Chain {
     pub(crate) senders: Arc<SenderCache>,
     pub(crate) head: ArcSwap<Head>,
     pub(crate) index: RwLock<BlockIndex>,
+    pub(crate) replays: RwLock<ReplayWindow>,
     pub(crate) cache: BlockCache,
     pub(crate) history: RwLock<History>,
     pub(crate) ordering: Mutex<Ordering>,
@@ -64,6 +66,7 @@ pub(crate) struct Parts {
     pub log: Log,
     pub header: Header,
     pub index: BlockIndex,
+    pub replays: ReplayWindow,
     pub history: History,
     pub head: Head,
     pub ordering: Ordering,
@@ -110,7 +113,8 @@ impl Chain {
         let mut index = BlockIndex::default();
         index.push(genesis_entry(hash), &[]);
         let history = History::new(0, state, keep_all);
-        let parts = Parts { folder, log, header, index, history, head, ordering: Ordering::default() };
+        let (replays, ordering) = (ReplayWindow::default(), Ordering::default());
+        let parts = Parts { folder, log, header, index, replays, history, head, ordering };
         Ok(Self::assemble(genesis, parts))
     }
 
@@ -132,6 +136,7 @@ impl Chain {
             pool: SharedPool::new(pool_rules, limits, senders.clone()),
             head: ArcSwap::from_pointee(parts.head),
             index: RwLock::new(parts.index),
+            replays: RwLock::new(parts.replays),
             history: RwLock::new(parts.history),
             ordering: Mutex::new(parts.ordering),
             refusals: Mutex::default(),

@@ -7,7 +7,7 @@ use alloy_consensus::{Signed, TxEip1559, TxEip2930, TxEnvelope, TxLegacy};
 use alloy_eips::eip2930::AccessList;
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256};
 use hansa_codec::order::{ORDER_VERSION, PAYLOAD_HASHES};
-use hansa_codec::{OrderBlock, Recovered, Transaction};
+use hansa_codec::{OrderBlock, Recovered, ReplayKey, Transaction};
 use hansa_crypto::keccak256;
 use hansa_pool::{AccountCode, AccountFacts, AccountView, PoolError, SelectLimits};
 use hansa_state::{AccountDiff, StateDiff, WorldState};
@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use crate::chain::{Chain, genesis_head, now_ms};
 use crate::engine::NextBlock;
-use crate::head::Head;
+use crate::head::{Head, Live};
 use crate::ordering::{BODY_BYTES_MAX, Ordering};
 use crate::{ChainError, birth};
 
@@ -49,13 +49,19 @@ struct Request {
 }
 
 /// The head, with the impersonated account shown as one that a key holds.
-struct Impersonated<'a> {
-    head: &'a Head,
-}
+struct Impersonated<'a>(Live<'a>);
 
 impl AccountView for Impersonated<'_> {
     fn account(&self, address: &Address) -> AccountFacts {
-        AccountFacts { code: AccountCode::None, ..self.head.account(address) }
+        AccountFacts { code: AccountCode::None, ..self.0.account(address) }
+    }
+
+    fn height(&self) -> u64 {
+        self.0.height()
+    }
+
+    fn has_used(&self, key: &ReplayKey) -> bool {
+        self.0.has_used(key)
     }
 }
 
@@ -116,6 +122,7 @@ impl Chain {
     fn go_back(&self, head: Arc<Head>) {
         let height = head.height;
         self.index.write().truncate(height);
+        self.replays.write().truncate(height);
         self.cache.truncate(height);
         {
             let mut history = self.history.write();
@@ -186,7 +193,7 @@ impl Chain {
             .map_err(|error| ChainError::Dev(format!("the transaction: {error}")))?;
         let head = self.head();
         let envelope = self.unsigned(sender, request, &head)?;
-        self.admit_as(sender, Transaction::from_envelope(envelope), &head)
+        self.admit_as(sender, Transaction::from_envelope(envelope))
     }
 
     /// Sends a transaction as `sender`, whatever its signature says. Its hash.
@@ -196,13 +203,13 @@ impl Chain {
     pub fn dev_submit_raw_as(&self, sender: Address, raw: &[u8]) -> Result<B256, ChainError> {
         self.check_playground("dev_submit_raw_as")?;
         let tx = hansa_codec::decode_transaction(raw, &self.pool.rules().tx_limits)?;
-        self.admit_as(sender, tx, &self.head())
+        self.admit_as(sender, tx)
     }
 
-    fn admit_as(&self, sender: Address, tx: Transaction, head: &Head) -> Result<B256, ChainError> {
+    fn admit_as(&self, sender: Address, tx: Transaction) -> Result<B256, ChainError> {
         let tx = Arc::new(tx);
         self.senders.insert(tx.hash, sender);
-        let view = Impersonated { head };
+        let view = Impersonated(self.live());
         let answers = self.pool.add_recovered([Recovered { tx, sender }], IMPERSONATED, &view, now_ms());
         let answer = answers.into_iter().next().unwrap_or(Err(PoolError::NonceMax));
         answer.map_err(|error| ChainError::Dev(error.to_string()))

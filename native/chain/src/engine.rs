@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256};
-use hansa_evm::{BlockContext, BlockHashes, BlockOutcome, ChainRules, execute_block};
+use hansa_evm::{BlockContext, BlockHashes, BlockOutcome, ChainRules, SkipReason, execute_block};
 use hansa_state::WorldState;
 
 use crate::candidates::Body;
@@ -59,7 +59,7 @@ pub struct NextBlock {
     pub beneficiary: Option<Address>,
 }
 
-/// Executes a body.
+/// Executes a body; `void` are those of its transactions that its order makes void.
 ///
 /// # Errors
 /// `Body` for an unknown proposer; `Engine` when the executor itself fails.
@@ -67,6 +67,7 @@ pub fn execute(
     genesis: &Genesis,
     rules: &ChainRules,
     body: &Body,
+    void: Vec<(usize, SkipReason)>,
     parent: Parent<'_>,
     next: NextBlock,
 ) -> Result<BlockOutcome, ChainError> {
@@ -78,6 +79,7 @@ pub fn execute(
     let hashes = Arc::new(parent.hashes);
     let mut context =
         BlockContext::of_order(rules, &body.order, parent.header, parent.hash, beneficiary, hashes);
+    context.void = void;
     context.base_fee = next.base_fee.unwrap_or(context.base_fee);
     context.gas_limit = next.gas_limit.unwrap_or(context.gas_limit);
     context.prevrandao = next.prevrandao.unwrap_or(context.prevrandao);

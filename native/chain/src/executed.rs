@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use alloy_primitives::{B256, Bytes};
-use hansa_codec::BlockFacts;
+use hansa_codec::{BlockFacts, ReplayKey};
 use hansa_evm::BlockOutcome;
 use hansa_evm::block::block_facts;
 
@@ -19,6 +19,8 @@ pub struct Executed {
     pub body: Arc<Body>,
     /// Header, receipts, skips, diff and state after it.
     pub outcome: BlockOutcome,
+    /// What its transactions of our own type used, ascending.
+    pub used: Vec<ReplayKey>,
 }
 
 impl Executed {
@@ -38,6 +40,7 @@ impl Executed {
             skipped: skipped
                 .map(|(index, reason)| Skip { index: *index as u32, reason: skips::number_of(reason.code()) })
                 .collect(),
+            used: self.used.clone(),
             receipts: self.outcome.receipts.clone(),
         }
     }

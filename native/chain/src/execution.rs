@@ -13,6 +13,7 @@ use crate::executed::Executed;
 use crate::head::{self, Head};
 use crate::index::BlockEntry;
 use crate::records::{KIND_DIFF, KIND_RESULT};
+use crate::replay::{Screened, screen};
 use crate::{ChainError, birth};
 
 /// What executing a block answers.
@@ -71,8 +72,9 @@ impl Chain {
             }
             None => Parent { header: &head.header, hash: head.sealed_hash, state: &head.state, hashes },
         };
-        let outcome = engine::execute(&self.genesis, &self.rules, &body, parent, next)?;
-        let executed = Arc::new(Executed { body, outcome });
+        let Screened { void, used } = self.screen(&body, &ancestors);
+        let outcome = engine::execute(&self.genesis, &self.rules, &body, void, parent, next)?;
+        let executed = Arc::new(Executed { body, outcome, used });
         self.ordering.lock().candidates.add_executed(executed.clone());
         Ok(executed)
     }
@@ -96,6 +98,15 @@ impl Chain {
             at = executed.body.order.parent_order_hash;
         }
         Ok(found)
+    }
+
+    /// What the order of `body` on top of executed ancestors says about transactions of our own type.
+    fn screen(&self, body: &Body, ancestors: &[Arc<Executed>]) -> Screened {
+        let window = self.replays.read();
+        screen(&body.order, &body.transactions, |key| {
+            window.is_used(key, body.order.height)
+                || ancestors.iter().any(|executed| executed.used.binary_search(key).is_ok())
+        })
     }
 
     fn recent_hashes(&self, body: &Body, ancestors: &[Arc<Executed>]) -> RecentHashes {
@@ -160,6 +171,7 @@ impl Chain {
         self.cache.push(Arc::new(executed.sealed_block(certificate)));
         self.history.write().push(executed.outcome.state.clone());
         self.index.write().push(entry, &record.prefixes);
+        self.replays.write().push(executed.body.order.height, &executed.used);
         self.publish(executed);
         self.ordering.lock().candidates.retain_descendants(&executed.body.order_hash);
         self.follow_in_pool(executed);
@@ -185,7 +197,11 @@ impl Chain {
             .outcome
             .skipped
             .iter()
-            .map(|(at, reason)| (transactions[*at].tx.hash, reason.to_string(), reason.returns_to_pool()))
+            .map(|(at, reason)| {
+                let tx = &transactions[*at];
+                let is_used = tx.replay_key().is_some_and(|key| executed.used.binary_search(&key).is_ok());
+                (tx.tx.hash, reason.to_string(), reason.returns_to_pool() && !is_used)
+            })
             .collect();
         let state = &executed.outcome.state;
         let changed: Vec<(Address, AccountFacts)> = executed
@@ -201,6 +217,7 @@ impl Chain {
         let mut pool = self.pool.lock();
         pool.remove_included(&executed.included_hashes());
         pool.on_skipped(skipped);
+        pool.pass_block(executed.body.order.height, &executed.used);
         pool.update_accounts(changed);
     }
 }

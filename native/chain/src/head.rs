@@ -2,9 +2,11 @@
 
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256};
-use arc_swap::ArcSwap;
+use hansa_codec::ReplayKey;
 use hansa_pool::{AccountCode, AccountFacts, AccountView};
 use hansa_state::{AccountInfo, WorldState};
+
+use crate::chain::Chain;
 
 /// Beginning of an EIP-7702 delegation's code.
 const DELEGATION_PREFIX: [u8; 3] = [0xef, 0x01, 0x00];
@@ -26,23 +28,38 @@ pub struct Head {
     pub state: WorldState,
 }
 
-/// The pool's view: the head of the moment, whichever it is when the question comes.
-pub struct LiveHead<'a>(pub &'a ArcSwap<Head>);
-
-impl AccountView for LiveHead<'_> {
+impl AccountView for Head {
     fn account(&self, address: &Address) -> AccountFacts {
-        self.0.load().account(address)
+        facts(&self.state, self.state.account(address))
+    }
+}
+
+/// The pool's view: accounts and used numbers at the head of the moment, whichever it is when the question comes.
+pub struct Live<'a>(&'a Chain);
+
+impl Chain {
+    /// The view of whoever admits transactions.
+    pub(crate) fn live(&self) -> Live<'_> {
+        Live(self)
+    }
+}
+
+impl AccountView for Live<'_> {
+    fn account(&self, address: &Address) -> AccountFacts {
+        self.0.head.load().account(address)
     }
 
     fn expect(&self, addresses: &[Address]) {
         // What is found is read again under the pool's lock; by then it lies in the cache.
-        self.0.load().state.accounts(addresses);
+        self.0.head.load().state.accounts(addresses);
     }
-}
 
-impl AccountView for Head {
-    fn account(&self, address: &Address) -> AccountFacts {
-        facts(&self.state, self.state.account(address))
+    fn height(&self) -> u64 {
+        self.0.head.load().height
+    }
+
+    fn has_used(&self, key: &ReplayKey) -> bool {
+        self.0.replays.read().is_used(key, self.height() + 1)
     }
 }
 

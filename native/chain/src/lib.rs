@@ -13,7 +13,7 @@
 //! * [`recovery`], [`checkpoints`], [`folder`]: starting and stopping.
 //! * [`exchange`], [`quorum`]: blocks between nodes.
 //! * [`verify`], [`repair`]: the offline check and what heals.
-//! * [`status`], [`refusals`]: transactions.
+//! * [`status`], [`refusals`]: transactions; [`replay`]: numbers that those of our own type used lately.
 //! * [`dev`]: the playground of `hansa dev`.
 
 pub mod birth;
@@ -38,6 +38,7 @@ pub mod records;
 mod recovery;
 mod refusals;
 mod repair;
+mod replay;
 mod sealed;
 mod skips;
 mod status;

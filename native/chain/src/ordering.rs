@@ -17,7 +17,6 @@ use hansa_pool::{Ancestors, Origin, PoolError, SelectLimits};
 use crate::ChainError;
 use crate::candidates::{Body, Candidates};
 use crate::chain::{Chain, now_ms};
-use crate::head::LiveHead;
 use crate::payloads::Payloads;
 use crate::records::KIND_BODY;
 
@@ -87,6 +86,7 @@ impl Chain {
         let mut taken = B256Set::default();
         for body in order_hashes.iter().filter_map(|hash| ordering.candidates.body(hash)) {
             ancestors.add(&body.transactions);
+            ancestors.reach(body.order.height);
             taken.extend(body.transactions.iter().map(|tx| tx.tx.hash));
         }
         (ancestors, taken)
@@ -167,9 +167,8 @@ impl Chain {
                 .map(|(raw, _)| raw)
                 .collect()
         };
-        let accounts = LiveHead(&self.head);
-        let answers =
-            self.pool.submit(raws.clone(), Origin::Member { organisation: origin }, &accounts, now_ms());
+        let origin = Origin::Member { organisation: origin };
+        let answers = self.pool.submit(raws.clone(), origin, &self.live(), now_ms());
         let admitted = answers.iter().filter(|answer| answer.is_ok()).count();
         let refused = raws.into_iter().zip(&answers).filter_map(|(raw, answer)| match answer {
             Err(PoolError::Transaction(_) | PoolError::AlreadyKnown) | Ok(_) => None,

@@ -4,6 +4,7 @@
 use alloy_consensus::{Eip658Value, Header, Receipt};
 use alloy_primitives::{Address, B256, Bytes, Log, LogData};
 use alloy_rlp::{Decodable, Encodable};
+use hansa_codec::ReplayKey;
 
 use crate::ChainError;
 
@@ -17,6 +18,8 @@ pub const KIND_DIFF: u8 = 18;
 pub const KIND_RESULT: u8 = 19;
 
 const VERSION: u8 = 1;
+/// A sender and a number.
+const REPLAY_KEY_BYTES: usize = 28;
 /// Topics that one log can have.
 const TOPICS_MAX: usize = 4;
 
@@ -51,6 +54,8 @@ pub struct ResultRecord {
     pub prefixes: Vec<u64>,
     /// Skipped transactions, ascending.
     pub skipped: Vec<Skip>,
+    /// What transactions of our own type used, ascending, so that replays are known without recovering senders.
+    pub used: Vec<ReplayKey>,
     /// One receipt per included transaction.
     pub receipts: Vec<Receipt>,
 }
@@ -103,6 +108,11 @@ impl ResultRecord {
             put_varint(&mut out, u64::from(skip.index));
             out.push(skip.reason);
         }
+        put_varint(&mut out, self.used.len() as u64);
+        for key in &self.used {
+            out.extend_from_slice(key.sender.as_slice());
+            out.extend_from_slice(&key.nonce.to_le_bytes());
+        }
         let mut before = 0;
         for receipt in &self.receipts {
             put_receipt(&mut out, receipt, before);
@@ -152,7 +162,14 @@ impl ResultRecord {
             let index = reader.varint()? as u32;
             skipped.push(Skip { index, reason: reader.take(1)?[0] });
         }
-        Ok(Self { header, certificate, order_hash, prefixes, skipped, receipts: Vec::new() })
+        let count = reader.count(REPLAY_KEY_BYTES)?;
+        let used =
+            reader.take(count * REPLAY_KEY_BYTES)?.chunks_exact(REPLAY_KEY_BYTES).map(|key| ReplayKey {
+                sender: Address::from_slice(&key[..Address::len_bytes()]),
+                nonce: little_u64(&key[Address::len_bytes()..]),
+            });
+        let used = used.collect();
+        Ok(Self { header, certificate, order_hash, prefixes, skipped, used, receipts: Vec::new() })
     }
 }
 

@@ -19,6 +19,7 @@ use crate::history::History;
 use crate::index::{BlockEntry, BlockIndex};
 use crate::ordering::Ordering;
 use crate::records::{BirthRecord, KIND_BODY, KIND_DIFF, KIND_GENESIS, KIND_RESULT, ResultRecord};
+use crate::replay::ReplayWindow;
 use crate::stored::decode_body;
 use crate::{ChainError, Genesis, birth, checkpoints};
 
@@ -36,6 +37,7 @@ struct FoundBody {
 pub(crate) struct Scan {
     pub birth: Option<BirthRecord>,
     pub index: BlockIndex,
+    pub replays: ReplayWindow,
     last: Option<(ResultRecord, u64)>,
     bodies: HashMap<B256, FoundBody>,
     diff: Option<Position>,
@@ -103,6 +105,7 @@ impl Scan {
             bloom: (!bloom.is_zero()).then(|| Box::new(bloom)),
         };
         self.index.push(entry, &result.prefixes);
+        self.replays.push(height, &result.used);
         self.bodies.retain(|_, found| found.height > height);
         self.last = Some((result, body.time_ms));
         Ok(())
@@ -152,6 +155,7 @@ impl Chain {
             log,
             header: birth.header,
             index: scan.index,
+            replays: scan.replays,
             history,
             head,
             ordering,

@@ -1,7 +1,7 @@
 //! Numbers of skip reasons in the log. The list only ever grows at its end.
 
 /// Stable codes; the number is the position.
-const CODES: [&str; 15] = [
+const CODES: [&str; 18] = [
     "SKIP-NONCE-HIGH",
     "SKIP-NONCE-LOW",
     "SKIP-NONCE-MAX",
@@ -17,12 +17,17 @@ const CODES: [&str; 15] = [
     "SKIP-UNPROTECTED",
     "SKIP-TYPE",
     "SKIP-MALFORMED",
+    "SKIP-EXPIRED",
+    "SKIP-BLOCK-LIMIT",
+    "SKIP-NONCE-USED",
 ];
+
+/// Position of the code that stands for every unlisted one.
+const MALFORMED: usize = 14;
 
 /// The number of a code; unlisted ones count as malformed.
 pub fn number_of(code: &str) -> u8 {
-    let last = CODES.len() - 1;
-    CODES.iter().position(|known| *known == code).unwrap_or(last) as u8
+    CODES.iter().position(|known| *known == code).unwrap_or(MALFORMED) as u8
 }
 
 /// The code of a number.

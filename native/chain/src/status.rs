@@ -6,7 +6,6 @@ use hansa_pool::{Origin, PoolError};
 
 use crate::ChainError;
 use crate::chain::{Chain, now_ms};
-use crate::head::LiveHead;
 
 /// Where a transaction stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,9 +44,8 @@ const LOCAL_ORGANISATION: u32 = u32::MAX;
 impl Chain {
     /// Admits transactions sent to this node; answers in order.
     pub fn submit(&self, raws: Vec<Bytes>) -> Vec<Result<B256, PoolError>> {
-        let accounts = LiveHead(&self.head);
         let origin = Origin::Local { organisation: LOCAL_ORGANISATION };
-        let answers = self.pool.submit(raws.clone(), origin, &accounts, now_ms());
+        let answers = self.pool.submit(raws.clone(), origin, &self.live(), now_ms());
         let mut refusals = None;
         for (raw, answer) in raws.iter().zip(&answers) {
             match answer {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use alloy_consensus::Header;
 use alloy_primitives::B256;
-use hansa_codec::Certificate;
+use hansa_codec::{Certificate, ReplayKey};
 use hansa_crypto::{SenderCache, keccak256};
 use hansa_evm::ChainRules;
 use hansa_log::{Position, Record, segment_name};
@@ -22,6 +22,7 @@ use crate::folder::{BLOCKS_NAME, CHECKPOINTS_NAME, LOCK_NAME, QUARANTINE_NAME, R
 use crate::ordering::check_contents;
 use crate::quorum::Quorum;
 use crate::records::{BirthRecord, KIND_BODY, KIND_DIFF, KIND_GENESIS, KIND_RESULT, ResultRecord};
+use crate::replay::{ReplayWindow, Screened, screen};
 use crate::stored::decode_body;
 use crate::{ChainError, Genesis, birth, checkpoints};
 
@@ -62,6 +63,7 @@ struct Replay<'a> {
     state: WorldState,
     order_hash: B256,
     hashes: Vec<B256>,
+    replays: ReplayWindow,
     bodies: HashMap<B256, Arc<Body>>,
     diff: Option<Vec<u8>>,
     born: bool,
@@ -168,6 +170,7 @@ impl<'a> Replay<'a> {
             senders: SenderCache::default(),
             order_hash: hansa_codec::genesis_order_hash(&hash),
             hashes: vec![hash],
+            replays: ReplayWindow::default(),
             genesis,
             header,
             state,
@@ -244,8 +247,10 @@ impl<'a> Replay<'a> {
         let hashes = RecentHashes::before(height, |number| self.hashes.get(number as usize).copied());
         let parent_hash = self.hashes[self.hashes.len() - 1];
         let parent = Parent { header: &self.header, hash: parent_hash, state: &self.state, hashes };
-        let outcome = engine::execute(self.genesis, &self.rules, &body, parent, NextBlock::default())?;
-        let executed = Executed { body, outcome };
+        let is_used = |key: &ReplayKey| self.replays.is_used(key, height);
+        let Screened { void, used } = screen(&body.order, &body.transactions, is_used);
+        let outcome = engine::execute(self.genesis, &self.rules, &body, void, parent, NextBlock::default())?;
+        let executed = Executed { body, outcome, used };
         check_result(&executed, &record, height)?;
         if self.diff.take().as_deref() != Some(&executed.outcome.diff.encode()) {
             return corrupt("the stored state diff is not what execution gives");
@@ -257,6 +262,7 @@ impl<'a> Replay<'a> {
         self.quorum.check(&certificate)?;
         self.order_hash = executed.body.order_hash;
         self.hashes.push(executed.outcome.hash);
+        self.replays.push(height, &executed.used);
         self.header = executed.outcome.header;
         self.state = executed.outcome.state;
         self.bodies.retain(|_, body| body.order.height > height);
@@ -279,6 +285,7 @@ fn check_result(executed: &Executed, record: &ResultRecord, height: u64) -> Resu
         ("facts", facts_of(&executed.body).extra_data().as_slice() == stored.extra_data.as_ref()),
         ("header", header == stored),
         ("list of skipped transactions", own.skipped == record.skipped),
+        ("list of used numbers", own.used == record.used),
         ("list of included transactions", own.prefixes == record.prefixes),
         ("receipts", own.receipts == record.receipts),
     ];

@@ -6,6 +6,7 @@ mod fixture;
 use alloy_consensus::{Header, Receipt};
 use alloy_primitives::{Address, B256, Bytes, Log};
 use hansa_chain::records::{BirthRecord, ResultRecord, Skip};
+use hansa_codec::ReplayKey;
 
 fn sample() -> ResultRecord {
     let log =
@@ -17,6 +18,7 @@ fn sample() -> ResultRecord {
         order_hash: B256::repeat_byte(5),
         prefixes: vec![1, u64::MAX],
         skipped: vec![Skip { index: 1, reason: 0 }, Skip { index: 300, reason: 14 }],
+        used: vec![ReplayKey { sender: Address::repeat_byte(7), nonce: u64::MAX - 1 }],
         receipts: vec![receipt(21_000, true, vec![]), receipt(70_000, false, vec![log.clone(), log])],
     }
 }
@@ -26,7 +28,7 @@ fn results_and_births_come_back_as_written() {
     let record = sample();
     assert_eq!(ResultRecord::decode(&record.encode()).unwrap(), record);
     let head = ResultRecord::decode_head(&record.encode()).unwrap();
-    assert_eq!((head.prefixes, head.receipts.len()), (record.prefixes, 0));
+    assert_eq!((head.prefixes, head.used, head.receipts.len()), (record.prefixes, record.used, 0));
     let birth = BirthRecord { file_hash: B256::repeat_byte(8), header: Header::default() };
     assert_eq!(BirthRecord::decode(&birth.encode()).unwrap(), birth);
 }

@@ -20,9 +20,6 @@ pub enum TxError {
     /// No transaction has this EIP-2718 type.
     #[error("transaction type not supported: 0x{0:02x}")]
     UnknownType(u8),
-    /// Our own transaction type, which no rule of this chain activates yet.
-    #[error("transaction type 0x48 is not active on this chain")]
-    NotActive,
     /// An EIP-4844 transaction; this chain carries no blobs.
     #[error("transaction type not supported: blob transactions (EIP-4844) are refused")]
     BlobRefused,
@@ -52,7 +49,6 @@ impl TxError {
             Self::Rlp(_) => "TX-RLP",
             Self::TrailingBytes(_) => "TX-TRAILING-BYTES",
             Self::UnknownType(_) => "TX-TYPE",
-            Self::NotActive => "TX-NOT-ACTIVE",
             Self::BlobRefused => "TX-BLOB",
             Self::Unprotected => "TX-UNPROTECTED",
             Self::AccessListTooLong { .. } => "TX-ACCESS-LIST",
@@ -70,8 +66,7 @@ impl TxError {
             Self::Rlp(_) | Self::TrailingBytes(_) => {
                 "send exactly one signed transaction, EIP-2718 encoded as wallets and libraries make it"
             }
-            Self::UnknownType(_) => "use a legacy, 0x1, 0x2 or 0x4 transaction",
-            Self::NotActive => "use a legacy, 0x1, 0x2 or 0x4 transaction until the alliance activates it",
+            Self::UnknownType(_) => "use a legacy, 0x1, 0x2, 0x4 or 0x48 transaction",
             Self::BlobRefused => "put the data into the transaction's input, or its hash",
             Self::Unprotected => "sign with the chain id (EIP-155); eth_chainId tells it",
             Self::AccessListTooLong { .. } => "shorten the access list; it only lowers cost",

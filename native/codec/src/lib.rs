@@ -4,7 +4,7 @@
 //! within a small multiple of the input, and only the canonical encoding of a value is accepted, so
 //! `encode(decode(bytes)) == bytes` wherever decoding succeeds.
 //!
-//! * [`transaction`]: EIP-2718 transactions, with the reserved slot for our own type 0x48.
+//! * [`transaction`]: EIP-2718 transactions; [`own`]: our own type 0x48.
 //! * [`recover`]: senders, in parallel batches, each signature once per node.
 //! * [`intrinsic`]: what a transaction costs before its first instruction.
 //! * [`order`], [`facts`], [`certificate`]: what consensus hashes, signs and stores.
@@ -19,6 +19,7 @@ pub mod facts;
 pub mod intrinsic;
 pub mod limits;
 pub mod order;
+pub mod own;
 pub mod recover;
 pub mod rlp;
 pub mod transaction;
@@ -31,8 +32,11 @@ pub use facts::BlockFacts;
 pub use intrinsic::{GasRules, IntrinsicGas, intrinsic_gas};
 pub use limits::TxLimits;
 pub use order::{OrderBlock, genesis_order_hash, mix_hash, split_refs};
+pub use own::{OWN_TRANSACTION_TYPE, OwnTransaction, ReplayKey};
 pub use recover::{
     authorities, decode_batch, decode_many, recover_batch, recover_decoded, recover_sender, recover_senders,
 };
 pub use rlp::RlpItem;
-pub use transaction::{OWN_TRANSACTION_TYPE, Recovered, Transaction, decode_transaction, sign_transaction};
+pub use transaction::{
+    Envelope, Recovered, Transaction, decode_transaction, sign_own_transaction, sign_transaction,
+};

@@ -1,9 +1,9 @@
 //! EIP-2718 transactions: legacy (EIP-155), 0x1 (EIP-2930), 0x2 (EIP-1559), 0x3 (EIP-4844),
-//! 0x4 (EIP-7702), and the reserved type 0x48 of our own.
+//! 0x4 (EIP-7702), and 0x48, our own.
 
 use std::sync::Arc;
 
-use alloy_consensus::transaction::RlpEcdsaDecodableTx;
+use alloy_consensus::transaction::{RlpEcdsaDecodableTx, RlpEcdsaEncodableTx};
 use alloy_consensus::{
     EthereumTypedTransaction, SignableTransaction, Signed, Transaction as Fields, TxEip1559, TxEip2930,
     TxEip4844, TxEip4844Variant, TxEip7702, TxEnvelope, TxLegacy, Typed2718,
@@ -14,18 +14,25 @@ use alloy_eips::eip7702::SignedAuthorization;
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256};
 use hansa_crypto::{CryptoError, Suite, keccak256, sign_recoverable};
 
+use crate::own::{OWN_TRANSACTION_TYPE, OwnTransaction, ReplayKey};
 use crate::{TxError, TxLimits};
 
-/// The EIP-2718 type of our own transaction: 'H'. Reserved; not active.
-pub const OWN_TRANSACTION_TYPE: u8 = 0x48;
+/// Fields and signature of a transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Envelope {
+    /// One of Ethereum's types, in alloy's form.
+    Ethereum(TxEnvelope),
+    /// Our own type.
+    Own(Signed<OwnTransaction>),
+}
 
 /// A decoded transaction together with its bytes and hash.
 ///
-/// Read fields through the methods where you can: our own type will not be an Ethereum envelope.
+/// Read fields through the methods where you can: they answer for every type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transaction {
-    /// The fields and signature, in alloy's form.
-    pub envelope: TxEnvelope,
+    /// The fields and signature.
+    pub envelope: Envelope,
     /// keccak-256 of `raw`.
     pub hash: B256,
     /// The canonical EIP-2718 bytes.
@@ -36,94 +43,153 @@ impl Transaction {
     /// Wraps a signed envelope, encoding it once.
     pub fn from_envelope(envelope: TxEnvelope) -> Self {
         let raw = Bytes::from(envelope.encoded_2718());
-        Self { hash: keccak256(&raw), envelope, raw }
+        Self { hash: keccak256(&raw), envelope: Envelope::Ethereum(envelope), raw }
+    }
+
+    /// The envelope of one of Ethereum's types.
+    pub fn ethereum(&self) -> Option<&TxEnvelope> {
+        match &self.envelope {
+            Envelope::Ethereum(envelope) => Some(envelope),
+            Envelope::Own(_) => None,
+        }
+    }
+
+    /// The fields of our own type.
+    pub fn own(&self) -> Option<&OwnTransaction> {
+        match &self.envelope {
+            Envelope::Ethereum(_) => None,
+            Envelope::Own(signed) => Some(signed.tx()),
+        }
     }
 
     /// The EIP-2718 type; 0 for a legacy transaction.
     pub fn kind_id(&self) -> u8 {
-        self.envelope.ty()
+        match &self.envelope {
+            Envelope::Ethereum(tx) => tx.ty(),
+            Envelope::Own(tx) => tx.tx().ty(),
+        }
     }
 
     /// The suite that its hash and signature belong to: Ethereum's types name none and so mean the
-    /// standard one; our own type will carry its suite's number.
-    pub const fn suite(&self) -> Suite {
-        Suite::Standard
+    /// standard one; our own type carries its suite's number.
+    pub fn suite(&self) -> Suite {
+        self.own().map_or(Suite::Standard, |tx| tx.suite)
     }
 
-    /// The sender's sequence number.
+    /// The sender's sequence number; of our own type the number that it drew.
     pub fn nonce(&self) -> u64 {
-        self.envelope.nonce()
+        match &self.envelope {
+            Envelope::Ethereum(tx) => tx.nonce(),
+            Envelope::Own(tx) => tx.tx().nonce,
+        }
     }
 
     /// The most gas that it may use.
     pub fn gas_limit(&self) -> u64 {
-        self.envelope.gas_limit()
+        match &self.envelope {
+            Envelope::Ethereum(tx) => tx.gas_limit(),
+            Envelope::Own(tx) => tx.tx().gas_limit,
+        }
     }
 
     /// The chain it was signed for; none for an unprotected legacy transaction.
     pub fn chain_id(&self) -> Option<u64> {
-        self.envelope.chain_id()
+        match &self.envelope {
+            Envelope::Ethereum(tx) => tx.chain_id(),
+            Envelope::Own(tx) => Some(tx.tx().chain_id),
+        }
     }
 
     /// The account called, none when a contract is created.
     pub fn to(&self) -> Option<Address> {
-        self.envelope.to()
+        match &self.envelope {
+            Envelope::Ethereum(tx) => tx.to(),
+            Envelope::Own(tx) => Some(tx.tx().to),
+        }
     }
 
     /// Call or creation.
     pub fn kind(&self) -> TxKind {
-        self.envelope.kind()
+        match &self.envelope {
+            Envelope::Ethereum(tx) => tx.kind(),
+            Envelope::Own(tx) => TxKind::Call(tx.tx().to),
+        }
     }
 
     /// Wei moved to the callee.
     pub fn value(&self) -> U256 {
-        self.envelope.value()
+        match &self.envelope {
+            Envelope::Ethereum(tx) => tx.value(),
+            Envelope::Own(tx) => tx.tx().value,
+        }
     }
 
     /// Call data or creation code.
     pub fn input(&self) -> &Bytes {
-        self.envelope.input()
+        match &self.envelope {
+            Envelope::Ethereum(tx) => tx.input(),
+            Envelope::Own(tx) => &tx.tx().input,
+        }
     }
 
     /// The most wei per gas that the sender pays: gas price or fee cap.
     pub fn max_fee_per_gas(&self) -> u128 {
-        self.envelope.max_fee_per_gas()
+        match &self.envelope {
+            Envelope::Ethereum(tx) => tx.max_fee_per_gas(),
+            Envelope::Own(tx) => tx.tx().max_fee_per_gas,
+        }
     }
 
     /// The most wei per gas above the base fee: gas price or tip cap.
     pub fn max_priority_fee_per_gas(&self) -> u128 {
-        self.envelope.priority_fee_or_price()
+        match &self.envelope {
+            Envelope::Ethereum(tx) => tx.priority_fee_or_price(),
+            Envelope::Own(tx) => tx.tx().max_priority_fee_per_gas,
+        }
     }
 
     /// Accounts and slots announced beforehand; none for a legacy transaction.
     pub fn access_list(&self) -> Option<&AccessList> {
-        self.envelope.access_list()
+        match &self.envelope {
+            Envelope::Ethereum(tx) => tx.access_list(),
+            Envelope::Own(tx) => Some(&tx.tx().access_list),
+        }
     }
 
     /// EIP-7702 authorisations; empty for every other type.
     pub fn authorizations(&self) -> &[SignedAuthorization] {
-        self.envelope.authorization_list().unwrap_or_default()
+        match &self.envelope {
+            Envelope::Ethereum(tx) => tx.authorization_list().unwrap_or_default(),
+            Envelope::Own(_) => &[],
+        }
     }
 
     /// The digest that the sender signed.
     pub fn signing_hash(&self) -> B256 {
-        self.envelope.signature_hash()
+        match &self.envelope {
+            Envelope::Ethereum(tx) => tx.signature_hash(),
+            Envelope::Own(tx) => tx.tx().signing_hash(),
+        }
     }
 
     /// Appends the bytes whose keccak-256 is the [`Self::signing_hash`].
     pub(crate) fn encode_for_signing(&self, out: &mut Vec<u8>) {
         match &self.envelope {
-            TxEnvelope::Legacy(signed) => signed.tx().encode_for_signing(out),
-            TxEnvelope::Eip2930(signed) => signed.tx().encode_for_signing(out),
-            TxEnvelope::Eip1559(signed) => signed.tx().encode_for_signing(out),
-            TxEnvelope::Eip4844(signed) => signed.tx().encode_for_signing(out),
-            TxEnvelope::Eip7702(signed) => signed.tx().encode_for_signing(out),
+            Envelope::Own(signed) => signed.tx().encode_for_signing(out),
+            Envelope::Ethereum(TxEnvelope::Legacy(signed)) => signed.tx().encode_for_signing(out),
+            Envelope::Ethereum(TxEnvelope::Eip2930(signed)) => signed.tx().encode_for_signing(out),
+            Envelope::Ethereum(TxEnvelope::Eip1559(signed)) => signed.tx().encode_for_signing(out),
+            Envelope::Ethereum(TxEnvelope::Eip4844(signed)) => signed.tx().encode_for_signing(out),
+            Envelope::Ethereum(TxEnvelope::Eip7702(signed)) => signed.tx().encode_for_signing(out),
         }
     }
 
     /// r ‖ s ‖ y parity, 65 bytes.
     pub fn signature(&self) -> [u8; 65] {
-        compact_signature(self.envelope.signature())
+        compact_signature(match &self.envelope {
+            Envelope::Ethereum(tx) => tx.signature(),
+            Envelope::Own(tx) => tx.signature(),
+        })
     }
 }
 
@@ -140,6 +206,11 @@ impl Recovered {
     /// The transaction's hash.
     pub fn hash(&self) -> &B256 {
         &self.tx.hash
+    }
+
+    /// What a replay is known by; only our own type has it.
+    pub fn replay_key(&self) -> Option<ReplayKey> {
+        self.tx.own().map(|tx| ReplayKey { sender: self.sender, nonce: tx.nonce })
     }
 }
 
@@ -177,13 +248,19 @@ pub(crate) fn decode_hashed(raw: Bytes, hash: B256, limits: &TxLimits) -> Result
             TxEnvelope::Eip4844(signed.map(TxEip4844Variant::TxEip4844))
         }
         0x04 => TxEnvelope::Eip7702(decode_signed::<TxEip7702>(&bytes[1..], hash)?),
-        OWN_TRANSACTION_TYPE => return Err(TxError::NotActive),
+        OWN_TRANSACTION_TYPE => return decode_own(raw, hash, limits),
         other @ 0x00..=0x7f => return Err(TxError::UnknownType(other)),
         // An RLP string around the transaction is how blocks nest it, not how it is sent.
         0x80..=0xbf => return Err(TxError::Rlp(alloy_rlp::Error::UnexpectedString)),
     };
     check_lists(&envelope, limits)?;
-    Ok(Transaction { envelope, hash, raw })
+    Ok(Transaction { envelope: Envelope::Ethereum(envelope), hash, raw })
+}
+
+fn decode_own(raw: Bytes, hash: B256, limits: &TxLimits) -> Result<Transaction, TxError> {
+    let signed = decode_signed::<OwnTransaction>(&raw[1..], hash)?;
+    check_access(&signed.tx().access_list, limits)?;
+    Ok(Transaction { envelope: Envelope::Own(signed), hash, raw })
 }
 
 /// Signs a transaction with a secp256k1 secret key.
@@ -194,10 +271,27 @@ pub fn sign_transaction(
     unsigned: EthereumTypedTransaction<TxEip4844Variant>,
     secret: &[u8; 32],
 ) -> Result<Transaction, CryptoError> {
-    let compact = sign_recoverable(secret, &unsigned.signature_hash())?;
-    let signature = Signature::from_bytes_and_parity(&compact[..64], compact[64] == 1);
+    let signature = sign_digest(&unsigned.signature_hash(), secret)?;
     let signed: Signed<_> = unsigned.into_signed(signature);
     Ok(Transaction::from_envelope(signed.into()))
+}
+
+/// Signs a transaction of our own type with a secp256k1 secret key.
+///
+/// # Errors
+/// [`CryptoError::InvalidSecret`].
+pub fn sign_own_transaction(unsigned: OwnTransaction, secret: &[u8; 32]) -> Result<Transaction, CryptoError> {
+    let signature = sign_digest(&unsigned.signing_hash(), secret)?;
+    let mut raw = Vec::with_capacity(unsigned.eip2718_encoded_length(&signature));
+    unsigned.eip2718_encode(&signature, &mut raw);
+    let hash = keccak256(&raw);
+    let envelope = Envelope::Own(Signed::new_unchecked(unsigned, signature, hash));
+    Ok(Transaction { envelope, hash, raw: raw.into() })
+}
+
+fn sign_digest(digest: &B256, secret: &[u8; 32]) -> Result<Signature, CryptoError> {
+    let compact = sign_recoverable(secret, digest)?;
+    Ok(Signature::from_bytes_and_parity(&compact[..64], compact[64] == 1))
 }
 
 /// alloy's signature as r ‖ s ‖ y parity.

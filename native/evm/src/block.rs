@@ -6,7 +6,7 @@ use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, Bytes};
 use hansa_codec::{BlockFacts, OrderBlock, mix_hash};
 
-use crate::ChainRules;
+use crate::{ChainRules, SkipReason};
 
 /// Sealed header hashes of earlier blocks, for BLOCKHASH.
 pub trait BlockHashes: Send + Sync {
@@ -43,6 +43,9 @@ pub struct BlockContext {
     pub excess_blob_gas: u64,
     /// Earlier blocks' hashes.
     pub hashes: Arc<dyn BlockHashes>,
+    /// Transactions of our own type that the order alone makes void (replayed, expired, not yet due): index and
+    /// reason, ascending. They are skipped unseen.
+    pub void: Vec<(usize, SkipReason)>,
 }
 
 impl std::fmt::Debug for BlockContext {
@@ -57,6 +60,12 @@ impl std::fmt::Debug for BlockContext {
 }
 
 impl BlockContext {
+    /// Why the transaction at `index` is void before its execution, if it is.
+    pub fn void_reason(&self, index: usize) -> Option<&SkipReason> {
+        let at = self.void.binary_search_by_key(&index, |(index, _)| *index).ok()?;
+        Some(&self.void[at].1)
+    }
+
     /// The block that an order block asks for (rules.md 2.2).
     ///
     /// `parent` is the sealed header one height below, `beneficiary` the account of the order
@@ -81,6 +90,7 @@ impl BlockContext {
             extra_data: block_facts(order, order_hash).extra_data().0.into(),
             excess_blob_gas: 0,
             hashes,
+            void: Vec::new(),
         }
     }
 
@@ -97,6 +107,7 @@ impl BlockContext {
             extra_data: header.extra_data.clone(),
             excess_blob_gas: header.excess_blob_gas.unwrap_or_default(),
             hashes,
+            void: Vec::new(),
         }
     }
 }

@@ -1,23 +1,33 @@
-//! Our values in revm's words.
+//! Our values in revm's words; and the one step of its that is not ours: a transaction of our own type neither looks at
+//! the account's nonce nor raises it (rules.md 2.7).
+
+use std::marker::PhantomData;
 
 use alloy_eips::eip7702::{RecoveredAuthority, RecoveredAuthorization, SignedAuthorization};
 use alloy_primitives::U256;
 use hansa_codec::{Recovered, Transaction};
 use hansa_state::AccountInfo;
 use revm::bytecode::Bytecode;
-use revm::context::{BlockEnv, CfgEnv, TxEnv};
+use revm::context::result::{EVMError, ExecResultAndState, ExecutionResult, HaltReason, InvalidTransaction};
+use revm::context::{BlockEnv, CfgEnv, ContextSetters, ContextTr, JournalTr, TxEnv};
 use revm::context_interface::block::BlobExcessGasAndPrice;
 use revm::context_interface::either::Either;
-use revm::handler::MainnetContext;
+use revm::context_interface::journaled_state::account::JournaledAccountTr;
+use revm::handler::{EvmTr, Handler, MainnetContext, pre_execution};
+use revm::interpreter::InitialAndFloorGas;
 use revm::primitives::eip4844::{BLOB_BASE_FEE_UPDATE_FRACTION_CANCUN, BLOB_BASE_FEE_UPDATE_FRACTION_PRAGUE};
-use revm::state::AccountInfo as EvmInfo;
-use revm::{Context, Database, MainBuilder, MainContext, MainnetEvm};
+use revm::state::{AccountInfo as EvmInfo, EvmState};
+use revm::{Context, Database, ExecuteEvm, MainBuilder, MainContext, MainnetEvm};
 
 use crate::database::BlockDb;
+use crate::error::StateFault;
 use crate::{BlockContext, ChainRules, SkipReason, Spec};
 
 /// revm's own type for an authorisation on its way into the executor.
 type EvmAuthorization = Either<SignedAuthorization, RecoveredAuthorization>;
+
+/// EIP-1559.
+const DYNAMIC_FEE_TYPE: u8 = 2;
 
 /// Blobs in one transaction: six in Cancun, nine in Prague, six again by EIP-7594.
 const BLOBS_PER_TRANSACTION: [(Spec, u64); 3] = [(Spec::Cancun, 6), (Spec::Prague, 9), (Spec::Osaka, 6)];
@@ -90,13 +100,14 @@ pub(crate) fn tx_env(rules: &ChainRules, recovered: &Recovered) -> Result<TxEnv,
         return Err(SkipReason::Unprotected);
     }
     let mut env = TxEnv {
-        tx_type: tx.kind_id(),
+        // To the engine our own type is a dynamic fee transaction; [`transact_own`] runs it.
+        tx_type: if tx.own().is_some() { DYNAMIC_FEE_TYPE } else { tx.kind_id() },
         caller: recovered.sender,
         gas_limit: tx.gas_limit(),
         kind: tx.kind(),
         value: tx.value(),
         data: tx.input().clone(),
-        nonce: tx.nonce(),
+        nonce: if tx.own().is_some() { 0 } else { tx.nonce() },
         chain_id: tx.chain_id(),
         access_list: tx.access_list().cloned().unwrap_or_default(),
         authorization_list: tx.authorizations().iter().map(|signed| authorization(rules, signed)).collect(),
@@ -116,9 +127,11 @@ fn set_prices(rules: &ChainRules, tx: &Transaction, env: &mut TxEnv) {
         env.gas_price = 0;
         env.gas_priority_fee = has_tip.then_some(0);
     }
-    if tx.kind_id() == 3 {
-        env.blob_hashes = tx.envelope.blob_versioned_hashes().unwrap_or_default().to_vec();
-        env.max_fee_per_blob_gas = tx.envelope.max_fee_per_blob_gas().unwrap_or_default();
+    if tx.kind_id() == 3
+        && let Some(blobs) = tx.ethereum()
+    {
+        env.blob_hashes = blobs.blob_versioned_hashes().unwrap_or_default().to_vec();
+        env.max_fee_per_blob_gas = blobs.max_fee_per_blob_gas().unwrap_or_default();
     }
 }
 
@@ -131,4 +144,44 @@ pub(crate) fn authorization(rules: &ChainRules, signed: &SignedAuthorization) ->
         return Either::Right(ineffective);
     }
     Either::Left(signed.clone())
+}
+
+type Failed = EVMError<StateFault, InvalidTransaction>;
+
+/// Executes `env` with its nonce left out; otherwise as `ExecuteEvm::transact`.
+///
+/// # Errors
+/// As `ExecuteEvm::transact`, without those about nonces.
+pub(crate) fn transact_own<DB: Database<Error = StateFault>>(
+    evm: &mut Machine<DB>,
+    env: TxEnv,
+) -> Result<ExecResultAndState<ExecutionResult<HaltReason>, EvmState>, Failed> {
+    evm.ctx.set_tx(env);
+    let outcome = OwnHandler(PhantomData).run(evm);
+    // This clears the journal, also after an error.
+    let state = evm.finalize();
+    Ok(ExecResultAndState::new(outcome?, state))
+}
+
+/// Ethereum's handler but for one step.
+struct OwnHandler<DB>(PhantomData<DB>);
+
+impl<DB: Database<Error = StateFault>> Handler for OwnHandler<DB> {
+    type Evm = Machine<DB>;
+    type Error = Failed;
+    type HaltReason = HaltReason;
+
+    fn validate_against_state_and_deduct_caller(
+        &self,
+        evm: &mut Self::Evm,
+        _: &mut InitialAndFloorGas,
+    ) -> Result<(), Failed> {
+        let caller = evm.ctx.tx.caller;
+        let nonce = evm.ctx.journal_mut().load_account(caller)?.data.info.nonce;
+        // The check compares a number with itself; what it raises is put back before the first instruction.
+        evm.ctx.tx.nonce = nonce;
+        pre_execution::validate_against_state_and_deduct_caller::<_, Failed>(evm.ctx())?;
+        evm.ctx.journal_mut().load_account_mut(caller)?.data.set_nonce(nonce);
+        Ok(())
+    }
 }

@@ -68,6 +68,7 @@ pub fn build_genesis(rules: &ChainRules, settings: &GenesisSettings) -> Genesis 
         extra_data: settings.extra_data.0.into(),
         excess_blob_gas: 0,
         hashes: Arc::new(|_| None),
+        void: Vec::new(),
     };
     let header = build_header(rules, &block, &NO_BODY, &body_roots(&NO_BODY), state.root());
     Genesis { hash: header.hash_slow(), header, state }

@@ -8,7 +8,7 @@ use revm::state::EvmState;
 use revm::{Database, DatabaseCommit, ExecuteEvm, SystemCallEvm};
 
 use crate::database::BlockDb;
-use crate::environment::{Evm, Machine, blob_gas, block_env, cfg_env, evm, tx_env};
+use crate::environment::{Evm, Machine, blob_gas, block_env, cfg_env, evm, transact_own, tx_env};
 use crate::error::{Failure, StateFault, sort_failure};
 use crate::execute::{Input, Tally, Verdict};
 use crate::transfer::{TRANSFER_GAS, Transfer};
@@ -30,7 +30,7 @@ pub(crate) fn run<S: StateStore>(input: &Input<'_, S>) -> Result<Done, ExecuteEr
             Transfer::of(input.rules, input.block, transaction).filter(|transfer| transfer.gas_limit <= left);
         let verdict = match transfer {
             Some(transfer) if run.db().transfer(&transfer, from, to, beneficiary) => TRANSFERRED,
-            _ => run.transaction(transaction)?,
+            _ => run.transaction(index, transaction)?,
         };
         run.tally.add(index, verdict);
     }
@@ -41,7 +41,7 @@ pub(crate) fn run<S: StateStore>(input: &Input<'_, S>) -> Result<Done, ExecuteEr
 pub(crate) fn run_by_evm<S: StateStore>(input: &Input<'_, S>) -> Result<Done, ExecuteError> {
     let mut run = Run::new(input)?;
     for (index, transaction) in input.transactions.iter().enumerate() {
-        let verdict = run.transaction(transaction)?;
+        let verdict = run.transaction(index, transaction)?;
         run.tally.add(index, verdict);
     }
     Ok(run.finish())
@@ -75,8 +75,11 @@ impl<'a, S: StateStore> Run<'a, S> {
         &mut self.evm.ctx.journaled_state.database
     }
 
-    fn transaction(&mut self, tx: &Recovered) -> Result<Verdict, ExecuteError> {
+    fn transaction(&mut self, index: usize, tx: &Recovered) -> Result<Verdict, ExecuteError> {
         let Input { rules, block, .. } = *self.input;
+        if let Some(reason) = block.void_reason(index) {
+            return Ok(Verdict::Skipped(reason.clone()));
+        }
         let env = match tx_env(rules, tx) {
             Ok(env) => env,
             Err(reason) => return Ok(Verdict::Skipped(reason)),
@@ -86,7 +89,11 @@ impl<'a, S: StateStore> Run<'a, S> {
             return Ok(Verdict::Skipped(SkipReason::BlockGas { limit: env.gas_limit, left }));
         }
         let blob_gas = blob_gas(&env);
-        match self.evm.transact(env) {
+        let outcome = match tx.tx.own() {
+            None => self.evm.transact(env),
+            Some(_) => transact_own(&mut self.evm, env),
+        };
+        match outcome {
             Ok(outcome) => {
                 self.db().commit(outcome.state);
                 let (success, gas) = (outcome.result.is_success(), outcome.result.tx_gas_used());

@@ -78,6 +78,29 @@ pub enum SkipReason {
     /// A kind of transaction that the chain does not execute.
     #[error("transaction type not supported")]
     TypeNotSupported,
+    /// Our own type: the block is above its block limit, or later than its time.
+    #[error("expired: block limit {block_limit} and time {expires_at}, block {number} at {timestamp}")]
+    Expired {
+        /// The last block that may hold it.
+        block_limit: u64,
+        /// The last second.
+        expires_at: u64,
+        /// The block's number.
+        number: u64,
+        /// The block's time in seconds.
+        timestamp: u64,
+    },
+    /// Our own type: its block limit is further ahead than replays are remembered.
+    #[error("block limit {block_limit} is too far ahead of block {number}")]
+    BlockLimitFar {
+        /// The last block that may hold it.
+        block_limit: u64,
+        /// The block's number.
+        number: u64,
+    },
+    /// Our own type: the sender used its nonce in an earlier transaction.
+    #[error("nonce {0} was used lately by the same sender")]
+    NonceUsed(u64),
     /// Anything else that makes it invalid.
     #[error("invalid transaction: {0}")]
     Malformed(String),
@@ -102,12 +125,18 @@ impl SkipReason {
             Self::Unprotected => "SKIP-UNPROTECTED",
             Self::TypeNotSupported => "SKIP-TYPE",
             Self::Malformed(_) => "SKIP-MALFORMED",
+            Self::Expired { .. } => "SKIP-EXPIRED",
+            Self::BlockLimitFar { .. } => "SKIP-BLOCK-LIMIT",
+            Self::NonceUsed(_) => "SKIP-NONCE-USED",
         }
     }
 
     /// Whether it may be valid later and goes back to the pool; otherwise it is dropped.
     pub fn returns_to_pool(&self) -> bool {
-        matches!(self, Self::NonceTooHigh { .. } | Self::BlockGas { .. } | Self::FeeTooLow)
+        matches!(
+            self,
+            Self::NonceTooHigh { .. } | Self::BlockGas { .. } | Self::FeeTooLow | Self::BlockLimitFar { .. }
+        )
     }
 }
 

@@ -138,7 +138,7 @@ fn the_header_is_ethereum_s_with_the_rest_empty() {
     ];
     let outcome = run(&rules(), &state, &calls);
     let header = &outcome.header;
-    let envelopes: Vec<_> = calls.iter().map(|call| call.tx.envelope.clone()).collect();
+    let envelopes: Vec<_> = calls.iter().map(|call| call.tx.ethereum().unwrap().clone()).collect();
     assert_eq!(header.transactions_root, proofs::calculate_transaction_root(&envelopes));
     let receipts = envelopes.iter().zip(&outcome.receipts).map(|(envelope, receipt)| {
         let with_bloom = receipt.clone().with_bloom();

@@ -1,6 +1,10 @@
 //! What the pool asks about an account.
 
 use alloy_primitives::{Address, U256};
+use hansa_codec::own::BLOCK_LIMIT_HORIZON;
+use hansa_codec::{Recovered, ReplayKey};
+
+use crate::PoolError;
 
 /// Whether an account carries code, and of which kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,6 +43,16 @@ pub trait AccountView {
     /// Says that these accounts are asked for soon, before the pool is locked. A large state finds many together
     /// faster than one by one.
     fn expect(&self, _addresses: &[Address]) {}
+
+    /// The height of the sealed head; asked of our own type alone, and 0 where nobody has such.
+    fn height(&self) -> u64 {
+        0
+    }
+
+    /// Whether a block that still matters used that number of that sender (rules.md 2.7).
+    fn has_used(&self, _: &ReplayKey) -> bool {
+        false
+    }
 }
 
 impl<T: AccountView + ?Sized> AccountView for &T {
@@ -49,6 +63,14 @@ impl<T: AccountView + ?Sized> AccountView for &T {
     fn expect(&self, addresses: &[Address]) {
         (**self).expect(addresses);
     }
+
+    fn height(&self) -> u64 {
+        (**self).height()
+    }
+
+    fn has_used(&self, key: &ReplayKey) -> bool {
+        (**self).has_used(key)
+    }
 }
 
 /// A view that asks anew each time, such as `Live(|address| head.load().account(address))`.
@@ -58,5 +80,29 @@ pub struct Live<F>(pub F);
 impl<F: Fn(&Address) -> AccountFacts> AccountView for Live<F> {
     fn account(&self, address: &Address) -> AccountFacts {
         (self.0)(address)
+    }
+}
+
+/// What admission asks of a transaction of our own type; of others nothing.
+///
+/// # Errors
+/// `OutOfTime`, `BlockLimit`, `NonceUsed` of [`PoolError`], looked for in this order.
+pub(crate) fn check_own(
+    recovered: &Recovered,
+    view: &impl AccountView,
+    now_ms: u64,
+) -> Result<(), PoolError> {
+    let (Some(own), Some(key)) = (recovered.tx.own(), recovered.replay_key()) else { return Ok(()) };
+    let (block_limit, height) = (own.block_limit, view.height());
+    if own.expires_at < now_ms / 1_000 {
+        return Err(PoolError::OutOfTime { expires_at: own.expires_at });
+    }
+    // What the next block may hold.
+    if block_limit <= height || block_limit - height > BLOCK_LIMIT_HORIZON {
+        return Err(PoolError::BlockLimit { block_limit, height });
+    }
+    match view.has_used(&key) {
+        true => Err(PoolError::NonceUsed { nonce: key.nonce }),
+        false => Ok(()),
     }
 }

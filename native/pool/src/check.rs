@@ -78,7 +78,7 @@ pub fn check_static(tx: &Transaction, rules: &PoolRules) -> Result<(), PoolError
     {
         return Err(PoolError::ChainId { have, want: rules.chain_id });
     }
-    if tx.nonce() == u64::MAX {
+    if tx.nonce() == u64::MAX && tx.own().is_none() {
         return Err(PoolError::NonceMax);
     }
     check_gas(tx, rules)?;

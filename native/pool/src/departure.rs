@@ -1,12 +1,54 @@
 //! The ways out: sealed, skipped, overtaken, expired, removed.
 
+use std::collections::BTreeSet;
+
 use alloy_primitives::{Address, B256};
+use hansa_codec::{OwnTransaction, ReplayKey};
 
 use crate::pool::{Arrival, Pool};
 use crate::{AccountFacts, AccountView, DropReason};
 
 /// How many arrivals one call of [`Pool::expire`] examines.
 const EXPIRE_PER_CALL_MAX: usize = 16_384;
+
+/// When pooled transactions of our own type end, soonest first.
+#[derive(Debug, Default)]
+pub(crate) struct Deadlines {
+    by_block: BTreeSet<(u64, B256)>,
+    by_time: BTreeSet<(u64, B256)>,
+}
+
+impl Deadlines {
+    pub(crate) fn add(&mut self, own: &OwnTransaction, hash: B256) {
+        self.by_block.insert((own.block_limit, hash));
+        self.by_time.insert((own.expires_at, hash));
+    }
+
+    pub(crate) fn remove(&mut self, own: &OwnTransaction, hash: B256) {
+        self.by_block.remove(&(own.block_limit, hash));
+        self.by_time.remove(&(own.expires_at, hash));
+    }
+
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// One whose last block is `height` or before it.
+    fn pop_block(&mut self, height: u64) -> Option<B256> {
+        pop_until(&mut self.by_block, height)
+    }
+
+    /// One whose last second is over.
+    fn pop_time(&mut self, now_ms: u64) -> Option<B256> {
+        pop_until(&mut self.by_time, (now_ms / 1_000).checked_sub(1)?)
+    }
+}
+
+fn pop_until(ends: &mut BTreeSet<(u64, B256)>, last: u64) -> Option<B256> {
+    let first = *ends.first().filter(|(end, _)| *end <= last)?;
+    ends.remove(&first);
+    Some(first.1)
+}
 
 impl Pool {
     /// Removes transactions that a sealed block includes. Their senders' next turn comes after
@@ -19,11 +61,13 @@ impl Pool {
             let Some(queue) = self.slots[slot as usize].as_mut() else { continue };
             let Ok(at) = queue.find(nonce) else { continue };
             let mut before = queue.ready;
-            let taken = if at == 0 { queue.take_first() } else { queue.take(at) };
+            let taken = queue.take(at);
             let Some(entry) = taken else { continue };
             before -= usize::from(at < before);
             self.executable -= queue.ready - before;
-            queue.facts.nonce = queue.facts.nonce.max(nonce + 1);
+            if !queue.is_own() {
+                queue.facts.nonce = queue.facts.nonce.max(nonce + 1);
+            }
             if at == 0 && before + 1 == queue.ready {
                 queue.ready = before;
             } else {
@@ -46,6 +90,9 @@ impl Pool {
     pub fn update_accounts(&mut self, changes: impl IntoIterator<Item = (Address, AccountFacts)>) {
         for (address, facts) in changes {
             if let Some(slot) = self.by_sender.get(&address).copied() {
+                self.update_slot(slot, facts);
+            }
+            if let Some(slot) = self.by_own_sender.get(&address).copied() {
                 self.update_slot(slot, facts);
             }
         }
@@ -81,7 +128,7 @@ impl Pool {
     /// Drops what is too old, queues again what was sent long ago; how many were dropped.
     pub fn expire(&mut self, now_ms: u64) -> usize {
         self.now_ms = self.now_ms.max(now_ms);
-        let dropped = self.expire_waiting() + self.expire_all();
+        let dropped = self.expire_own() + self.expire_waiting() + self.expire_all();
         let by_hash = &self.by_hash;
         self.outgoing.resend(self.now_ms, |hash| by_hash.contains_key(hash));
         self.compact();
@@ -107,6 +154,7 @@ impl Pool {
         self.young.clear();
         self.aged.clear();
         self.parked.clear();
+        self.deadlines.clear();
         self.outgoing.clear();
         self.ring.clear();
     }
@@ -134,8 +182,8 @@ impl Pool {
         let mut before = queue.ready;
         queue.facts = facts;
         let mut overtaken = Vec::new();
-        while queue.entries.front().is_some_and(|entry| entry.nonce() < facts.nonce) {
-            let Some(entry) = queue.take_first() else { break };
+        while !queue.is_own() && queue.entries.front().is_some_and(|entry| entry.nonce() < facts.nonce) {
+            let Some(entry) = queue.take(0) else { break };
             before -= usize::from(before > 0);
             overtaken.push(entry);
         }
@@ -147,6 +195,34 @@ impl Pool {
             self.reasons.note(entry.recovered.tx.hash, DropReason::NonceUsed);
         }
         self.settle(slot, before);
+    }
+
+    /// After a sealed block, once what it includes is gone: drops what ended with block `height` and what has a
+    /// number that the block used.
+    pub fn pass_block(&mut self, height: u64, used: &[ReplayKey]) {
+        for key in used {
+            let slot = self.by_own_sender.get(&key.sender).copied();
+            let found = self.queue(slot).and_then(|queue| {
+                let at = queue.find(key.nonce).ok()?;
+                Some(queue.entries[at].recovered.tx.hash)
+            });
+            if let Some(hash) = found {
+                self.drop_hash(&hash, DropReason::NonceUsed);
+            }
+        }
+        while let Some(hash) = self.deadlines.pop_block(height) {
+            self.drop_hash(&hash, DropReason::Expired);
+        }
+        self.compact();
+    }
+
+    /// Drops what ended by the clock; how many.
+    pub(crate) fn expire_own(&mut self) -> usize {
+        let mut dropped = 0;
+        while let Some(hash) = self.deadlines.pop_time(self.now_ms) {
+            dropped += usize::from(self.drop_hash(&hash, DropReason::Expired));
+        }
+        dropped
     }
 
     /// At the waiting lifetime: what waits is dropped, what is executable moves on.
@@ -187,7 +263,7 @@ impl Pool {
 
     /// Forgets turns, arrivals and parked hashes of departed transactions once they are the
     /// greater part.
-    fn compact(&mut self) {
+    pub(crate) fn compact(&mut self) {
         let mut ring = std::mem::take(&mut self.ring);
         ring.compact(|turn| self.is_current(turn));
         self.ring = ring;

@@ -63,6 +63,15 @@ pub enum PoolError {
     /// The sender has too many transactions here.
     #[error("account limit exceeded: {count} transactions of this sender are here, limit {max}")]
     AccountLimit { count: usize, max: usize },
+    /// Our own type: its time is over.
+    #[error("transaction expired: valid until second {expires_at}")]
+    OutOfTime { expires_at: u64 },
+    /// Our own type: the next block is above its block limit, or too far below it.
+    #[error("block limit {block_limit} is not within the 1,024 blocks after {height}")]
+    BlockLimit { block_limit: u64, height: u64 },
+    /// Our own type: the sender used that number lately.
+    #[error("nonce {nonce} was used lately by the same sender")]
+    NonceUsed { nonce: u64 },
     /// No room.
     #[error("txpool is full: {count} transactions, {bytes} bytes")]
     Full { count: usize, bytes: usize },
@@ -96,6 +105,9 @@ impl PoolError {
             Self::SenderNoEoa => "POOL-SENDER",
             Self::DelegatedInFlight => "POOL-DELEGATED",
             Self::AccountLimit { .. } => "POOL-ACCOUNT-LIMIT",
+            Self::OutOfTime { .. } => "POOL-EXPIRED",
+            Self::BlockLimit { .. } => "POOL-BLOCK-LIMIT",
+            Self::NonceUsed { .. } => "POOL-NONCE-USED",
             Self::Full { .. } => "POOL-FULL",
             Self::SenderQuota { .. } => "POOL-SENDER-QUOTA",
             Self::OrganisationQuota { .. } => "POOL-ORGANISATION-QUOTA",
@@ -129,6 +141,9 @@ impl PoolError {
             Self::SenderNoEoa => "send from an account that a key holds".to_owned(),
             Self::DelegatedInFlight => "wait for the receipt of the one in flight".to_owned(),
             Self::AccountLimit { .. } => "wait for receipts before sending more".to_owned(),
+            Self::OutOfTime { .. } => "sign again with a later expires_at".to_owned(),
+            Self::BlockLimit { height, .. } => format!("sign again with a block limit such as {}", height + 512),
+            Self::NonceUsed { .. } => "draw another number".to_owned(),
             Self::Full { .. } => "retry in some seconds".to_owned(),
             Self::SenderQuota { retry_ms } | Self::OrganisationQuota { retry_ms } => {
                 format!("retry in {retry_ms} ms, or declare less gas")

@@ -9,8 +9,8 @@
 //! The pool knows no clock (time comes in as `now_ms`), draws no randomness and never iterates a
 //! hash map where the order could be seen: the same calls give the same answers.
 //!
-//! A transaction is *executable* when the sender's nonces up to it are all here and the sender can
-//! pay for the run; otherwise it *waits*. Both kinds count for the pending nonce as long as there
+//! A transaction is *executable* when the sender's nonces up to it are all here (of our own type: always) and the
+//! sender can pay for the run; otherwise it *waits*. Both kinds count for the pending nonce as long as there
 //! is no gap. A transaction leaves the pool when it is sealed, replaced, expired, evicted or
 //! refused by the executor; every departure but the first leaves its reason behind.
 

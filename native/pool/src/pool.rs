@@ -6,6 +6,8 @@ use alloy_primitives::map::{AddressMap, B256Map};
 use alloy_primitives::{Address, B256, U256};
 use hansa_codec::Recovered;
 
+use crate::account::check_own;
+use crate::departure::Deadlines;
 use crate::history::{Feed, Reasons};
 use crate::outgoing::Outgoing;
 use crate::queue::{Entry, SenderQueue};
@@ -66,6 +68,9 @@ pub struct Pool {
     pub(crate) limits: PoolLimits,
     pub(crate) by_hash: B256Map<Located>,
     pub(crate) by_sender: AddressMap<u32>,
+    /// The queues of our own type.
+    pub(crate) by_own_sender: AddressMap<u32>,
+    pub(crate) deadlines: Deadlines,
     pub(crate) slots: Vec<Option<SenderQueue>>,
     pub(crate) free: Vec<u32>,
     pub(crate) ring: Ring,
@@ -99,6 +104,8 @@ impl Pool {
             limits,
             by_hash: B256Map::default(),
             by_sender: AddressMap::default(),
+            by_own_sender: AddressMap::default(),
+            deadlines: Deadlines::default(),
             slots: Vec::new(),
             free: Vec::new(),
             ring: Ring::default(),
@@ -132,7 +139,7 @@ impl Pool {
     /// is preferred, and then the leader's choice decides.
     ///
     /// # Errors
-    /// `AlreadyKnown`, `NonceTooLow`, `SenderNoEoa`, `DelegatedInFlight`, `ReplacementUnderpriced`,
+    /// `AlreadyKnown`, `OutOfTime`, `BlockLimit`, `NonceUsed`, `NonceTooLow`, `SenderNoEoa`, `DelegatedInFlight`, `ReplacementUnderpriced`,
     /// `AccountLimit`, `InsufficientFunds`, `SenderQuota`, `OrganisationQuota`, `Full` of
     /// [`PoolError`], looked for in this order.
     ///
@@ -168,17 +175,18 @@ impl Pool {
         if self.by_hash.contains_key(&hash) {
             return Err(PoolError::AlreadyKnown);
         }
-        let sender = prepared.recovered.sender;
+        let (sender, own) = (prepared.recovered.sender, prepared.recovered.tx.own().is_some());
         let (nonce, gas) = (prepared.recovered.tx.nonce(), prepared.recovered.tx.gas_limit());
-        let slot = self.by_sender.get(&sender).copied();
+        check_own(&prepared.recovered, view, self.now_ms)?;
+        let (slot, beside) = self.slots_of(&sender, own);
         let facts = match self.queue(slot) {
             Some(queue) => queue.facts,
             None => view.account(&sender),
         };
-        check_account(&facts, nonce)?;
-        let replaced_cost = self.check_place(slot, &facts, &prepared)?;
-        let pooled_before = self.queue(slot).map_or(U256::ZERO, |queue| queue.pooled_cost);
-        let pooled = pooled_before.saturating_sub(replaced_cost);
+        check_account(&facts, nonce, own)?;
+        let replaced_cost = self.check_place(slot, beside, &facts, &prepared)?;
+        let cost_of = |slot| self.queue(slot).map_or(U256::ZERO, |queue| queue.pooled_cost);
+        let pooled = cost_of(slot).saturating_sub(replaced_cost).saturating_add(cost_of(beside));
         if pooled.saturating_add(prepared.cost) > facts.balance {
             let (balance, cost) = (facts.balance, prepared.cost);
             return Err(PoolError::InsufficientFunds { balance, pooled, cost });
@@ -188,7 +196,12 @@ impl Pool {
             OverQuota::Sender(retry_ms) => PoolError::SenderQuota { retry_ms },
             OverQuota::Organisation(retry_ms) => PoolError::OrganisationQuota { retry_ms },
         })?;
-        self.check_room(slot, &facts, nonce, prepared.recovered.tx.raw.len())?;
+        let executable = own
+            || match self.queue(slot) {
+                Some(queue) => queue.find(nonce).is_ok() || extends(queue, nonce),
+                None => nonce == facts.nonce,
+            };
+        self.check_room(slot, executable, prepared.recovered.tx.raw.len())?;
         self.file(prepared, facts);
         if matches!(origin, Origin::Local { .. }) {
             self.outgoing.push(hash);
@@ -200,14 +213,17 @@ impl Pool {
     fn check_place(
         &self,
         slot: Option<u32>,
+        beside: Option<u32>,
         facts: &AccountFacts,
         prepared: &Prepared,
     ) -> Result<U256, PoolError> {
         let (tx, sender) = (&prepared.recovered.tx, &prepared.recovered.sender);
         let bound = facts.code == AccountCode::Delegated || self.delegating.contains_key(sender);
+        let own = tx.own().is_some();
         let Some(queue) = self.queue(slot) else {
-            let next = tx.nonce() == facts.nonce;
-            return if bound && !next { Err(PoolError::DelegatedInFlight) } else { Ok(U256::ZERO) };
+            let next = own || tx.nonce() == facts.nonce;
+            let refused = bound && (!next || beside.is_some());
+            return if refused { Err(PoolError::DelegatedInFlight) } else { Ok(U256::ZERO) };
         };
         if let Ok(at) = queue.find(tx.nonce()) {
             let old = &queue.entries[at];
@@ -219,12 +235,13 @@ impl Pool {
         if bound {
             return Err(PoolError::DelegatedInFlight);
         }
-        let (count, max) = (queue.entries.len(), self.limits.per_sender_max);
+        let max = if own { self.limits.own_per_sender_max } else { self.limits.per_sender_max };
+        let count = queue.entries.len();
         if count >= max {
             return Err(PoolError::AccountLimit { count, max });
         }
         let (count, max) = (count - queue.ready, self.limits.waiting_per_sender_max);
-        if count >= max && !extends(queue, tx.nonce()) {
+        if !own && count >= max && !extends(queue, tx.nonce()) {
             return Err(PoolError::AccountLimit { count, max });
         }
         Ok(U256::ZERO)
@@ -251,17 +268,7 @@ impl Pool {
     }
 
     /// Finds room in the pool as a whole; an executable newcomer evicts what waits longest.
-    fn check_room(
-        &mut self,
-        slot: Option<u32>,
-        facts: &AccountFacts,
-        nonce: u64,
-        size: usize,
-    ) -> Result<(), PoolError> {
-        let executable = match self.queue(slot) {
-            Some(queue) => queue.find(nonce).is_ok() || extends(queue, nonce),
-            None => nonce == facts.nonce,
-        };
+    fn check_room(&mut self, slot: Option<u32>, executable: bool, size: usize) -> Result<(), PoolError> {
         let waiting = self.by_hash.len() - self.executable;
         if !executable && waiting >= self.limits.waiting_max {
             return Err(self.full());
@@ -304,7 +311,7 @@ impl Pool {
     fn file(&mut self, prepared: Prepared, facts: AccountFacts) {
         let Prepared { recovered, cost, authorities } = prepared;
         let (hash, nonce, sender) = (recovered.tx.hash, recovered.tx.nonce(), recovered.sender);
-        let slot = self.slot_of(sender, facts);
+        let slot = self.slot_of(sender, facts, recovered.tx.own().is_some());
         let found = self.queue(Some(slot)).map_or(Err(0), |queue| queue.find(nonce));
         if found.is_ok() {
             self.replace(slot, nonce, hash);
@@ -312,6 +319,9 @@ impl Pool {
         self.bytes += recovered.tx.raw.len();
         for authority in &authorities {
             *self.delegating.entry(*authority).or_insert(0) += 1;
+        }
+        if let Some(own) = recovered.tx.own() {
+            self.deadlines.add(own, hash);
         }
         self.by_hash.insert(hash, Located { slot, recovered: recovered.clone() });
         self.young.push_back(Arrival { at_ms: self.now_ms, hash });
@@ -343,11 +353,11 @@ impl Pool {
     }
 
     /// The sender's slot, opened when it has none.
-    fn slot_of(&mut self, sender: Address, facts: AccountFacts) -> u32 {
-        if let Some(slot) = self.by_sender.get(&sender) {
-            return *slot;
+    fn slot_of(&mut self, sender: Address, facts: AccountFacts, own: bool) -> u32 {
+        if let (Some(slot), _) = self.slots_of(&sender, own) {
+            return slot;
         }
-        let queue = SenderQueue::new(sender, facts);
+        let queue = SenderQueue::new(sender, facts, own);
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.slots[slot as usize] = Some(queue);
@@ -359,8 +369,16 @@ impl Pool {
                 (self.slots.len() - 1) as u32
             }
         };
-        self.by_sender.insert(sender, slot);
+        let slots = if own { &mut self.by_own_sender } else { &mut self.by_sender };
+        slots.insert(sender, slot);
         slot
+    }
+
+    /// The sender's slot for transactions of that kind, and the one for those of the other.
+    pub(crate) fn slots_of(&self, sender: &Address, own: bool) -> (Option<u32>, Option<u32>) {
+        let sequence = self.by_sender.get(sender).copied();
+        let arrivals = self.by_own_sender.get(sender).copied();
+        if own { (arrivals, sequence) } else { (sequence, arrivals) }
     }
 
     /// Brings counters, ring, feed and eviction order in line after a queue changed; `before` is
@@ -384,8 +402,8 @@ impl Pool {
             _ => {}
         }
         if queue.entries.is_empty() {
-            let address = queue.address;
-            self.by_sender.remove(&address);
+            let slots = if queue.is_own() { &mut self.by_own_sender } else { &mut self.by_sender };
+            slots.remove(&queue.address);
             self.slots[slot as usize] = None;
             self.free.push(slot);
         }
@@ -410,8 +428,10 @@ impl Pool {
 
     pub(crate) fn is_executable(&self, located: &Located) -> bool {
         let nonce = located.recovered.tx.nonce();
-        self.queue(Some(located.slot))
-            .is_some_and(|queue| nonce - queue.facts.nonce.min(nonce) < queue.ready as u64)
+        self.queue(Some(located.slot)).is_some_and(|queue| match queue.is_own() {
+            true => queue.find(nonce).is_ok_and(|at| at < queue.ready),
+            false => nonce - queue.facts.nonce.min(nonce) < queue.ready as u64,
+        })
     }
 
     pub(crate) fn is_current(&self, turn: &Turn) -> bool {
@@ -420,7 +440,11 @@ impl Pool {
 
     /// Takes an entry that left its queue out of every other place.
     pub(crate) fn forget_entry(&mut self, entry: &Entry) {
-        self.by_hash.remove(&entry.recovered.tx.hash);
+        let tx = &entry.recovered.tx;
+        self.by_hash.remove(&tx.hash);
+        if let Some(own) = tx.own() {
+            self.deadlines.remove(own, tx.hash);
+        }
         self.bytes -= entry.bytes();
         for authority in &entry.authorities {
             if let Some(count) = self.delegating.get_mut(authority) {
@@ -433,8 +457,8 @@ impl Pool {
     }
 }
 
-fn check_account(facts: &AccountFacts, nonce: u64) -> Result<(), PoolError> {
-    if nonce < facts.nonce {
+fn check_account(facts: &AccountFacts, nonce: u64, own: bool) -> Result<(), PoolError> {
+    if !own && nonce < facts.nonce {
         return Err(PoolError::NonceTooLow { next: facts.nonce, nonce });
     }
     if facts.code == AccountCode::Contract {

@@ -66,6 +66,8 @@ pub struct PoolLimits {
     pub bytes_max: usize,
     /// Transactions of one sender.
     pub per_sender_max: usize,
+    /// Transactions of our own type of one sender.
+    pub own_per_sender_max: usize,
     /// Transactions of one sender that are not executable.
     pub waiting_per_sender_max: usize,
     /// Transactions in all that are not executable.
@@ -101,6 +103,7 @@ impl Default for PoolLimits {
             transactions_max: 65_536,
             bytes_max: 128 * 1024 * 1024,
             per_sender_max: 2_048,
+            own_per_sender_max: 8_192,
             waiting_per_sender_max: 1_024,
             waiting_max: 16_384,
             lifetime_ms: 3 * 3_600 * 1_000,

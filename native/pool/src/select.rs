@@ -1,10 +1,10 @@
 //! What the leader offers next.
 
 use alloy_primitives::Address;
-use alloy_primitives::map::AddressMap;
-use hansa_codec::Recovered;
+use alloy_primitives::map::{AddressMap, HashSet};
 use hansa_codec::bundle::{BUNDLE_BYTES_MAX, BUNDLE_ENTRY_BYTES};
 use hansa_codec::order::BLOCK_TRANSACTIONS_MAX;
+use hansa_codec::{Recovered, ReplayKey};
 
 use crate::pool::Pool;
 use crate::queue::SenderQueue;
@@ -26,10 +26,14 @@ pub struct SelectLimits {
 }
 
 /// The transactions of unsealed ancestors, as far as selection must know them: the next nonce of
-/// each of their senders.
+/// each of their senders, and the numbers that those of our own type use.
 #[derive(Debug, Clone, Default)]
 pub struct Ancestors {
     next_nonce: AddressMap<u64>,
+    /// What those of our own type use.
+    used: HashSet<ReplayKey>,
+    /// Height of the highest; 0 for none.
+    height: u64,
 }
 
 impl Ancestors {
@@ -41,10 +45,26 @@ impl Ancestors {
     /// Adds the transactions of one ancestor; blocks may come in any order.
     pub fn add<'a>(&mut self, body: impl IntoIterator<Item = &'a Recovered>) {
         for recovered in body {
+            if let Some(key) = recovered.replay_key() {
+                self.used.insert(key);
+                continue;
+            }
             let next = recovered.tx.nonce().saturating_add(1);
             let known = self.next_nonce.entry(recovered.sender).or_insert(next);
             *known = next.max(*known);
         }
+    }
+
+    /// Notes the height of an ancestor.
+    pub fn reach(&mut self, height: u64) {
+        self.height = self.height.max(height);
+    }
+
+    /// Whether a transaction of our own type cannot stand in a block on top of them: its number is used there, or they
+    /// reach its block limit.
+    fn exclude(&self, recovered: &Recovered) -> bool {
+        recovered.tx.own().is_some_and(|own| own.block_limit <= self.height)
+            || recovered.replay_key().is_some_and(|key| self.used.contains(&key))
     }
 
     /// The nonce after the ancestors, for a sender whose account stands at `sealed`.
@@ -116,8 +136,14 @@ impl Pool {
             else {
                 continue;
             };
-            let next = ancestors.next_nonce(&queue.address, queue.facts.nonce) - queue.facts.nonce;
-            let at = usize::try_from(next).unwrap_or(usize::MAX);
+            let at = match queue.is_own() {
+                true => 0,
+                false => {
+                    let next = ancestors.next_nonce(&queue.address, queue.facts.nonce) - queue.facts.nonce;
+                    usize::try_from(next).unwrap_or(usize::MAX)
+                }
+            };
+            let at = self.passed_over(queue, at, ancestors);
             self.offer(queue, at, &mut room, &mut chosen, &mut active, &mut misfits);
         }
         while !active.is_empty() {
@@ -125,10 +151,27 @@ impl Pool {
                 if room.count == 0 || misfits >= MISFITS_MAX {
                     return chosen;
                 }
+                let at = self.passed_over(queue, at, ancestors);
                 self.offer(queue, at, &mut room, &mut chosen, &mut active, &mut misfits);
             }
         }
         chosen
+    }
+
+    /// The place from `at` on that may be offered: of our own type none waits for the one before it.
+    fn passed_over(&self, queue: &SenderQueue, at: usize, ancestors: &Ancestors) -> usize {
+        if !queue.is_own() {
+            return at;
+        }
+        let left = queue.entries.iter().take(queue.ready).skip(at);
+        at + left
+            .take_while(|entry| ancestors.exclude(&entry.recovered) || !self.pays(&entry.recovered))
+            .count()
+    }
+
+    /// Whether its fee cap reaches the base fee, where fees are paid.
+    fn pays(&self, candidate: &Recovered) -> bool {
+        self.rules.fees == FeeMode::None || candidate.tx.max_fee_per_gas() >= u128::from(self.rules.base_fee)
     }
 
     /// Whether a leader would have anything to offer on top of `ancestors`.
@@ -150,9 +193,7 @@ impl Pool {
             return;
         }
         let candidate = &queue.entries[at].recovered;
-        if self.rules.fees == FeeMode::Ethereum
-            && candidate.tx.max_fee_per_gas() < u128::from(self.rules.base_fee)
-        {
+        if !self.pays(candidate) {
             return;
         }
         if !room.fits(candidate) {

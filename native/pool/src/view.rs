@@ -23,10 +23,17 @@ pub enum TxPlace {
 pub struct SenderContent {
     /// The sender.
     pub sender: Address,
-    /// Executable ones, nonces ascending.
+    /// Executable ones: nonces ascending, then those of our own type as they came.
     pub pending: Vec<Recovered>,
-    /// The others, nonces ascending.
+    /// The others, in the same order.
     pub queued: Vec<Recovered>,
+}
+
+impl SenderContent {
+    fn join(&mut self, other: Self) {
+        self.pending.extend(other.pending);
+        self.queued.extend(other.queued);
+    }
 }
 
 impl Pool {
@@ -77,24 +84,32 @@ impl Pool {
     /// Complexity: sorts all senders; for people's eyes, not for the hot path.
     pub fn content(&self, transactions_max: usize) -> Vec<SenderContent> {
         let mut queues: Vec<&SenderQueue> = self.slots.iter().flatten().collect();
-        queues.sort_unstable_by_key(|queue| queue.address);
+        queues.sort_unstable_by_key(|queue| (queue.address, queue.is_own()));
         let mut left = transactions_max;
-        let mut contents = Vec::new();
+        let mut contents: Vec<SenderContent> = Vec::new();
         for queue in queues {
             if left == 0 {
                 break;
             }
             let content = content_of(queue, left);
             left -= content.pending.len() + content.queued.len();
-            contents.push(content);
+            match contents.last_mut().filter(|last| last.sender == content.sender) {
+                Some(last) => last.join(content),
+                None => contents.push(content),
+            }
         }
         contents
     }
 
     /// One sender's content; none if nothing of it is here.
     pub fn content_from(&self, sender: &Address) -> Option<SenderContent> {
-        let queue = self.queue(self.by_sender.get(sender).copied())?;
-        Some(content_of(queue, queue.entries.len()))
+        let (sequence, arrivals) = self.slots_of(sender, false);
+        let queues = [sequence, arrivals].into_iter().filter_map(|slot| self.queue(slot));
+        let contents = queues.map(|queue| content_of(queue, queue.entries.len()));
+        contents.reduce(|mut first, second| {
+            first.join(second);
+            first
+        })
     }
 
     /// Hashes that became executable since `cursor` (at most `max`), and the next cursor. Begin

@@ -22,7 +22,7 @@ fn seal(shared: &SharedPool, head: &RwLock<Accounts>, sealed: &mut Vec<(Address,
     {
         let mut accounts = head.write().unwrap();
         for recovered in &block {
-            let facts = accounts.0.get_mut(&recovered.sender).unwrap();
+            let facts = accounts.facts.get_mut(&recovered.sender).unwrap();
             assert_eq!(recovered.tx.nonce(), facts.nonce, "each block continues the last");
             facts.nonce += 1;
             sealed.push((recovered.sender, recovered.tx.nonce()));

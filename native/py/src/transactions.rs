@@ -3,8 +3,8 @@
 use alloy_consensus::{EthereumTypedTransaction, TxEip1559, TxEip2930, TxEip4844Variant, TxLegacy};
 use alloy_eips::eip2930::{AccessList, AccessListItem};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
-use hansa_codec::{Transaction, TxLimits};
-use hansa_crypto::{SenderCache, workers};
+use hansa_codec::{OWN_TRANSACTION_TYPE, OwnTransaction, Transaction, TxLimits};
+use hansa_crypto::{SenderCache, Suite, workers};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
@@ -18,7 +18,7 @@ type AccessPairs<'py> = Vec<(Bound<'py, PyBytes>, Vec<Bound<'py, PyBytes>>)>;
 const SIGNED_MAX: usize = 4_000_000;
 
 /// Names that `sign_transaction` understands.
-const FIELDS: [&str; 11] = [
+const FIELDS: [&str; 13] = [
     "type",
     "chain_id",
     "nonce",
@@ -30,6 +30,8 @@ const FIELDS: [&str; 11] = [
     "max_fee_per_gas",
     "max_priority_fee_per_gas",
     "access_list",
+    "block_limit",
+    "expires_at",
 ];
 
 fn optional<'py, T>(fields: &Bound<'py, PyDict>, name: &str) -> PyResult<Option<T>>
@@ -82,6 +84,20 @@ fn access_list(fields: &Bound<'_, PyDict>) -> PyResult<AccessList> {
     Ok(AccessList(items.collect::<PyResult<Vec<_>>>()?))
 }
 
+fn recipient(fields: &Bound<'_, PyDict>) -> PyResult<TxKind> {
+    match fields.get_item("to")?.filter(|to| !to.is_none()) {
+        Some(to) => Ok(TxKind::Call(convert::address("to", to.cast::<PyBytes>()?.as_bytes())?)),
+        None => Ok(TxKind::Create),
+    }
+}
+
+fn call_data(fields: &Bound<'_, PyDict>) -> PyResult<Bytes> {
+    match fields.get_item("data")?.filter(|data| !data.is_none()) {
+        Some(data) => Ok(Bytes::copy_from_slice(data.cast::<PyBytes>()?.as_bytes())),
+        None => Ok(Bytes::new()),
+    }
+}
+
 fn unsigned(fields: &Bound<'_, PyDict>) -> PyResult<Unsigned> {
     check_names(fields)?;
     let default_kind = u8::from(fields.contains("max_fee_per_gas")?) * 2;
@@ -90,14 +106,7 @@ fn unsigned(fields: &Bound<'_, PyDict>) -> PyResult<Unsigned> {
     let nonce: u64 = required(fields, "nonce")?;
     let gas_limit: u64 = required(fields, "gas")?;
     let value = wei(fields, "value")?;
-    let to = match fields.get_item("to")?.filter(|to| !to.is_none()) {
-        Some(to) => TxKind::Call(convert::address("to", to.cast::<PyBytes>()?.as_bytes())?),
-        None => TxKind::Create,
-    };
-    let input = match fields.get_item("data")?.filter(|data| !data.is_none()) {
-        Some(data) => Bytes::copy_from_slice(data.cast::<PyBytes>()?.as_bytes()),
-        None => Bytes::new(),
-    };
+    let (to, input) = (recipient(fields)?, call_data(fields)?);
     let gas_price = optional(fields, "gas_price")?.unwrap_or(0_u128);
     let access_list = access_list(fields)?;
     match kind {
@@ -131,8 +140,34 @@ fn unsigned(fields: &Bound<'_, PyDict>) -> PyResult<Unsigned> {
             access_list,
             input,
         })),
-        _ => Err(native("TX-TYPE", format!("type {kind} cannot be signed here"), "use 0, 1 or 2")),
+        _ => Err(native("TX-TYPE", format!("type {kind} cannot be signed here"), "use 0, 1, 2 or 0x48")),
     }
+}
+
+/// The fields of a transaction of our own type.
+fn unsigned_own(fields: &Bound<'_, PyDict>) -> PyResult<OwnTransaction> {
+    check_names(fields)?;
+    let TxKind::Call(to) = recipient(fields)? else {
+        return Err(native(
+            "TX-FIELD",
+            "a transaction of type 0x48 creates no contract",
+            "add to, or use type 2",
+        ));
+    };
+    Ok(OwnTransaction {
+        chain_id: required(fields, "chain_id")?,
+        suite: Suite::Standard,
+        nonce: required(fields, "nonce")?,
+        block_limit: required(fields, "block_limit")?,
+        expires_at: required(fields, "expires_at")?,
+        max_priority_fee_per_gas: optional(fields, "max_priority_fee_per_gas")?.unwrap_or(0),
+        max_fee_per_gas: optional(fields, "max_fee_per_gas")?.unwrap_or(0),
+        gas_limit: required(fields, "gas")?,
+        to,
+        value: wei(fields, "value")?,
+        input: call_data(fields)?,
+        access_list: access_list(fields)?,
+    })
 }
 
 #[pyfunction]
@@ -142,8 +177,14 @@ pub fn sign_transaction<'py>(
     fields: &Bound<'py, PyDict>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let secret = convert::array("secret", secret)?;
-    let unsigned = unsigned(fields)?;
-    let signed = py.detach(|| hansa_codec::sign_transaction(unsigned, &secret)).map_err(error::crypto)?;
+    let signed = if optional::<u8>(fields, "type")? == Some(OWN_TRANSACTION_TYPE) {
+        let unsigned = unsigned_own(fields)?;
+        py.detach(|| hansa_codec::sign_own_transaction(unsigned, &secret))
+    } else {
+        let unsigned = unsigned(fields)?;
+        py.detach(|| hansa_codec::sign_transaction(unsigned, &secret))
+    };
+    let signed = signed.map_err(error::crypto)?;
     Ok(PyBytes::new(py, &signed.raw))
 }
 
@@ -169,6 +210,10 @@ fn describe<'py>(py: Python<'py>, tx: &Transaction, sender: &Address) -> PyResul
     out.set_item("max_fee_per_gas", tx.max_fee_per_gas())?;
     out.set_item("max_priority_fee_per_gas", tx.max_priority_fee_per_gas())?;
     out.set_item("signature", PyBytes::new(py, &tx.signature()))?;
+    if let Some(own) = tx.own() {
+        out.set_item("block_limit", own.block_limit)?;
+        out.set_item("expires_at", own.expires_at)?;
+    }
     Ok(out)
 }
 

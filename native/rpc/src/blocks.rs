@@ -1,49 +1,147 @@
 //! Blocks, their transactions and receipts, in the shapes of ethereum/execution-apis.
 
 use alloy_consensus::transaction::Recovered as Signed;
-use alloy_consensus::{ReceiptEnvelope, ReceiptWithBloom, Transaction as _, TxReceipt, TxType};
-use alloy_eips::eip2718::Encodable2718;
+use alloy_consensus::{ReceiptWithBloom, RlpEncodableReceipt, TxEnvelope, TxReceipt};
+use alloy_eips::eip2930::AccessList;
 use alloy_eips::eip4895::Withdrawals;
 use alloy_eips::{BlockId, BlockNumberOrTag};
-use alloy_primitives::{B256, Bytes, U64, U256};
+use alloy_primitives::{Address, B256, Bytes, U64, U128, U256};
+use alloy_rlp::{BufMut, Encodable};
 use alloy_rpc_types_eth::{Block, BlockTransactions, Header, Log, Transaction, TransactionReceipt};
 use hansa_chain::SealedBlock;
-use hansa_codec::Recovered;
+use hansa_codec::{Envelope, Recovered};
+use serde::Serialize;
 
 use crate::answer::{Answer, json_bytes, null};
 use crate::error::RpcError;
 use crate::request::Params;
 use crate::rpc::Rpc;
 
-type EthTransaction = Transaction<alloy_consensus::TxEnvelope>;
-type EthReceipt = TransactionReceipt<ReceiptEnvelope<Log>>;
+/// A transaction as `eth_` shows it.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum EthTransaction {
+    Ethereum(Transaction<TxEnvelope>),
+    Own(OwnShown),
+}
+
+/// Our own type in the fields of 0x2. Its nonce is shown as 0: clients count with it, and libraries refuse
+/// numbers beyond 2^53. `hansa_getTransaction` tells the real one with the fields that are ours (rules.md 2.7).
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct OwnShown {
+    #[serde(rename = "type")]
+    kind: U64,
+    chain_id: U64,
+    nonce: U64,
+    gas: U64,
+    gas_price: U128,
+    max_fee_per_gas: U128,
+    max_priority_fee_per_gas: U128,
+    to: Address,
+    value: U256,
+    access_list: AccessList,
+    input: Bytes,
+    r: U256,
+    s: U256,
+    y_parity: U64,
+    v: U64,
+    hash: B256,
+    from: Address,
+    block_hash: Option<B256>,
+    block_number: Option<U64>,
+    transaction_index: Option<U64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    block_timestamp: Option<U64>,
+}
+
+/// A receipt with the type of its transaction, whichever that is.
+#[derive(Serialize)]
+pub(crate) struct TypedReceipt {
+    #[serde(rename = "type")]
+    kind: U64,
+    #[serde(flatten)]
+    receipt: ReceiptWithBloom<alloy_consensus::Receipt<Log>>,
+}
+
+type EthReceipt = TransactionReceipt<TypedReceipt>;
+
+/// A transaction as it stands in an Ethereum block: a list, or a string around the typed bytes.
+struct Nested<'a>(&'a Recovered);
+
+impl Encodable for Nested<'_> {
+    fn encode(&self, out: &mut dyn BufMut) {
+        match self.0.tx.kind_id() {
+            0 => out.put_slice(&self.0.tx.raw),
+            _ => self.0.tx.raw.encode(out),
+        }
+    }
+
+    fn length(&self) -> usize {
+        match self.0.tx.kind_id() {
+            0 => self.0.tx.raw.len(),
+            _ => self.0.tx.raw.length(),
+        }
+    }
+}
+
+/// A block and the index in it.
+type Place<'a> = (&'a SealedBlock, usize);
+
+fn shown(tx: &Recovered, place: Option<Place<'_>>, price: u128) -> EthTransaction {
+    let (block, index) = (place.map(|(block, _)| block), place.map(|(_, index)| index as u64));
+    match &tx.tx.envelope {
+        Envelope::Ethereum(envelope) => EthTransaction::Ethereum(Transaction {
+            inner: Signed::new_unchecked(envelope.clone(), tx.sender),
+            block_hash: block.map(|block| block.hash),
+            block_number: block.map(|block| block.header.number),
+            transaction_index: index,
+            effective_gas_price: Some(price),
+            block_timestamp: block.map(|block| block.header.timestamp),
+        }),
+        Envelope::Own(signed) => {
+            let (own, signature) = (signed.tx(), signed.signature());
+            EthTransaction::Own(OwnShown {
+                kind: U64::from(tx.tx.kind_id()),
+                chain_id: U64::from(own.chain_id),
+                nonce: U64::ZERO,
+                gas: U64::from(own.gas_limit),
+                gas_price: U128::from(price),
+                max_fee_per_gas: U128::from(own.max_fee_per_gas),
+                max_priority_fee_per_gas: U128::from(own.max_priority_fee_per_gas),
+                to: own.to,
+                value: own.value,
+                access_list: own.access_list.clone(),
+                input: own.input.clone(),
+                r: signature.r(),
+                s: signature.s(),
+                y_parity: U64::from(signature.v()),
+                v: U64::from(signature.v()),
+                hash: tx.tx.hash,
+                from: tx.sender,
+                block_hash: block.map(|block| block.hash),
+                block_number: block.map(|block| U64::from(block.header.number)),
+                transaction_index: index.map(U64::from),
+                block_timestamp: block.map(|block| U64::from(block.header.timestamp)),
+            })
+        }
+    }
+}
 
 impl Rpc {
     fn price_paid(&self, block: &SealedBlock, tx: &Recovered) -> u128 {
-        if self.is_free() { 0 } else { tx.tx.envelope.effective_gas_price(block.header.base_fee_per_gas) }
+        let base_fee = u128::from(block.header.base_fee_per_gas.unwrap_or(0));
+        let (cap, tip) = (tx.tx.max_fee_per_gas(), tx.tx.max_priority_fee_per_gas());
+        if self.is_free() { 0 } else { cap.min(base_fee.saturating_add(tip)) }
     }
 
     fn transaction(&self, block: &SealedBlock, index: usize) -> Option<EthTransaction> {
         let tx = block.transactions.get(index)?;
-        Some(EthTransaction {
-            inner: Signed::new_unchecked(tx.tx.envelope.clone(), tx.sender),
-            block_hash: Some(block.hash),
-            block_number: Some(block.header.number),
-            transaction_index: Some(index as u64),
-            effective_gas_price: Some(self.price_paid(block, tx)),
-            block_timestamp: Some(block.header.timestamp),
-        })
+        Some(shown(tx, Some((block, index)), self.price_paid(block, tx)))
     }
 
     pub(crate) fn pooled_transaction(&self, tx: &Recovered) -> EthTransaction {
-        EthTransaction {
-            inner: Signed::new_unchecked(tx.tx.envelope.clone(), tx.sender),
-            block_hash: None,
-            block_number: None,
-            transaction_index: None,
-            effective_gas_price: Some(if self.is_free() { 0 } else { tx.tx.max_fee_per_gas() }),
-            block_timestamp: None,
-        }
+        shown(tx, None, if self.is_free() { 0 } else { tx.tx.max_fee_per_gas() })
     }
 
     fn block_json(&self, block: &SealedBlock, full: bool) -> Answer {
@@ -99,7 +197,7 @@ impl Rpc {
         };
         let created = tx.tx.to().is_none().then(|| tx.sender.create(tx.tx.nonce()));
         Some(EthReceipt {
-            inner: enveloped(tx.tx.envelope.tx_type(), with_logs),
+            inner: TypedReceipt { kind: U64::from(tx.tx.kind_id()), receipt: with_logs },
             transaction_hash: tx.tx.hash,
             transaction_index: Some(index as u64),
             block_hash: Some(block.hash),
@@ -153,21 +251,11 @@ pub(crate) fn rpc_header(block: &SealedBlock) -> Header {
 /// The block's RLP as Ethereum defines it.
 pub(crate) fn encoded_block(block: &SealedBlock) -> Vec<u8> {
     let body = alloy_consensus::BlockBody {
-        transactions: block.transactions.iter().map(|tx| tx.tx.envelope.clone()).collect(),
+        transactions: block.transactions.iter().map(Nested).collect(),
         ommers: Vec::new(),
         withdrawals: block.header.withdrawals_root.map(|_| Withdrawals::default()),
     };
     alloy_rlp::encode(alloy_consensus::Block { header: block.header.clone(), body })
-}
-
-fn enveloped(kind: TxType, receipt: ReceiptWithBloom<alloy_consensus::Receipt<Log>>) -> ReceiptEnvelope<Log> {
-    match kind {
-        TxType::Legacy => ReceiptEnvelope::Legacy(receipt),
-        TxType::Eip2930 => ReceiptEnvelope::Eip2930(receipt),
-        TxType::Eip1559 => ReceiptEnvelope::Eip1559(receipt),
-        TxType::Eip4844 => ReceiptEnvelope::Eip4844(receipt),
-        TxType::Eip7702 => ReceiptEnvelope::Eip7702(receipt),
-    }
 }
 
 fn by_hash(params: &Params<'_>) -> Result<BlockId, RpcError> {
@@ -269,16 +357,12 @@ pub(crate) fn raw_receipts(rpc: &Rpc, params: &Params<'_>) -> Answer {
         .iter()
         .zip(&block.receipts)
         .map(|(tx, receipt)| {
-            let bloomed = receipt.clone().with_bloom();
-            let kind = tx.tx.envelope.tx_type();
-            let enveloped: ReceiptEnvelope = match kind {
-                TxType::Legacy => ReceiptEnvelope::Legacy(bloomed),
-                TxType::Eip2930 => ReceiptEnvelope::Eip2930(bloomed),
-                TxType::Eip1559 => ReceiptEnvelope::Eip1559(bloomed),
-                TxType::Eip4844 => ReceiptEnvelope::Eip4844(bloomed),
-                TxType::Eip7702 => ReceiptEnvelope::Eip7702(bloomed),
-            };
-            Bytes::from(enveloped.encoded_2718())
+            let mut raw = Vec::new();
+            if tx.tx.kind_id() != 0 {
+                raw.push(tx.tx.kind_id());
+            }
+            receipt.rlp_encode_with_bloom(&receipt.bloom(), &mut raw);
+            Bytes::from(raw)
         })
         .collect();
     json_bytes(&raws)

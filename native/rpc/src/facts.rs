@@ -117,6 +117,8 @@ pub(crate) fn own_transaction(rpc: &Rpc, params: &Params<'_>) -> Answer {
         "gas": U64::from(found.tx.gas_limit()),
         "value": found.tx.value(),
         "input": found.tx.input(),
+        "blockLimit": found.tx.own().map(|own| U64::from(own.block_limit)),
+        "expiresAt": found.tx.own().map(|own| U64::from(own.expires_at)),
         "blockNumber": place.map(|(number, _)| U64::from(number)),
         "transactionIndex": place.map(|(_, index)| U64::from(index)),
         "raw": found.tx.raw,

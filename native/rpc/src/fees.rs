@@ -1,6 +1,5 @@
 //! Fee questions. On a chain without fees every answer is zero, at full length.
 
-use alloy_consensus::Transaction as _;
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{U64, U256};
 use alloy_rpc_types_eth::FeeHistory;
@@ -95,7 +94,8 @@ fn block_rewards(free: bool, block: &SealedBlock, percentiles: &[f64]) -> Vec<u1
     let mut before = 0;
     let mut bought: Vec<(u128, u64)> = Vec::with_capacity(block.transactions.len());
     for (tx, receipt) in block.transactions.iter().zip(&block.receipts) {
-        let tip = tx.tx.envelope.effective_tip_per_gas(base_fee).unwrap_or(0);
+        let above_base = tx.tx.max_fee_per_gas().saturating_sub(u128::from(base_fee));
+        let tip = tx.tx.max_priority_fee_per_gas().min(above_base);
         bought.push((if free { 0 } else { tip }, receipt.cumulative_gas_used - before));
         before = receipt.cumulative_gas_used;
     }

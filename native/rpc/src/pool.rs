@@ -60,7 +60,7 @@ pub(crate) fn inspect(rpc: &Rpc, _: &Params<'_>) -> Answer {
 }
 
 fn by_sender(all: &[SenderContent], show: impl Fn(&Recovered) -> Value) -> Answer {
-    let side = |pick: fn(&SenderContent) -> &[Recovered]| -> BTreeMap<String, BTreeMap<u64, Value>> {
+    let side = |pick: fn(&SenderContent) -> &[Recovered]| -> BTreeMap<String, BTreeMap<String, Value>> {
         let filled = all.iter().filter(|content| !pick(content).is_empty());
         filled.map(|content| (content.sender.to_string(), by_nonce(pick(content), &show))).collect()
     };
@@ -69,8 +69,13 @@ fn by_sender(all: &[SenderContent], show: impl Fn(&Recovered) -> Value) -> Answe
     )
 }
 
-fn by_nonce(txs: &[Recovered], show: impl Fn(&Recovered) -> Value) -> BTreeMap<u64, Value> {
-    txs.iter().map(|tx| (tx.tx.nonce(), show(tx))).collect()
+/// Keyed by nonce; of our own type, whose numbers are no place in that sequence, by "0x48:number".
+fn by_nonce(txs: &[Recovered], show: impl Fn(&Recovered) -> Value) -> BTreeMap<String, Value> {
+    let name = |tx: &Recovered| match tx.tx.own() {
+        Some(own) => format!("0x48:{}", own.nonce),
+        None => tx.tx.nonce().to_string(),
+    };
+    txs.iter().map(|tx| (name(tx), show(tx))).collect()
 }
 
 fn shown(rpc: &Rpc, tx: &Recovered) -> Value {

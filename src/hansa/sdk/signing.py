@@ -1,5 +1,6 @@
 """Preparing, signing and sending transactions, and waiting until they are final."""
 
+import secrets
 import time
 from typing import Any
 
@@ -13,6 +14,9 @@ from hansa.sdk.errors import NotConfirmed, Reverted, RpcFailed
 
 GAS_MARGIN = 1.2  # above the estimate, as the state may move before execution
 CONFIRM_S = 30.0
+PARALLEL_BLOCKS = 1_000  # within the 1,023 of rule 2.7, less what the head may lag
+PARALLEL_S = 600
+OWN_TYPE = 0x48
 _POLL_FIRST_S = 0.02
 _POLL_MAX_S = 0.25
 _TIMED_OUT = 4  # EIP-7966: sent, but no receipt in time
@@ -27,6 +31,7 @@ class Intent(msgspec.Struct, frozen=True):
     value: int = 0  # units of 10^-18 coins
     gas: int | None = None
     nonce: int | None = None
+    parallel: bool = False  # type 0x48: a random number in place of the next nonce; needs `to`
 
 
 class Signed(msgspec.Struct, frozen=True):
@@ -46,11 +51,8 @@ def sign_intent(client: Client, key: KeyPair, intent: Intent) -> Signed:
     """
     call = call_object(intent, key.address)
     sender = "0x" + key.address.hex()
-    wanted: list[tuple[str, list[Any]]] = [
-        ("eth_chainId", []),
-        ("eth_gasPrice", []),
-        ("eth_getTransactionCount", [sender, "pending"]),
-    ]
+    place = ("eth_blockNumber", []) if intent.parallel else ("eth_getTransactionCount", [sender, "pending"])
+    wanted: list[tuple[str, list[Any]]] = [("eth_chainId", []), ("eth_gasPrice", []), place]
     if intent.gas is None:
         wanted.append(("eth_estimateGas", [call]))
     try:
@@ -58,6 +60,8 @@ def sign_intent(client: Client, key: KeyPair, intent: Intent) -> Signed:
     except RpcFailed as failure:
         raise explained(failure) from None
     gas = intent.gas if intent.gas is not None else round(numbers[3] * GAS_MARGIN)
+    if intent.parallel:
+        return sign_parallel(key, intent, chain_id=numbers[0], gas_price=numbers[1], height=numbers[2], gas=gas)
     nonce = intent.nonce if intent.nonce is not None else numbers[2]
     return sign_fields(key, intent, chain_id=numbers[0], gas_price=numbers[1], nonce=nonce, gas=gas)
 
@@ -70,6 +74,30 @@ def sign_fields(key: KeyPair, intent: Intent, *, chain_id: int, gas_price: int, 
             "type": 2,
             "chain_id": chain_id,
             "nonce": nonce,
+            "gas": gas,
+            "to": intent.to,
+            "value": intent.value,
+            "data": intent.data,
+            "max_fee_per_gas": 2 * gas_price,
+            "max_priority_fee_per_gas": 0,
+        },
+    )
+    return Signed(raw, _native.keccak256(raw))
+
+
+def sign_parallel(key: KeyPair, intent: Intent, *, chain_id: int, gas_price: int, height: int, gas: int) -> Signed:
+    """Sign as type 0x48 with a random number, valid for PARALLEL_BLOCKS after `height` and PARALLEL_S from now.
+
+    No node is asked; as many of them as one likes may be on their way at once.
+    """
+    raw = _native.sign_transaction(
+        key.secret,
+        {
+            "type": OWN_TYPE,
+            "chain_id": chain_id,
+            "nonce": intent.nonce if intent.nonce is not None else secrets.randbits(64),
+            "block_limit": height + PARALLEL_BLOCKS,
+            "expires_at": round(time.time()) + PARALLEL_S,
             "gas": gas,
             "to": intent.to,
             "value": intent.value,

@@ -145,6 +145,21 @@ def test_an_intent_is_filled_in_and_signed() -> None:
     assert call_object(Intent(to=None, data=b"\x01")) == {"data": "0x01", "value": "0x0"}
 
 
+def test_parallel_intents_draw_numbers_and_name_an_end() -> None:
+    from hansa import _native
+    from hansa.crypto.suite import key_pair
+
+    key = key_pair(b"\x07" * 32)
+    node = {"eth_chainId": "0x539", "eth_gasPrice": "0x3", "eth_blockNumber": "0x10", "eth_estimateGas": "0x5208"}
+    intent = Intent(to=b"\x01" * 20, value=3, parallel=True)
+    with serving(by_method(node)) as url, Client(url) as client:
+        raws = [sign_intent(client, key, intent).raw for _ in range(2)]
+    first, second = (_native.decode_transaction(raw) for raw in raws)
+    assert (first["type"], first["sender"], first["block_limit"]) == (0x48, key.address, 1_016)
+    assert first["nonce"] != second["nonce"]
+    assert (first["max_fee_per_gas"], first["gas"]) == (6, 25_200)
+
+
 def test_waiting_uses_what_the_node_can() -> None:
     signed = Signed(b"\x02", b"\x03" * 32)
     receipt = {"status": "0x1"}

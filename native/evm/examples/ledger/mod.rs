@@ -29,6 +29,7 @@ pub fn context(number: u64) -> BlockContext {
         extra_data: Bytes::new(),
         excess_blob_gas: 0,
         hashes: Arc::new(|_| None),
+        void: Vec::new(),
     }
 }
 

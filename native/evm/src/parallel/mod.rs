@@ -10,7 +10,7 @@
 //! * [`worker`]: one thread's part.
 //!
 //! What is rare and awkward is left to the serial way: blocks that ask for more gas than they have, empty accounts
-//! in the state, balances that overflow, damage.
+//! in the state, balances that overflow, transactions of our own type, damage.
 
 mod memory;
 mod scheduler;
@@ -82,6 +82,9 @@ pub(crate) fn run<S: StateStore>(input: &Input<'_, S>, workers: usize) -> Option
 
 /// [`run`]; also how many transactions were executed again when their turn came.
 fn run_counting<S: StateStore>(input: &Input<'_, S>, workers: usize) -> Option<(Tally, StateDiff, usize)> {
+    if input.transactions.iter().any(|tx| tx.tx.own().is_some()) {
+        return None;
+    }
     // With this no transaction can lack gas of the block, whatever those before it use.
     let asked = input.transactions.iter().try_fold(0u64, |sum, tx| sum.checked_add(tx.tx.gas_limit()))?;
     if asked > input.block.gas_limit {
@@ -138,6 +141,7 @@ mod tests {
             extra_data: Bytes::new(),
             excess_blob_gas: 0,
             hashes: Arc::new(|_| None),
+            void: Vec::new(),
         };
         let sender = |index: u8| Address::with_last_byte(index).create(7);
         let rich = || GenesisAccount { balance: U256::from(1_000_000), ..GenesisAccount::default() };

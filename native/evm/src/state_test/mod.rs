@@ -184,5 +184,6 @@ fn block_of(env: &Env) -> BlockContext {
         excess_blob_gas: env.current_excess_blob_gas.unwrap_or_default().saturating_to(),
         // By the format, the hash of a block is that of its number in decimal digits.
         hashes: Arc::new(|number: u64| Some(keccak256(number.to_string()))),
+        void: Vec::new(),
     }
 }

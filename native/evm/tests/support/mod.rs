@@ -86,6 +86,7 @@ pub fn block(number: u64) -> BlockContext {
         extra_data: B256::repeat_byte(0xed).0.into(),
         excess_blob_gas: 0,
         hashes: Arc::new(|number: u64| Some(B256::from(U256::from(number + 1_000)))),
+        void: Vec::new(),
     }
 }
 

@@ -1,13 +1,15 @@
 //! Accounts, transactions and a view for the pool's tests.
 #![allow(dead_code, clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use alloy_consensus::{EthereumTypedTransaction, TxEip1559, TxLegacy};
 use alloy_primitives::{Address, Bytes, TxKind, U256};
-use hansa_codec::{Recovered, Transaction, sign_transaction};
-use hansa_crypto::{SenderCache, address_of, keccak256, public_key};
+use hansa_codec::{
+    OwnTransaction, Recovered, ReplayKey, Transaction, sign_own_transaction, sign_transaction,
+};
+use hansa_crypto::{SenderCache, Suite, address_of, keccak256, public_key};
 use hansa_pool::{
     AccountCode, AccountFacts, AccountView, FeeMode, Origin, Pool, PoolError, PoolLimits, PoolRules,
     SelectLimits, prepare,
@@ -28,17 +30,22 @@ pub fn address(number: u64) -> Address {
 
 /// Accounts in memory.
 #[derive(Default, Clone)]
-pub struct Accounts(pub BTreeMap<Address, AccountFacts>);
+pub struct Accounts {
+    pub facts: BTreeMap<Address, AccountFacts>,
+    pub height: u64,
+    pub used: BTreeSet<ReplayKey>,
+}
 
 impl Accounts {
     /// Accounts 0 … count − 1 with 1,000 ether each.
     pub fn funded(count: u64) -> Self {
         let facts = AccountFacts { nonce: 0, balance: ether(1_000), code: AccountCode::None };
-        Self((0..count).map(|number| (address(number), facts)).collect())
+        let facts = (0..count).map(|number| (address(number), facts)).collect();
+        Self { facts, ..Self::default() }
     }
 
     pub fn set(&mut self, number: u64, change: impl FnOnce(&mut AccountFacts)) -> (Address, AccountFacts) {
-        let facts = self.0.entry(address(number)).or_default();
+        let facts = self.facts.entry(address(number)).or_default();
         change(facts);
         (address(number), *facts)
     }
@@ -46,7 +53,15 @@ impl Accounts {
 
 impl AccountView for Accounts {
     fn account(&self, address: &Address) -> AccountFacts {
-        self.0.get(address).copied().unwrap_or_default()
+        self.facts.get(address).copied().unwrap_or_default()
+    }
+
+    fn height(&self) -> u64 {
+        self.height
+    }
+
+    fn has_used(&self, key: &ReplayKey) -> bool {
+        self.used.contains(key)
     }
 }
 
@@ -94,6 +109,28 @@ pub fn signed(
     tx: impl Into<EthereumTypedTransaction<alloy_consensus::TxEip4844Variant>>,
 ) -> Transaction {
     sign_transaction(tx.into(), &secret(number)).unwrap()
+}
+
+/// A transfer of our own type as a starting point for variations.
+pub fn own(nonce: u64) -> OwnTransaction {
+    OwnTransaction {
+        chain_id: CHAIN_ID,
+        suite: Suite::Standard,
+        nonce,
+        block_limit: 100,
+        expires_at: u64::MAX,
+        max_priority_fee_per_gas: 0,
+        max_fee_per_gas: 0,
+        gas_limit: 21_000,
+        to: Address::repeat_byte(0xee),
+        value: U256::from(1),
+        input: Bytes::new(),
+        access_list: Default::default(),
+    }
+}
+
+pub fn signed_own(number: u64, tx: OwnTransaction) -> Transaction {
+    sign_own_transaction(tx, &secret(number)).unwrap()
 }
 
 pub fn recovered(number: u64, tx: TxEip1559) -> Recovered {
@@ -145,15 +182,21 @@ impl World {
 
     /// Seals these transactions as the chain would: accounts first, then the pool.
     pub fn seal(&mut self, block: &[Recovered]) {
-        let mut changes = Vec::new();
+        let (mut changes, mut used) = (Vec::new(), Vec::new());
         for recovered in block {
-            let facts = self.accounts.0.entry(recovered.sender).or_default();
-            facts.nonce = facts.nonce.max(recovered.tx.nonce() + 1);
+            let facts = self.accounts.facts.entry(recovered.sender).or_default();
+            match recovered.replay_key() {
+                Some(key) => used.push(key),
+                None => facts.nonce = facts.nonce.max(recovered.tx.nonce() + 1),
+            }
             facts.balance -= recovered.tx.value();
             changes.push((recovered.sender, *facts));
         }
         let hashes: Vec<_> = block.iter().map(|recovered| recovered.tx.hash).collect();
+        self.accounts.height += 1;
+        self.accounts.used.extend(&used);
         self.pool.remove_included(&hashes);
+        self.pool.pass_block(self.accounts.height, &used);
         self.pool.update_accounts(changes);
     }
 }

@@ -41,6 +41,9 @@ def send(
     gas: Gas = None,
     nonce: Nonce = None,
     data: Annotated[str, typer.Option("--data", help="Raw call data in hex.")] = "0x",
+    parallel: Annotated[
+        bool, typer.Option("--parallel", help="Take a random number (type 0x48): it waits for no other transaction.")
+    ] = False,
     wait: Wait = 30.0,
     rpc: Rpc = None,
     folder: Folder = None,
@@ -51,7 +54,7 @@ def send(
     from hansa.sdk.signing import Intent
 
     to, call_data, _ = _target(target, words or [], folder, parse_data(data))
-    intent = Intent(to=to, data=call_data, value=parse_amount(value), gas=gas, nonce=nonce)
+    intent = Intent(to, call_data, parse_amount(value), gas, nonce, parallel)
     _submit(context, intent, _Who(sender, folder, password_file, rpc), wait)
 
 
