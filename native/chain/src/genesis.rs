@@ -1,6 +1,6 @@
 //! genesis.json: parsing, checking, and the hash that binds the alliance's facts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::{Address, B256, Bytes, U256};
 use hansa_crypto::{Suite, keccak256};
@@ -155,6 +155,10 @@ fn ranges(top: &BTreeMap<String, &RawValue>) -> Result<Vec<AccountRange>, ChainE
     }
     if !ranges.iter().all(|range| range.has_good_label() && !range.balance.is_zero()) {
         return Err(invalid("alloc_ranges: a label has 1 to 64 bytes, a balance is not zero"));
+    }
+    let labels: BTreeSet<&str> = ranges.iter().map(|range| range.label.as_str()).collect();
+    if labels.len() < ranges.len() {
+        return Err(invalid("alloc_ranges: two ranges have the same label"));
     }
     Ok(ranges)
 }

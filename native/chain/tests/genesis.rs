@@ -82,6 +82,8 @@ fn what_does_not_hold_is_refused() {
     assert!(refused(json!([{"label": "", "count": 1, "balance": "0x1"}])).contains("a label has"));
     assert!(refused(json!([{"label": "a", "count": 1, "balance": "0x0"}])).contains("a balance is not zero"));
     assert!(refused(json!([{"label": "a", "count": 1, "balance": "0x1", "more": 1}])).contains("more"));
+    let twice = json!({"label": "a", "count": 1, "balance": "0x1"});
+    assert!(refused(json!([twice, twice])).contains("the same label"));
     let stranger = Address::repeat_byte(0xbb);
     let holdings = json!([{"contract": stranger, "slot": "0x0", "value": "0x1"}]);
     let unknown = json!([{"label": "a", "count": 1, "balance": "0x1", "holdings": holdings}]);

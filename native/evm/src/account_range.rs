@@ -6,6 +6,8 @@ use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256};
 use hansa_crypto::HashLanes;
 use hansa_state::{AccountDiff, AccountInfo, StateDiff, WorldState};
 
+use crate::GenesisAccount;
+
 /// Accounts that are taken into the state at once, so that memory stays within a small multiple of the state.
 const CHUNK: u64 = 65_536;
 /// More bytes than a label needs.
@@ -23,8 +25,7 @@ pub struct Holding {
 }
 
 /// `count` accounts; the i-th (from 0) has as its address the last 20 bytes of
-/// keccak-256(label ‖ i as 8 bytes, big-endian), and nonce 0. An account that stands there already keeps what
-/// it has.
+/// keccak-256(label ‖ i as 8 bytes, big-endian), and nonce 0. An account that genesis lists keeps what it has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountRange {
     /// Sets the addresses apart from those of other ranges; at most 64 bytes.
@@ -50,14 +51,14 @@ impl AccountRange {
         hash_each(&inputs).iter().map(|hash| Address::from_slice(&hash[12..])).collect()
     }
 
-    /// Adds the accounts and what they hold to a state in which the contracts stand already.
-    pub(crate) fn add_to(&self, state: &mut WorldState) {
+    /// Adds the accounts and what they hold to a state in which the listed ones stand already.
+    pub(crate) fn add_to(&self, listed: &BTreeMap<Address, GenesisAccount>, state: &mut WorldState) {
         let info = AccountInfo { nonce: 0, balance: self.balance, code_hash: KECCAK256_EMPTY };
         let mut first = 0;
         while first < self.count {
             let end = self.count.min(first + CHUNK);
             let addresses = self.addresses(first..end);
-            let fresh = addresses.iter().filter(|address| state.account(address).is_none());
+            let fresh = addresses.iter().filter(|address| !listed.contains_key(*address));
             let account = |address: &Address| {
                 let diff = AccountDiff { info: Some(info), storage_wiped: false, storage: Vec::new() };
                 (*address, diff)

@@ -55,7 +55,7 @@ pub fn build_genesis(rules: &ChainRules, settings: &GenesisSettings) -> Genesis 
     let mut state = WorldState::new();
     state.apply(&alloc_diff(&settings.alloc));
     for range in &settings.ranges {
-        range.add_to(&mut state);
+        range.add_to(&settings.alloc, &mut state);
     }
     let block = BlockContext {
         number: 0,
