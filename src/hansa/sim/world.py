@@ -130,12 +130,13 @@ class World:
 
     def _loop(self) -> None:
         heap = self._heap
+        liveness = self.checkers.liveness
         deadline_us = self.scenario.script.deadline_ms * 1000
         while heap:
             self.now_us, _, act, argument = heapq.heappop(heap)
             self.events += 1
             act(argument)
-            if self.checkers.is_done:
+            if liveness.is_done:
                 return
             if self.now_us > deadline_us or self.events > EVENTS_MAX:
                 return

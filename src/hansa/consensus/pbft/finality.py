@@ -145,16 +145,14 @@ def _seal_next(state: PbftState) -> bool:
     """Seal the block after the sealed head if a quorum SEALed what was executed here."""
     height = state.root.height + 1
     votes = state.seal_votes.get(height)
-    if votes is None or state.halted is not None:
+    executed = state.executed.get(height)
+    if votes is None or executed is None or state.halted is not None:
         return False
     masks: dict[bytes, int] = {}
     for signer, signed in votes.items():
         masks[signed.vote.hash] = masks.get(signed.vote.hash, 0) | 1 << signer
     validators = state.config.validators
-    executed = state.executed.get(height)
     certified = next((hash_ for hash_, mask in masks.items() if validators.is_quorum(mask)), None)
-    if executed is None:
-        return False
     order_hash, sealed_hash = executed
     if certified is None:
         silent = validators.total - sum(validators.weight_of(mask) for mask in masks.values())

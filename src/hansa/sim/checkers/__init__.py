@@ -49,11 +49,6 @@ class Checkers:
         self.pace = Pace()
         self.validity = Validity()
 
-    @property
-    def is_done(self) -> bool:
-        """Whether the demanded progress was made everywhere."""
-        return self.liveness.is_done
-
     def on_sent(self, host: "Host", message: Message, receivers: int) -> None:
         """An honest host puts a message on the wire, to so many receivers."""
         self.equivocation.on_sent(host, message)

@@ -20,15 +20,10 @@ class Liveness:
         self._first: int | None = None
         self._calm_us = 0
         self._heights: dict[str, int] = {}
-        self._is_done = False
+        self.is_done = False  # every sound node reached the goal, and everybody votes
         self._risen_us = 0  # when the lowest height last rose
         self.heal_ms = -1
         self.gap_ms = -1  # longest time after calm in which nothing new was final everywhere
-
-    @property
-    def is_done(self) -> bool:
-        """Whether every sound node reached the goal, and everybody votes."""
-        return self._is_done
 
     def _is_reached(self) -> bool:
         return self._goal is not None and self._demand_heights > 0 and min(self._heights.values()) >= self._goal
@@ -38,16 +33,17 @@ class Liveness:
         before = min(self._heights.values(), default=0)
         self._heights[host.name] = head.height
         if self._first is not None and min(self._heights.values()) > before:
-            self.gap_ms = max(self.gap_ms, (world.now_us - self._risen_us) // 1000)
+            self.gap_ms = max(self.gap_ms, (world.now_us - self._risen_us) // 1000, 0)
             self._risen_us = world.now_us
-        self._is_done = self._is_reached() and not self._silent(world)
+        self.is_done = self._is_reached() and not self._silent(world)
         if self._first is not None and self.heal_ms < 0 and min(self._heights.values()) >= self._first:
-            self.heal_ms = (world.now_us - self._calm_us) // 1000
+            self.heal_ms = max(0, (world.now_us - self._calm_us) // 1000)
 
     def on_calm(self, world: "World") -> None:
         """Faults are over: from the highest head of now, the goal is so many heights away."""
         self._heights = {host.name: host.ledger.head.height for host in world.sound}
-        self._calm_us = self._risen_us = world.now_us
+        first, last = world.scenario.load_pause_us
+        self._calm_us = self._risen_us = last if first <= world.now_us < last else world.now_us  # no load, no blocks
         highest = max(self._heights.values(), default=0)
         self._first = highest + 1
         self._goal = highest + self._demand_heights
@@ -59,7 +55,7 @@ class Liveness:
         ------
         Violation: it does not hold.
         """
-        if self._demand_heights == 0 or self._is_done:
+        if self._demand_heights == 0 or self.is_done:
             return
         heights = " ".join(f"{name}={height}" for name, height in self._heights.items())
         if self._is_reached():
