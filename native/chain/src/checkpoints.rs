@@ -4,11 +4,13 @@
 //! holds the history that clients may ask for. The one of block 0 is written at creation.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use hansa_state::{Checkpoint, Pace, WorldState, open_checkpoint, write_checkpoint};
+use hansa_log::LogError;
+use hansa_state::{Checkpoint, CheckpointError, Pace, WorldState, open_checkpoint, write_checkpoint};
 use parking_lot::Mutex;
 
 use crate::ChainError;
@@ -143,14 +145,30 @@ fn write(
 ) -> Result<u64, ChainError> {
     fs::create_dir_all(dir).map_err(|error| ChainError::io(dir, error))?;
     let path = dir.join(checkpoint_name(height));
-    write_checkpoint(&path, height, hash, state, pace)
-        .map_err(|error| ChainError::Checkpoint(error.to_string()))?;
+    write_checkpoint(&path, height, hash, state, pace).map_err(explain)?;
     let (heights, _) = list(dir)?;
     for old in heights.iter().rev().skip(CHECKPOINTS_KEPT) {
         let path = dir.join(checkpoint_name(*old));
         fs::remove_file(&path).map_err(|error| ChainError::io(&path, error))?;
     }
     Ok(fs::metadata(&path).map_err(|error| ChainError::io(&path, error))?.len())
+}
+
+/// A full disk is told apart: it leaves the older checkpoints as they are and may heal.
+fn explain(error: CheckpointError) -> ChainError {
+    match error {
+        CheckpointError::Io { path, error }
+            if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) =>
+        {
+            ChainError::Log(LogError::Full { file: path })
+        }
+        other => ChainError::Checkpoint(other.to_string()),
+    }
+}
+
+/// Whether a checkpoint only found no room: the log rebuilds what it would have held.
+fn is_full(error: &ChainError) -> bool {
+    matches!(error, ChainError::Log(LogError::Full { .. }))
 }
 
 /// Writes the first checkpoint; the state as it lies there. What it took in memory goes back to the system.
@@ -229,6 +247,7 @@ impl Chain {
         let running = self.checkpoints.progress.lock().writing.take();
         match running.map(JoinHandle::join) {
             None | Some(Ok(Ok(_))) => Ok(()),
+            Some(Ok(Err(error))) if is_full(&error) => Ok(()),
             Some(Ok(Err(error))) => Err(error),
             Some(Err(_)) => Err(ChainError::Checkpoint("the writing thread ended abnormally".into())),
         }
@@ -244,7 +263,10 @@ impl Chain {
         self.wait_checkpoint()?;
         let newest = self.checkpoints.progress.lock().newest;
         if self.oldest_state() >= newest + CLOSE_BLOCKS_MIN {
-            self.checkpoint()?;
+            match self.checkpoint() {
+                Err(error) if !is_full(&error) => return Err(error),
+                _ => {}
+            }
         }
         Ok(self.log.close()?)
     }

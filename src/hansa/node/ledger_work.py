@@ -1,6 +1,7 @@
 """What a replica asks of the native chain: each effect goes to the right worker, each answer returns as an input."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -12,6 +13,7 @@ from hansa.consensus import inputs as ins
 from hansa.consensus.messages import Message, PayloadResponse, RangeResponse
 from hansa.consensus.values import QuorumCertificate, SealedHead, VoteType
 from hansa.crypto.suite import keccak256
+from hansa.io.errors import DiskFull
 from hansa.io.stages import StageClock
 from hansa.io.worker import Worker
 from hansa.node.errors import explain_native, native_code
@@ -19,6 +21,8 @@ from hansa.types.order import decode_order, encode_order
 
 if TYPE_CHECKING:
     from hansa._native import Chain
+
+log = logging.getLogger("hansa.node")
 
 BLOCK_COUNT_MAX = 4_096  # transactions in one order block
 BLOCK_BYTES_MAX = 2 * 1024 * 1024
@@ -277,7 +281,17 @@ class LedgerWork:
         due = self._blocks_since_checkpoint >= CHECKPOINT_EVERY_BLOCKS
         if due or self._gas_since_checkpoint >= CHECKPOINT_EVERY_GAS:
             self._blocks_since_checkpoint = self._gas_since_checkpoint = 0
-            self._checkpoint_worker.submit("checkpoint", self._chain.checkpoint, lambda _: None)
+            self._checkpoint_worker.submit("checkpoint", self._checkpoint_now, lambda _: None)
+
+    def _checkpoint_now(self) -> None:
+        """Write one, unless there is no room: that alone is no reason to stop voting."""
+        try:
+            self._chain.checkpoint()
+        except NativeError as error:
+            explained = explain_native(error)
+            if not isinstance(explained, DiskFull):
+                raise
+            log.warning("no room for a checkpoint: %s", explained.cause, extra={"code": explained.code})
 
     # --- sync
 

@@ -95,6 +95,8 @@ class FakeChain:
         with self.lock:
             if block.height <= len(self.sealed) - 1:
                 raise NativeError("BODY-SEALED", "sealed already", "")
+            if self.missing(refs):
+                raise NativeError("BODY-MISSING", "a transaction is not held", "")
             self.bodies[keccak256(order)] = (order, refs)
         return keccak256(order)
 

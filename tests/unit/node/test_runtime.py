@@ -24,6 +24,7 @@ from hansa.io.key_file import is_birth_signed, open_signer, sign_birth
 from hansa.io.transport import Transport, TransportEvents, TransportFacts
 from hansa.io.vote_log_file import create_vote_log, open_vote_log
 from hansa.network.lanes import Lane
+from hansa.node import ledger_work
 from hansa.node.inbox import Verifier
 from hansa.node.ledger_work import SERVED_AT_ONCE_MAX
 from hansa.node.replica import Replica, ReplicaConfig
@@ -262,6 +263,25 @@ async def test_work_on_a_full_block_log_is_done_once_there_is_room(tmp_path: Pat
         await eventually(lambda: len(world.sealed_raws(full)) == 4, DEADLINE_S, "caught up")
         await eventually(lambda: full.runtime is not None and full.runtime.full is None, DEADLINE_S, "votes again")
         world.check_agreement()
+
+
+async def test_a_checkpoint_that_finds_no_room_costs_no_vote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger_work, "CHECKPOINT_EVERY_BLOCKS", 1)
+    async with running(tmp_path) as world:
+        member = world.members[1]
+        tried: list[int] = []
+
+        def checkpoint() -> int:
+            tried.append(1)
+            raise NativeError("LOG-FULL", "checkpoints: no space left on the device", "")
+
+        member.chain.checkpoint = checkpoint  # type: ignore[attr-defined]
+        world.members[0].submit(b"one")
+        await eventually(lambda: bool(tried), DEADLINE_S, "a checkpoint")
+        world.members[0].submit(b"two")
+        await eventually(lambda: len(world.sealed_raws(member)) == 2, DEADLINE_S, "blocks go on")
+        assert member.runtime is not None
+        assert member.runtime.full is None and not member.runtime._ended.done()
 
 
 async def test_a_transaction_that_leaves_the_pool_during_a_check_is_fetched(tmp_path: Path) -> None:
