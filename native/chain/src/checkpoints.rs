@@ -262,11 +262,11 @@ impl Chain {
         self.sync()?;
         self.wait_checkpoint()?;
         let newest = self.checkpoints.progress.lock().newest;
-        if self.oldest_state() >= newest + CLOSE_BLOCKS_MIN {
-            match self.checkpoint() {
-                Err(error) if !is_full(&error) => return Err(error),
-                _ => {}
-            }
+        if self.oldest_state() >= newest + CLOSE_BLOCKS_MIN
+            && let Err(error) = self.checkpoint()
+            && !is_full(&error)
+        {
+            return Err(error);
         }
         Ok(self.log.close()?)
     }
