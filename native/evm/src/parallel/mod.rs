@@ -30,6 +30,9 @@ use worker::{Job, Worker};
 use crate::execute::{Input, Tally};
 use crate::transfer::Transfer;
 
+/// With fewer workers the serial way measured faster: keeping versions and waking threads eat what a second one gains.
+const WORKERS_MIN: usize = 4;
+
 /// Blocks with fewer calls are over before threads have begun.
 const CALLS_MIN: usize = 16;
 
@@ -46,7 +49,7 @@ static ABORTS: AtomicU32 = AtomicU32::new(0);
 /// Executes side by side if that promises to be faster; none: it does not, or cannot be done.
 pub(crate) fn run_if_faster<S: StateStore>(input: &Input<'_, S>) -> Option<(Tally, StateDiff)> {
     let workers = workers::threads_in_force();
-    if workers < 2 || !is_wide(input) {
+    if workers < WORKERS_MIN || !is_wide(input) {
         return None;
     }
     let aborts = ABORTS.load(Ordering::Relaxed);
