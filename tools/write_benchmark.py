@@ -9,10 +9,12 @@ from pathlib import Path
 
 from hansa.bench.report import RunReport, read_result
 from hansa.bench.results.page import results_page
+from hansa.bench.scale.page import read_scale, scale_section
 from hansa.bench.workloads import WORKLOADS
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "docs" / "results"
+SIMULATED = RESULTS / "scale"
 PAGE = ROOT / "docs" / "benchmark.md"
 
 
@@ -28,7 +30,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
     check = parser.parse_args().check
-    text = results_page(kept_results())
+    simulated = scale_section([read_scale(path) for path in sorted(SIMULATED.glob("*.json"))])
+    text = results_page(kept_results()) + (f"\n{simulated}" if simulated else "")
     if PAGE.exists() and PAGE.read_text() == text:
         return 0
     if not check:

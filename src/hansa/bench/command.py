@@ -19,6 +19,7 @@ from hansa.bench.results.compare import compare_text
 from hansa.bench.results.plots import draw_plots
 from hansa.bench.rot import RotOptions, check_rot
 from hansa.bench.run import RunOptions, measure_workload
+from hansa.bench.scale.study import SIZES, study_scale
 from hansa.bench.workloads import WORKLOADS
 
 DESCRIPTION = "Measurements and long checks of an alliance; the client runs outside the nodes, everything from a seed."
@@ -36,6 +37,8 @@ def main(arguments: Sequence[str]) -> int:
         return _in_folder(options, lambda folder: _measure(options, folder))
     if options.command == "plots":
         return _plots([read_result(path) for path in options.results], options.to)
+    if options.command == "scale":
+        return _scale(options)
     if options.command == "ingress":
         return _in_folder(options, lambda folder: _ingress(options, folder))
     if options.command == "agreement":
@@ -58,6 +61,11 @@ def build_parser() -> argparse.ArgumentParser:
     ingress.add_argument("--transactions", type=int, default=50_000)
     ingress.add_argument("-d", "--dir", type=Path, help="where the node is founded; kept. Else a temporary folder")
     ingress.add_argument("--out", type=Path, help="write the result as JSON here")
+    scale = commands.add_parser("scale", help="larger alliances, simulated with the costs of a result file")
+    scale.add_argument("--costs", type=Path, required=True, help="what hansa bench run wrote, with a searched rate")
+    scale.add_argument("--validators", type=int, action="append", help="an alliance of that size; 4, 16 and 64 if none")
+    scale.add_argument("--seed", type=int, default=1, help="same seed, same tables")
+    scale.add_argument("--out", type=Path, help="write the result as JSON here")
     agreement = commands.add_parser("agreement", help="mixed transactions, then compare every block of every node")
     _add_common(agreement)
     agreement.add_argument("--transactions", type=int, default=100_000)
@@ -169,6 +177,12 @@ def _secret(text: str) -> bytes:
         return bytes.fromhex(text.removeprefix("0x"))
     except ValueError:
         raise InvalidPlan("--funder is not a key in hex", "0x and 64 hex digits") from None
+
+
+def _scale(options: argparse.Namespace) -> int:
+    report = study_scale(read_result(options.costs), options.seed, tuple(options.validators or SIZES), say)
+    _hand_over(report, options.out)
+    return 1 if report.is_void else 0
 
 
 async def _ingress(options: argparse.Namespace, folder: Path) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from hansa.consensus.config import RECENT_HEIGHTS, EngineConfig
 from hansa.consensus.effects import (
@@ -48,7 +48,7 @@ from hansa.node.replica import Replica, ReplicaConfig
 from hansa.sim.attackers import TURN_US, Attacker
 from hansa.sim.clock import SimClock
 from hansa.sim.disk import SimDisk
-from hansa.sim.ledger import FORGED, SimLedger, compute_digest, split_hashes
+from hansa.sim.ledger import FORGED, SimLedger, compute_digest
 from hansa.sim.script import AttackKind
 from hansa.types.order import OrderBlock
 
@@ -60,6 +60,8 @@ BLOCK_TRANSACTIONS = 4
 
 class Host:
     """One instance of a validator. A twin has two, with disks of their own."""
+
+    ledger_type: ClassVar[type[SimLedger]] = SimLedger
 
     def __init__(self, world: "World", instance: int, index: int) -> None:
         script = world.scenario.script
@@ -75,7 +77,7 @@ class Host:
         self.life = 0  # counts up with every crash; answers to earlier lives are dropped
         self.attacks: dict[AttackKind, Attacker] = {}
         self.stories: dict[bytes, OrderBlock] = {}  # an equivocator's: own order hash -> the block told in its place
-        self.ledger = SimLedger((), world.validators)
+        self.ledger = self.ledger_type((), world.validators)
         self.replica: Replica | None = None
         self.halted: str | None = None
 
@@ -87,7 +89,7 @@ class Host:
         self.life += 1
         self.signer = world.build.make_signer(self.index)
         records = self._open_votes() if world.build.keeps_votes else ()
-        self.ledger = SimLedger(self.disk.blocks, world.validators, world.build.verifies_signatures)
+        self.ledger = self.ledger_type(self.disk.blocks, world.validators, world.build.verifies_signatures)
         self.held: list[tuple[Callable[[Any], None], Effect]] = []  # what waits for room on the disk
         self.timers: dict[TimerId, int] = {}
         self.timer_draws = 0
@@ -173,7 +175,11 @@ class Host:
         for effect in replica.step(event, self.clock.now_us(now_us) // 1000, self.clock.wall_ms(now_us)):
             if world.trace is not None:
                 world.trace.add(world.now_us, self.name, "->", effect)
-            PERFORM[type(effect)](self, effect)
+            self.perform(effect)
+
+    def perform(self, effect: Effect) -> None:
+        """Do what an effect asks for."""
+        PERFORM[type(effect)](self, effect)
 
     def add_transactions(self, hashes: list[bytes]) -> None:
         """Clients or gossip bring transactions."""
@@ -282,11 +288,11 @@ class Host:
         self._answer(self.world.scenario.check_us, BodyChecked(effect.order_hash, is_held, missing, reason))
 
     def _serve_payload(self, effect: ServePayload) -> None:
-        held = (tx for tx in split_hashes(effect.hashes) if self.ledger.holds(tx))
+        held = (tx for tx in self.ledger.split(effect.hashes) if self.ledger.holds(tx))
         self._put(effect.peer, PayloadResponse(effect.order_hash, b"".join(held)))
 
     def _add_payload(self, effect: AddPayload) -> None:
-        self.add_transactions(split_hashes(effect.bundle))
+        self.add_transactions(self.ledger.split(effect.bundle))
 
     def _execute(self, effect: Execute) -> None:
         self._queue(self.world.scenario.execute_us, self._executed, effect)

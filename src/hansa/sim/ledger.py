@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
+from typing import ClassVar
 
 import msgspec
 
@@ -61,11 +62,17 @@ def encode_sealed(block: SealedBlock) -> bytes:
 
 def split_hashes(data: bytes) -> list[bytes]:
     """Return concatenated 32-byte hashes one by one."""
-    return [data[i : i + HASH_BYTES] for i in range(0, len(data), HASH_BYTES)]
+    return _cut(data, HASH_BYTES)
+
+
+def _cut(data: bytes, size: int) -> list[bytes]:
+    return [data[i : i + size] for i in range(0, len(data), size)]
 
 
 class SimLedger:
     """The chain of one node in one life."""
+
+    ref_bytes: ClassVar[int] = HASH_BYTES  # of one reference; where references stand for many transactions each, more
 
     def __init__(
         self, log: Iterable[HeldBody | SealedBlock], validators: ValidatorSet, verifies_signatures: bool = True
@@ -84,7 +91,11 @@ class SimLedger:
             else:
                 self.bodies[record.order_hash] = record
         self.bodies = {h: b for h, b in self.bodies.items() if b.block.height > self.head.height}
-        self.ordered = {tx for body in self.bodies.values() for tx in split_hashes(body.refs)}
+        self.ordered = {tx for body in self.bodies.values() for tx in self.split(body.refs)}
+
+    def split(self, refs: bytes) -> list[bytes]:
+        """Return concatenated references one by one."""
+        return _cut(refs, self.ref_bytes)
 
     @property
     def head(self) -> SealedHead:
@@ -128,7 +139,7 @@ class SimLedger:
             return b"", ""
         if block.height <= self.head.height:
             return b"", "that height is sealed already"
-        hashes = split_hashes(refs)
+        hashes = self.split(refs)
         missing = b"".join(tx for tx in hashes if not self.holds(tx))
         if missing:
             return missing, ""
@@ -185,7 +196,7 @@ class SimLedger:
 
     def _append(self, block: SealedBlock) -> None:
         self.sealed.append(block)
-        for tx in split_hashes(block.refs):
+        for tx in self.split(block.refs):
             self.done.add(tx)
             self.pool.pop(tx, None)
         height = block.head.height
@@ -197,7 +208,7 @@ class SimLedger:
         for order_hash in ancestors:
             body = self.bodies.get(order_hash)
             if body is not None:
-                taken.update(split_hashes(body.refs))
+                taken.update(self.split(body.refs))
         return taken
 
     def _ancestors(self, block: OrderBlock) -> list[bytes]:

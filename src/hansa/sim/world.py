@@ -61,10 +61,10 @@ class World:
         self._heap: list[tuple[int, int, Callable[[Any], None], Any]] = []
         self._count = 0
         self._order_hashes: dict[int, tuple[OrderBlock, bytes]] = {}
-        self.network = SimNetwork(scenario, self.rng, self._deliver)
-        self.hosts = [Host(self, i, i) for i in range(scenario.size)]
+        self.network = self._make_network()
+        self.hosts = [self._make_host(i, i) for i in range(scenario.size)]
         for twin in scenario.twins:
-            self.hosts.append(Host(self, len(self.hosts), twin))
+            self.hosts.append(self._make_host(len(self.hosts), twin))
         self._by_index = {i: tuple(host for host in self.hosts if host.index == i) for i in range(scenario.size)}
         self.checkers = Checkers(self)
         self.network.set_instances({i: tuple(h.instance for h in found) for i, found in self._by_index.items()})
@@ -116,6 +116,12 @@ class World:
             gap_ms=self.checkers.liveness.gap_ms,
             trace=self.trace.digest() if self.trace is not None else "",
         )
+
+    def _make_network(self) -> SimNetwork:
+        return SimNetwork(self.scenario, self.rng, self._deliver)
+
+    def _make_host(self, instance: int, index: int) -> Host:
+        return Host(self, instance, index)
 
     def _begin(self) -> None:
         for host in self.hosts:
