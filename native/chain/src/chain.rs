@@ -46,7 +46,7 @@ pub struct Chain {
     pub(crate) index: RwLock<BlockIndex>,
     pub(crate) replays: RwLock<ReplayWindow>,
     pub(crate) cache: BlockCache,
-    pub(crate) history: RwLock<History>,
+    pub(crate) history: History,
     pub(crate) ordering: Mutex<Ordering>,
     pub(crate) refusals: Mutex<Refusals>,
     pub(crate) checkpoints: Checkpoints,
@@ -137,7 +137,7 @@ impl Chain {
             head: ArcSwap::from_pointee(parts.head),
             index: RwLock::new(parts.index),
             replays: RwLock::new(parts.replays),
-            history: RwLock::new(parts.history),
+            history: parts.history,
             ordering: Mutex::new(parts.ordering),
             refusals: Mutex::default(),
             work: Mutex::default(),
@@ -199,12 +199,12 @@ impl Chain {
     /// # Errors
     /// `StatePruned`.
     pub fn state_at(&self, height: u64) -> Result<WorldState, ChainError> {
-        self.history.read().get(height)
+        self.history.get(height)
     }
 
     /// The oldest sealed block whose state is kept.
     pub fn oldest_state(&self) -> u64 {
-        self.history.read().oldest()
+        self.history.oldest()
     }
 
     /// Hash of the sealed header at `height`.

@@ -24,10 +24,15 @@ pub const CHECKPOINT_SUFFIX: &str = ".ckpt";
 pub const UNFINISHED_SUFFIX: &str = ".tmp";
 /// Checkpoints kept.
 const CHECKPOINTS_KEPT: usize = 2;
-/// Bytes of diffs that are never worth a checkpoint of their own while running.
-const DIFF_BYTES_MIN: u64 = 16 << 20;
+/// Bytes of diffs that are never worth a checkpoint of their own while running: a start applies them in about two
+/// seconds.
+const DIFF_BYTES_MIN: u64 = 64 << 20;
+/// Bytes of diffs that are always worth one, whatever the state's size.
+const DIFF_BYTES_MAX: u64 = 160 << 20;
 /// A checkpoint is due when the diffs since the last exceed its size divided by this (rules.md 4.4).
 const STATE_SHARE: u64 = 4;
+/// Blocks since the last checkpoint that make one due, whatever they changed.
+const BLOCKS_MAX: u64 = 20_000;
 /// How fast a checkpoint is written beside everything else.
 const BESIDE: Pace = Pace::BytesPerSecond(48 << 20);
 /// Blocks since the last checkpoint that make a clean stop write one.
@@ -103,6 +108,8 @@ struct Progress {
 /// The checkpoints of one data folder; none in memory.
 pub struct Checkpoints {
     dir: Option<PathBuf>,
+    /// Sets this node's times apart from those of others, which may share its disk: 0 to 255.
+    stagger: u64,
     progress: Arc<Mutex<Progress>>,
 }
 
@@ -122,7 +129,9 @@ impl Checkpoints {
     /// The checkpoints in `dir`.
     pub fn new(dir: Option<PathBuf>) -> Self {
         let progress = Progress::default();
-        let checkpoints = Self { dir, progress: Arc::new(Mutex::new(progress)) };
+        let stagger =
+            dir.as_deref().map_or(0, |dir| hansa_crypto::keccak256(dir.as_os_str().as_encoded_bytes())[0]);
+        let checkpoints = Self { dir, stagger: stagger.into(), progress: Arc::new(Mutex::new(progress)) };
         if let Some(dir) = &checkpoints.dir
             && let Ok((heights, _)) = list(dir)
             && let Some(newest) = heights.last()
@@ -133,6 +142,13 @@ impl Checkpoints {
         }
         checkpoints
     }
+}
+
+/// Bytes of diffs that make a checkpoint due behind one of `size` bytes: all nodes of an alliance have the same
+/// diffs, so each adds up to half of that for itself.
+fn diff_bytes_due(size: u64, stagger: u64) -> u64 {
+    let share = (size / STATE_SHARE).clamp(DIFF_BYTES_MIN, DIFF_BYTES_MAX);
+    share + share * stagger / 512
 }
 
 /// Writes one checkpoint and removes those that are no longer kept; its size.
@@ -206,10 +222,8 @@ impl Chain {
     }
 
     fn checkpoint_source(&self) -> Result<(u64, alloy_primitives::B256, WorldState), ChainError> {
-        let history = self.history.read();
-        let height = history.oldest();
-        let state = history.get(height)?;
-        drop(history);
+        let height = self.history.oldest();
+        let state = self.history.get(height)?;
         let hash =
             self.hash_at(height).ok_or_else(|| ChainError::corrupt(height, "the block is not indexed"))?;
         Ok((height, hash, state))
@@ -220,7 +234,8 @@ impl Chain {
         let Some(dir) = self.checkpoints.dir.clone() else { return };
         let mut progress = self.checkpoints.progress.lock();
         progress.diff_bytes += bytes;
-        if progress.diff_bytes < DIFF_BYTES_MIN.max(progress.bytes / STATE_SHARE) {
+        let long_ago = self.oldest_state() >= progress.newest + BLOCKS_MAX;
+        if progress.diff_bytes < diff_bytes_due(progress.bytes, self.checkpoints.stagger) && !long_ago {
             return;
         }
         if progress.writing.as_ref().is_some_and(|running| !running.is_finished()) {
@@ -281,6 +296,15 @@ mod tests {
         assert_eq!(preference(vec![0, 100, 900, 1_000], 1_000), [100, 0, 900, 1_000]);
         assert_eq!(preference(vec![0, 50, 60], 55), [0, 50]);
         assert_eq!(preference(vec![], 5), [] as [u64; 0]);
+    }
+
+    #[test]
+    fn checkpoints_are_due_by_size_and_at_different_times() {
+        assert_eq!(diff_bytes_due(0, 0), DIFF_BYTES_MIN);
+        assert_eq!(diff_bytes_due(400 << 20, 0), 100 << 20);
+        assert_eq!(diff_bytes_due(u64::MAX, 0), DIFF_BYTES_MAX);
+        let due: Vec<u64> = (0..256).map(|stagger| diff_bytes_due(400 << 20, stagger)).collect();
+        assert!(due.windows(2).all(|pair| pair[0] < pair[1]) && due[255] < 150 << 20);
     }
 
     #[test]

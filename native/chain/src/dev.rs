@@ -125,9 +125,8 @@ impl Chain {
         self.replays.write().truncate(height);
         self.cache.truncate(height);
         {
-            let mut history = self.history.write();
-            history.truncate(height);
-            history.replace_newest(head.state.clone());
+            self.history.truncate(height);
+            self.history.replace_newest(head.state.clone());
         }
         self.head.store(head.clone());
         *self.ordering.lock() = Ordering::default();
@@ -177,7 +176,7 @@ impl Chain {
     fn alter(&self, head: &Head, diff: StateDiff) {
         let mut state: WorldState = head.state.clone();
         state.apply(&diff);
-        self.history.write().replace_newest(state.clone());
+        self.history.replace_newest(state.clone());
         let altered = Arc::new(Head { state, header: head.header.clone(), ..*head });
         self.head.store(altered.clone());
         self.pool.lock().reset_accounts(&*altered);

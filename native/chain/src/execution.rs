@@ -169,7 +169,7 @@ impl Chain {
             bloom: (!bloom.is_zero()).then(|| Box::new(bloom)),
         };
         self.cache.push(Arc::new(executed.sealed_block(certificate)));
-        self.history.write().push(executed.outcome.state.clone());
+        self.history.push(executed.outcome.state.clone(), Arc::new(executed.outcome.diff.clone()));
         self.index.write().push(entry, &record.prefixes);
         self.replays.write().push(executed.body.order.height, &executed.used);
         self.publish(executed);

@@ -9,13 +9,13 @@ use alloy_primitives::{B256, Bytes};
 use hansa_codec::BodyRecord;
 use hansa_crypto::SenderCache;
 use hansa_log::{Log, Position, Record};
-use hansa_state::{StateDiff, WorldState};
+use hansa_state::StateDiff;
 
 use crate::candidates::{Body, CANDIDATES_MAX, Candidates};
 use crate::chain::{Chain, Parts, genesis_entry, log_options};
 use crate::folder::Folder;
 use crate::head::Head;
-use crate::history::History;
+use crate::history::{History, STATES_KEPT};
 use crate::index::{BlockEntry, BlockIndex};
 use crate::ordering::Ordering;
 use crate::records::{BirthRecord, KIND_BODY, KIND_DIFF, KIND_GENESIS, KIND_RESULT, ResultRecord};
@@ -194,30 +194,25 @@ fn restore_states(
         Some(checkpoint) => (checkpoint.height, checkpoint.state),
         None => (0, birth::build(genesis)?.1),
     };
-    let mut history = History::new(at, state.clone(), false);
+    while at < head.saturating_sub(STATES_KEPT) {
+        at += 1;
+        state.apply(&read_diff(log, index, at)?);
+    }
+    let history = History::new(at, state.clone(), false);
     while at < head {
         at += 1;
-        apply_diff(log, index, at, &mut state)?;
-        history.push(state.clone());
+        let diff = Arc::new(read_diff(log, index, at)?);
+        state.apply(&diff);
+        history.push(state.clone(), diff);
     }
     Ok(history)
 }
 
-/// Applies the logged diff of block `height`.
-///
-/// # Errors
-/// `Log`, `Corrupt`.
-pub(crate) fn apply_diff(
-    log: &Log,
-    index: &BlockIndex,
-    height: u64,
-    state: &mut WorldState,
-) -> Result<(), ChainError> {
+/// The logged diff of block `height`.
+fn read_diff(log: &Log, index: &BlockIndex, height: u64) -> Result<StateDiff, ChainError> {
     let position = index.get(height).and_then(|entry| entry.diff);
     let position = position.ok_or_else(|| ChainError::corrupt(height, "its state diff is missing"))?;
-    let diff = StateDiff::decode(&log.read(position)?);
-    state.apply(&diff.map_err(|error| ChainError::corrupt(height, error.to_string()))?);
-    Ok(())
+    StateDiff::decode(&log.read(position)?).map_err(|error| ChainError::corrupt(height, error.to_string()))
 }
 
 fn restore_head(

@@ -17,6 +17,7 @@ pub mod codes;
 pub mod diff;
 pub mod error;
 mod mapping;
+mod past;
 pub mod proof;
 pub mod trie;
 pub mod view;

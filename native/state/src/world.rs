@@ -1,11 +1,14 @@
 //! The state engine.
 
+use std::sync::Arc;
+
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256};
 use alloy_trie::EMPTY_ROOT_HASH;
 use hansa_crypto::{HashLanes, keccak256};
 
 use crate::account::AccountLeaf;
 use crate::codes::Codes;
+use crate::past::Past;
 use crate::trie::node::{Leaf, Link};
 use crate::trie::update::{Item, Nested};
 use crate::trie::{LeafValue, Trie, View};
@@ -21,6 +24,8 @@ const PACKED_BYTES: usize = 16;
 pub struct WorldState {
     accounts: Trie<AccountLeaf>,
     codes: Codes,
+    /// What sets this version apart from the newer one in the trie.
+    past: Past,
 }
 
 impl WorldState {
@@ -31,18 +36,24 @@ impl WorldState {
 
     /// The state in a mapped file.
     pub(crate) fn mapped(accounts: Trie<AccountLeaf>, codes: &[(B256, Bytes)]) -> Self {
-        let state = Self { accounts, codes: Codes::default() };
+        let state = Self { accounts, codes: Codes::default(), past: Past::default() };
         state.codes.extend(codes.iter());
         state
     }
 
     /// An account; none where there is none in the trie.
     pub fn account(&self, address: &Address) -> Option<AccountInfo> {
+        if let Some(replaced) = self.past.account(address) {
+            return replaced;
+        }
         self.leaf(address).map(|leaf| AccountLeaf::of(leaf).info)
     }
 
     /// Several accounts, in the order asked for: hashed in lanes, looked up side by side.
     pub fn accounts(&self, addresses: &[Address]) -> Vec<Option<AccountInfo>> {
+        if !self.past.is_empty() {
+            return addresses.iter().map(|address| self.account(address)).collect();
+        }
         let keys = hash_each(addresses.len(), |index| addresses[index].as_slice());
         let mut found = Vec::with_capacity(keys.len());
         let view = self.accounts.view();
@@ -52,6 +63,9 @@ impl WorldState {
 
     /// A storage slot; zero where nothing was stored.
     pub fn storage(&self, address: &Address, slot: U256) -> U256 {
+        if let Some(replaced) = self.past.storage(address, &slot) {
+            return replaced;
+        }
         let storage = self.leaf(address).map(|leaf| self.accounts.view().nested(leaf));
         storage
             .and_then(|trie| trie.get(&hash_slot(slot)))
@@ -69,6 +83,9 @@ impl WorldState {
 
     /// Takes over the values of a diff; the root is the new one at once.
     pub fn apply(&mut self, diff: &StateDiff) {
+        if !self.past.is_empty() {
+            *self = self.clone().whole();
+        }
         self.codes.extend(diff.codes().iter());
         let accounts = diff.accounts();
         let keys = hash_each(accounts.len(), |index| accounts[index].0.as_slice());
@@ -93,6 +110,43 @@ impl WorldState {
             nested,
         });
         self.accounts.change(items.collect());
+    }
+
+    /// The values that a diff is about to replace in this state: applied to the state after it, they
+    /// give this one back. None where the diff wipes storage, which cannot be told by values.
+    pub fn replaced_by(&self, diff: &StateDiff) -> Option<StateDiff> {
+        let addresses: Vec<Address> = diff.accounts().iter().map(|(address, _)| *address).collect();
+        let before = self.accounts(&addresses);
+        let mut replaced = Vec::with_capacity(addresses.len());
+        for ((address, change), info) in diff.accounts().iter().zip(before) {
+            let Some(info) = info else {
+                replaced.push((*address, AccountDiff::removed()));
+                continue;
+            };
+            let wipes = change.info.is_none() || change.storage_wiped;
+            if wipes && self.leaf(address).is_some_and(|leaf| !leaf.nested.is_none()) {
+                return None;
+            }
+            let storage = change.storage.iter().map(|(slot, _)| (*slot, self.storage(address, *slot)));
+            let storage = storage.collect();
+            replaced.push((*address, AccountDiff { info: Some(info), storage_wiped: false, storage }));
+        }
+        Some(StateDiff::new(replaced, Vec::new()))
+    }
+
+    /// An earlier version, by what the blocks since then replaced, the oldest block first. It holds
+    /// none of the nodes that only it needs; proofs and changes rebuild them.
+    pub fn before(self, replaced: Vec<Arc<StateDiff>>) -> Self {
+        Self { past: Past::new(replaced), ..self.whole() }
+    }
+
+    /// The same version with a trie of its own.
+    pub(crate) fn whole(mut self) -> Self {
+        if !self.past.is_empty() {
+            let merged = std::mem::take(&mut self.past).merged();
+            self.apply(&merged);
+        }
+        self
     }
 
     /// The new storage of every account whose slots change, by the account's index: its top, held, and
@@ -138,11 +192,17 @@ impl WorldState {
 
     /// The state root.
     pub fn root(&self) -> B256 {
+        if !self.past.is_empty() {
+            return self.clone().whole().root();
+        }
         self.accounts.root()
     }
 
     /// Proof of an account and of some of its slots (EIP-1186).
     pub fn proof(&self, address: &Address, slots: &[U256]) -> AccountProof {
+        if !self.past.is_empty() {
+            return self.clone().whole().proof(address, slots);
+        }
         let leaf = self.leaf(address);
         let storage = leaf.map(|leaf| self.accounts.view().nested(leaf));
         let prove = |slot: &U256| {
@@ -164,17 +224,7 @@ impl WorldState {
         }
     }
 
-    /// All accounts by hashed address, in that order; with each its slots by hashed number.
-    pub fn iter(&self) -> impl Iterator<Item = (B256, AccountInfo, impl Iterator<Item = (B256, U256)>)> {
-        let view = self.accounts.view();
-        view.leaves().map(move |leaf| {
-            let slots =
-                view.nested(leaf).leaves().map(|slot| (B256::new(*slot.key), U256::unpack(slot.value)));
-            (B256::new(*leaf.key), AccountLeaf::of(leaf).info, slots)
-        })
-    }
-
-    /// The trie of accounts, for writing it to a file.
+    /// The trie of accounts, for writing it to a file; of a whole state.
     pub(crate) fn trie(&self) -> View<'_> {
         self.accounts.view()
     }

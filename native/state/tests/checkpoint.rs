@@ -61,8 +61,8 @@ fn what_is_written_is_read() {
         assert_eq!((checkpoint.height, checkpoint.block_hash), (7, B256::repeat_byte(1)));
         assert_eq!(checkpoint.state.root(), state.root());
         assert_eq!(checkpoint.state_root, state.root());
-        for (_, info, _) in state.iter() {
-            assert_eq!(checkpoint.state.code(&info.code_hash), state.code(&info.code_hash));
+        for hash in (0u8..7).map(|n| keccak256([n + 1; 40])) {
+            assert_eq!(checkpoint.state.code(&hash), state.code(&hash));
         }
         assert!(!folder.0.join("7.tmp").exists());
     }

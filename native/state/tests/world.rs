@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
 use alloy_trie::proof::verify_proof;
@@ -166,6 +167,36 @@ proptest! {
                 assert_eq!(mapped.account(address), model.get(address).map(|account| account.info));
                 assert_eq!(mapped.proof(address, &slots), memory.proof(address, &slots));
             }
+        }
+    }
+
+    #[test]
+    fn what_blocks_replaced_gives_earlier_states_back(diffs in prop::collection::vec(diff(), 2..10)) {
+        let mut states = vec![WorldState::new()];
+        let mut replaced = Vec::new();
+        for diff in &diffs {
+            let mut state = states[states.len() - 1].clone();
+            replaced.push(state.replaced_by(diff).map(Arc::new));
+            state.apply(diff);
+            states.push(state);
+        }
+        let slots: Vec<U256> = (0u64..20).map(U256::from).collect();
+        let addresses: Vec<Address> = (0u8..12).map(Address::repeat_byte).collect();
+        for (height, expected) in states.iter().enumerate() {
+            let told: Vec<_> = replaced[height..].iter().map_while(Clone::clone).collect();
+            let earlier = states[height + told.len()].clone().before(told);
+            assert_eq!(earlier.accounts(&addresses), expected.accounts(&addresses));
+            for address in &addresses {
+                for slot in &slots {
+                    assert_eq!(earlier.storage(address, *slot), expected.storage(address, *slot));
+                }
+                assert_eq!(earlier.proof(address, &slots[..2]), expected.proof(address, &slots[..2]));
+            }
+            assert_eq!(earlier.root(), expected.root());
+            let (mut on, mut expected) = (earlier, expected.clone());
+            on.apply(&diffs[0]);
+            expected.apply(&diffs[0]);
+            assert_eq!(on.root(), expected.root());
         }
     }
 

@@ -66,6 +66,7 @@ fn write_all(
     let mut sink = Sink::create(path, pace).map_err(named)?;
     let mut counts = Counts::default();
     let mut codes = BTreeSet::new();
+    let state = &state.clone().whole();
     let accounts = state.trie();
     accounts.distrust_file();
     let mut on_account = |leaf: &AccountLeaf| {
