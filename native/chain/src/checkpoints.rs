@@ -31,8 +31,6 @@ const DIFF_BYTES_MIN: u64 = 64 << 20;
 const DIFF_BYTES_MAX: u64 = 160 << 20;
 /// A checkpoint is due when the diffs since the last exceed its size divided by this (rules.md 4.4).
 const STATE_SHARE: u64 = 4;
-/// Blocks since the last checkpoint that make one due, whatever they changed.
-const BLOCKS_MAX: u64 = 20_000;
 /// How fast a checkpoint is written beside everything else.
 const BESIDE: Pace = Pace::BytesPerSecond(48 << 20);
 /// Blocks since the last checkpoint that make a clean stop write one.
@@ -234,8 +232,7 @@ impl Chain {
         let Some(dir) = self.checkpoints.dir.clone() else { return };
         let mut progress = self.checkpoints.progress.lock();
         progress.diff_bytes += bytes;
-        let long_ago = self.oldest_state() >= progress.newest + BLOCKS_MAX;
-        if progress.diff_bytes < diff_bytes_due(progress.bytes, self.checkpoints.stagger) && !long_ago {
+        if progress.diff_bytes < diff_bytes_due(progress.bytes, self.checkpoints.stagger) {
             return;
         }
         if progress.writing.as_ref().is_some_and(|running| !running.is_finished()) {

@@ -30,8 +30,8 @@ PATIENCE_IDLE_S = 0.030  # a proposal overtakes the bundles it refers to: wait f
 PATIENCE_BUSY_S = 0.300  # the same while bundles that came wait to be admitted
 RANGE_BYTES_MAX = 3 * 1024 * 1024
 SERVED_AT_ONCE_MAX = 64  # requests of one peer that wait or are being answered; an honest one has no more under way
-CHECKPOINT_EVERY_BLOCKS = 5_000
-CHECKPOINT_EVERY_GAS = 20_000_000_000
+CHECKPOINT_EVERY_BLOCKS = 20_000  # the core writes one by itself once the changes since the last outgrow it
+CHECKPOINT_EVERY_GAS = 200_000_000_000
 
 
 class Shell(Protocol):
