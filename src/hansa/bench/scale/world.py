@@ -19,10 +19,10 @@ from hansa.sim.script import Script
 from hansa.sim.world import World
 
 POLL_US = 10_000  # a client looks for new blocks that often, as that of `hansa bench run` does
-WARM_UP_SHARE = 0.3  # of the run, not counted
+WARM_UP_SHARE = 0.4  # of the run, not counted
 GRACE_US = 1_500_000  # after the last transaction
 LATENCY_MS_MAX = 1_200.0  # p99, as `hansa bench run` asks
-GROWTH_MAX = 0.05  # of latency, in seconds per second: beyond it the rate is not one that lasts
+GROWTH_MAX = 0.1  # of latency, in seconds per second: beyond it the rate is not one that lasts
 
 
 class Load(msgspec.Struct, frozen=True):
@@ -34,6 +34,7 @@ class Load(msgspec.Struct, frozen=True):
     seconds: float  # of virtual time
     seed: int
     cores: float  # that the validators of the measured machine share; not used where each has its own
+    rivals: float = 0.0  # threads of others that compete for them
 
 
 class Figures(msgspec.Struct, frozen=True):
@@ -65,7 +66,7 @@ class ScaleWorld(World):
     def __init__(self, costs: Costs, load: Load) -> None:
         self.costs = costs
         self.load = load
-        self._shared = Processor(self, load.cores) if load.place.cores is None else None
+        self._shared = Processor(self, load.cores, load.rivals) if load.place.cores is None else None
         self._client = None if self._shared is None else Thread(self._shared)
         self._sent: dict[bytes, tuple[int, int]] = {}  # parcel -> node, when it was due
         self._took: list[tuple[int, int]] = []  # (due, latency) of parcels in microseconds
