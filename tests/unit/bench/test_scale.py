@@ -160,6 +160,7 @@ def test_what_is_offered_becomes_final_until_the_processors_are_busy() -> None:
     assert light.views == 0
     assert not heavy.is_sustained
     assert heavy.tps < 50_000
+    assert 0 < light.busiest_share < heavy.busiest_share <= 1
 
 
 def test_more_validators_send_more_and_the_leader_most() -> None:

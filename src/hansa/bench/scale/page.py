@@ -15,7 +15,7 @@ The real consensus machine on virtual time, with the costs of a result file: `ha
 """
 COLUMNS = (
     "validators", "where", "tx/s", "p50 / p99, ms", "p50 / p99 at half load, ms", "transactions in a block",
-    "sent by a node, bytes per transaction", "leader's share of it",
+    "sent by a node, bytes per transaction", "leader's share of it", "leader's busiest thread",
 )  # fmt: skip
 
 
@@ -61,4 +61,5 @@ def _row(cell: Cell) -> str:
         f"| {cell.validators} | {where} | {full.tps:,.0f} | {full.latency_ms_p50:.0f} / {full.latency_ms_p99:.0f} |"
         f" {half.latency_ms_p50:.0f} / {half.latency_ms_p99:.0f} | {full.block_transactions_mean:,.0f} |"
         f" {full.bytes_per_node_and_transaction:,.0f} | {full.leader_share:.0%} |"
+        f" {full.busiest}, {full.busiest_share:.0%} |"
     )

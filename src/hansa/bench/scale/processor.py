@@ -88,6 +88,7 @@ class Thread:
     def __init__(self, processor: Processor) -> None:
         self._processor = processor
         self._todo: deque[tuple[float, Callable[[Any], None], Any]] = deque()
+        self.spent_us = 0.0  # processor time so far
 
     @property
     def waiting(self) -> int:
@@ -102,7 +103,8 @@ class Thread:
 
     def finish(self) -> None:
         """The piece of work under way is done."""
-        _, act, argument = self._todo[0]
+        cost_us, act, argument = self._todo[0]
+        self.spent_us += cost_us
         act(argument)
         self._todo.popleft()
         if self._todo:

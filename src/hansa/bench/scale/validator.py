@@ -60,6 +60,18 @@ class CostedHost(Host):
         self._is_bundle_due = False
         super().__init__(world, index, index)
 
+    def busiest(self) -> tuple[str, float]:
+        """The thread that worked most, and its microseconds of processor time."""
+        threads = {
+            "event loop": self.loop,
+            "ordering": self.order,
+            "execution": self.worker,
+            "admission": self.admit,
+            "commits": self.commit,
+        }
+        name = max(threads, key=lambda known: threads[known].spent_us)
+        return name, threads[name].spent_us
+
     # --- turns
 
     def feed(self, event: Input) -> None:

@@ -50,6 +50,8 @@ class Figures(msgspec.Struct, frozen=True):
     views: int  # highest view; 0 = the first leader led throughout
     bytes_per_node_and_transaction: float
     leader_share: float  # of all bytes sent
+    busiest: str  # thread of the leader
+    busiest_share: float  # of the time in which it worked; what it waits for a core does not count
     events: int
 
     @property
@@ -147,6 +149,7 @@ class ScaleWorld(World):
         blocks = [block.head.block for block in self.peer(0).ledger.sealed]
         sent = [line.sent_bytes for line in self.network.lines]
         final = max(1, len(self._sealed) * PARCEL)
+        busiest, busy_us = self.peer(0).busiest()
         return Figures(
             rate=round(rate, 1),
             tps=round(self._throughput(first_us, last_us), 1),
@@ -158,6 +161,8 @@ class ScaleWorld(World):
             views=max((h.replica.status().view for h in self.hosts if h.replica is not None), default=0),
             bytes_per_node_and_transaction=round(sum(sent) / self.load.size / final, 1),
             leader_share=round(sent[0] / max(1, sum(sent)), 4),
+            busiest=busiest,
+            busiest_share=round(busy_us / max(1, self.now_us), 3),
             events=self.events,
         )
 
