@@ -15,6 +15,7 @@ from hansa.bench.errors import Disagreement, VoidRun
 from hansa.bench.own_alliance import CHAIN_ID, OwnAlliance, OwnNode
 from hansa.bench.report import say
 from hansa.bench.transactions import Nonces, make_transfers
+from hansa.io.vote_log_file import SPARE
 
 SENDERS = 500
 EXIT_BROKEN = 9  # ux: a proof does not verify
@@ -99,11 +100,15 @@ class RotTest:
         say(f"  {name} byte {offset}: found, named, healed")
 
     def _draw_byte(self) -> tuple[Path, int]:
-        """A file of a folder drawn evenly; a byte drawn evenly, every other time among those that are not padding."""
+        """A file of a folder drawn evenly; a byte drawn evenly, every other time among those that are not padding.
+
+        The vote log's spare file holds nothing: it is written anew as a whole when its turn comes.
+        """
         data = self.victim.folder.root / "data"
         folder = self.draw.choice(ROTTING)
         self.per_folder[folder] += 1
-        path = self.draw.choice(sorted(path for path in (data / folder).rglob("*") if path.is_file()))
+        files = (path for path in (data / folder).rglob("*") if path.is_file() and path.name != SPARE)
+        path = self.draw.choice(sorted(files))
         size = path.stat().st_size
         if self.draw.random() < 0.5:
             size = len(path.read_bytes().rstrip(b"\0"))
