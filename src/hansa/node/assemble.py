@@ -11,7 +11,6 @@ from hansa.alliance.model import is_loopback
 from hansa.consensus import inputs as ins
 from hansa.consensus.config import RECENT_HEIGHTS, EngineConfig
 from hansa.consensus.signer import Signer, VoteDomain
-from hansa.consensus.validators import ValidatorSet
 from hansa.consensus.values import SealedHead, VoteRecord
 from hansa.crypto.suite import KeyPair, Suite, keccak256
 from hansa.io.key_file import load_consensus_key, open_signer
@@ -50,16 +49,14 @@ async def open_node(directory: Path) -> RunningNode:
     check_place(config, genesis)
     pair = load_consensus_key(folder.consensus_key, genesis.public_keys()[config.index])
     data = folder.root / config.data
-
     take_cores(config)
     if not has_ledger(data):  # nothing may be begun for a chain that these votes are not of
         check_votes_before_ledger(data, hash_genesis(genesis_bytes), config.index, pair)
     chain = open_chain(data, genesis_bytes)  # from here on the folder is locked
     remove_ready(folder.ready)
-    validators = ValidatorSet([1] * len(genesis.validators))
     signer = make_signer(config, chain, pair)
-    votes = open_votes(data, chain.genesis_hash, validators, config.index, pair, signer)
-    runtime = build_runtime(config, genesis, chain, pair, votes, votes.records)
+    votes = open_votes(data, chain.genesis_hash, genesis.validator_set(), config.index, pair, signer)
+    runtime = build_runtime(config, genesis, chain, signer, votes, votes.records)
     transport = open_transport(folder, config, genesis, runtime)
     open_logs(config.log_level, LogContext(config.organisation, config.name, runtime.position))
     return RunningNode(NodeParts(folder, config, genesis, runtime, transport, open_rpc(chain, config, genesis)))
@@ -161,15 +158,13 @@ def open_chain(data: Path, genesis: bytes) -> Chain:
 
 
 def build_runtime(
-    config: NodeConfig, genesis: Genesis, chain: Chain, pair: KeyPair, votes: VoteLog, records: tuple[VoteRecord, ...]
+    config: NodeConfig, genesis: Genesis, chain: Chain, signer: Signer, votes: VoteLog, records: tuple[VoteRecord, ...]
 ) -> Runtime:
-    """Everything between the ledger and the links."""
-    signer = make_signer(config, chain, pair)
+    """Everything between the ledger and the links; the signer learns from `records` what it has signed."""
     signer.restore(records)
-    size = len(genesis.validators)
     engine = EngineConfig(
         me=config.index,
-        validators=ValidatorSet([1] * size),
+        validators=genesis.validator_set(),
         genesis_order_hash=_native.genesis_order_hash(chain.genesis_hash),
         order_hash=lambda block: keccak256(encode_order(block)),
         payload_hash=keccak256,
@@ -177,7 +172,7 @@ def build_runtime(
         term=genesis.consensus.term,
         block_interval_ms=genesis.consensus.block_interval_ms,
         view_timeout_ms=genesis.consensus.view_timeout_ms,
-        verify_own_votes=size > 1,
+        verify_own_votes=len(genesis.validators) > 1,
     )
     replica = Replica(ReplicaConfig(engine, EngineKind(genesis.consensus.kind)))
     return Runtime(
@@ -259,5 +254,5 @@ def open_memory_node(config: NodeConfig, genesis_bytes: bytes, pair: KeyPair) ->
         chain = Chain.create(None, genesis_bytes)
     except NativeError as error:
         raise explain_native(error) from error
-    runtime = build_runtime(config, genesis, chain, pair, VoteLogNowhere(), ())
+    runtime = build_runtime(config, genesis, chain, make_signer(config, chain, pair), VoteLogNowhere(), ())
     return RunningNode(NodeParts(None, config, genesis, runtime, None, open_rpc(chain, config, genesis)))

@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from hansa.consensus.validators import ValidatorSet
 from hansa.io.tls import Member
 from hansa.node.errors import InvalidNodeConfig
 
@@ -67,6 +68,10 @@ class Genesis(msgspec.Struct, frozen=True):
             fingerprint = None if printed is None else unhex(printed, 32, "tls_certificate_fingerprint")
             members.append(Member(index, validator.name, validator.organisation, pem, fingerprint))
         return members
+
+    def validator_set(self) -> ValidatorSet:
+        """The validators as consensus counts them: one vote each."""
+        return ValidatorSet([1] * len(self.validators))
 
     def public_keys(self) -> list[bytes]:
         """The consensus keys in validator order, 33 bytes each.

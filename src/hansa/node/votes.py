@@ -6,11 +6,10 @@ from pathlib import Path
 from hansa.consensus.errors import CorruptVoteLog, LostVoteLog
 from hansa.consensus.signer import Signer
 from hansa.consensus.validators import ValidatorSet, can_rejoin
-from hansa.consensus.vote_log import BirthRecord
 from hansa.crypto.suite import KeyPair
 from hansa.io.group_commit import explain_disk_error
 from hansa.io.key_file import is_birth_signed, sign_birth
-from hansa.io.vote_log_file import VoteLogFile, examine_vote_log, open_vote_log, replace_vote_log
+from hansa.io.vote_log_file import IsSigned, VoteLogFile, examine_vote_log, open_vote_log, replace_vote_log
 
 log = logging.getLogger("hansa.votes")
 
@@ -25,12 +24,8 @@ def check_votes_before_ledger(data: Path, genesis_hash: bytes, index: int, pair:
     ------
     ForeignVoteLog: one does.
     """
-
-    def is_signed(birth: BirthRecord) -> bool:
-        return is_birth_signed(birth, pair.public)
-
     try:
-        examine_vote_log(data / VOTES, genesis_hash, index, is_signed)
+        examine_vote_log(data / VOTES, genesis_hash, index, _signed_by(pair))
     except LostVoteLog:
         return
 
@@ -50,11 +45,7 @@ def open_votes(
     LostVoteLog, CorruptVoteLog: it is no use any more, and the others are too few to take this validator back.
     DiskFull, DiskFailed: it cannot be mended or begun.
     """
-
-    def is_signed(birth: BirthRecord) -> bool:
-        return is_birth_signed(birth, pair.public)
-
-    folder = data / VOTES
+    folder, is_signed = data / VOTES, _signed_by(pair)
     try:
         return open_vote_log(folder, genesis_hash, index, is_signed)
     except OSError as error:
@@ -75,3 +66,8 @@ def open_votes(
             extra={"code": error.code},
         )
     return open_vote_log(folder, genesis_hash, index, is_signed)
+
+
+def _signed_by(pair: KeyPair) -> IsSigned:
+    """Whether a vote log's birth is signed by that key."""
+    return lambda birth: is_birth_signed(birth, pair.public)
