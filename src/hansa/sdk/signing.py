@@ -68,21 +68,7 @@ def sign_intent(client: Client, key: KeyPair, intent: Intent) -> Signed:
 
 def sign_fields(key: KeyPair, intent: Intent, *, chain_id: int, gas_price: int, nonce: int, gas: int) -> Signed:
     """Sign with everything given; no node is asked."""
-    raw = _native.sign_transaction(
-        key.secret,
-        {
-            "type": 2,
-            "chain_id": chain_id,
-            "nonce": nonce,
-            "gas": gas,
-            "to": intent.to,
-            "value": intent.value,
-            "data": intent.data,
-            "max_fee_per_gas": 2 * gas_price,
-            "max_priority_fee_per_gas": 0,
-        },
-    )
-    return Signed(raw, _native.keccak256(raw))
+    return _sign(key, intent, gas_price, {"type": 2, "chain_id": chain_id, "nonce": nonce, "gas": gas})
 
 
 def sign_parallel(key: KeyPair, intent: Intent, *, chain_id: int, gas_price: int, height: int, gas: int) -> Signed:
@@ -90,22 +76,22 @@ def sign_parallel(key: KeyPair, intent: Intent, *, chain_id: int, gas_price: int
 
     No node is asked; as many of them as one likes may be on their way at once.
     """
-    raw = _native.sign_transaction(
-        key.secret,
-        {
-            "type": OWN_TYPE,
-            "chain_id": chain_id,
-            "nonce": intent.nonce if intent.nonce is not None else secrets.randbits(64),
-            "block_limit": height + PARALLEL_BLOCKS,
-            "expires_at": round(time.time()) + PARALLEL_S,
-            "gas": gas,
-            "to": intent.to,
-            "value": intent.value,
-            "data": intent.data,
-            "max_fee_per_gas": 2 * gas_price,
-            "max_priority_fee_per_gas": 0,
-        },
-    )
+    own = {
+        "type": OWN_TYPE,
+        "chain_id": chain_id,
+        "nonce": intent.nonce if intent.nonce is not None else secrets.randbits(64),
+        "block_limit": height + PARALLEL_BLOCKS,
+        "expires_at": round(time.time()) + PARALLEL_S,
+        "gas": gas,
+    }
+    return _sign(key, intent, gas_price, own)
+
+
+def _sign(key: KeyPair, intent: Intent, gas_price: int, place: dict[str, Any]) -> Signed:
+    """Sign what `intent` wants, with the fields of its type in `place`."""
+    wanted = {"to": intent.to, "value": intent.value, "data": intent.data}
+    fees = {"max_fee_per_gas": 2 * gas_price, "max_priority_fee_per_gas": 0}
+    raw = _native.sign_transaction(key.secret, {**place, **wanted, **fees})
     return Signed(raw, _native.keccak256(raw))
 
 
