@@ -76,6 +76,11 @@ class World:
         """The hosts that follow the protocol and whose disks keep what they said was safe."""
         return [host for host in self.hosts if host.is_sound]
 
+    @property
+    def longest(self) -> Host | None:
+        """The sound host with the longest ledger; none where no host is sound."""
+        return max(self.sound, key=lambda host: host.ledger.head.height, default=None)
+
     def hosts_of(self, index: int) -> tuple[Host, ...]:
         """The instances of a validator."""
         return self._by_index[index]

@@ -19,7 +19,7 @@ class Convergence:
         ------
         Violation: it does not hold.
         """
-        longest = max(world.sound, key=lambda host: host.ledger.head.height, default=None)
+        longest = world.longest
         if longest is None:
             return
         known = [encode_sealed(block) for block in longest.ledger.sealed]

@@ -19,7 +19,7 @@ class EachTransactionOnce:
         ------
         Violation: it does not hold.
         """
-        longest = max(world.sound, key=lambda host: host.ledger.head.height, default=None)
+        longest = world.longest
         if longest is None:
             return
         seen: set[bytes] = set()

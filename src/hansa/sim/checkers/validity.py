@@ -19,7 +19,7 @@ class Validity:
         ------
         Violation: it does not hold.
         """
-        longest = max(world.sound, key=lambda host: host.ledger.head.height, default=None)
+        longest = world.longest
         before = GENESIS_HEAD
         for stored in [] if longest is None else longest.ledger.sealed:
             head, order = stored.head, stored.head.block
