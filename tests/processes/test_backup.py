@@ -4,22 +4,13 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.processes.alliance import DEADLINE_S, Load, Node, RunningAlliance, found
+from tests.processes.alliance import DEADLINE_S, Load, Node, RunningAlliance
 from tests.waiting import wait_until
-
-
-@pytest.fixture
-def alliance(tmp_path: Path) -> Iterator[RunningAlliance]:
-    founded = found(tmp_path / "alliance")
-    founded.start()
-    yield founded
-    founded.close()
 
 
 def hansa(*arguments: object, exit_code: int = 0) -> Any:

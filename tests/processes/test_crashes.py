@@ -1,19 +1,6 @@
 """Four processes under load: kill -9 of one, of the leader, of all; what had a receipt is never lost."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
-from tests.processes.alliance import Load, RunningAlliance, found
-
-
-@pytest.fixture
-def alliance(tmp_path: Path) -> Iterator[RunningAlliance]:
-    founded = found(tmp_path / "alliance")
-    founded.start()
-    yield founded
-    founded.close()
+from tests.processes.alliance import Load, RunningAlliance
 
 
 def test_transfers_through_every_port_are_final_everywhere(alliance: RunningAlliance) -> None:

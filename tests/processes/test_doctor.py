@@ -3,22 +3,10 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.processes.alliance import DEADLINE_S, Node, RunningAlliance, found
+from tests.processes.alliance import DEADLINE_S, Node, RunningAlliance
 from tests.waiting import wait_until
-
-
-@pytest.fixture
-def alliance(tmp_path: Path) -> Iterator[RunningAlliance]:
-    founded = found(tmp_path / "alliance")
-    founded.start()
-    yield founded
-    founded.close()
 
 
 def examine(node: Node) -> dict[str, list[dict[str, Any]]]:

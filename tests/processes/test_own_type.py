@@ -2,25 +2,13 @@
 
 import json
 import secrets
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from hansa.crypto.suite import KeyPair
 from hansa.sdk.signing import Intent, sign_parallel
-from tests.processes.alliance import Node, RunningAlliance, found
+from tests.processes.alliance import Node, RunningAlliance
 
 COUNT = 2_000
-
-
-@pytest.fixture
-def alliance(tmp_path: Path) -> Iterator[RunningAlliance]:
-    founded = found(tmp_path / "alliance")
-    founded.start()
-    yield founded
-    founded.close()
 
 
 def signed(alliance: RunningAlliance, key: KeyPair, count: int) -> list[tuple[str, str]]:

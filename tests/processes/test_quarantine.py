@@ -1,21 +1,12 @@
 """A node that lost its votes, or came back with old ones, serves reads at once and votes again by itself."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.processes.alliance import DEADLINE_S, Load, Node, RunningAlliance, found
+from tests.processes.alliance import DEADLINE_S, Load, Node, RunningAlliance
 from tests.waiting import wait_until
-
-
-@pytest.fixture
-def alliance(tmp_path: Path) -> Iterator[RunningAlliance]:
-    founded = found(tmp_path / "alliance")
-    founded.start()
-    yield founded
-    founded.close()
 
 
 def send_some(alliance: RunningAlliance, through: Node) -> None:
