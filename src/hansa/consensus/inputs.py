@@ -9,6 +9,7 @@ import msgspec
 
 from hansa.consensus.messages import Message
 from hansa.consensus.values import QuorumCertificate, SealedHead, SignedVote, VoteRecord
+from hansa.types.epoch import EpochFacts
 from hansa.types.order import OrderBlock
 
 
@@ -39,6 +40,9 @@ class Restored(msgspec.Struct, frozen=True):
     records: tuple[VoteRecord, ...]  # the vote log, oldest first
     bodies: tuple[HeldBody, ...]  # everything above the head in the block log
     certificate: QuorumCertificate | None = None  # of the head; None for height 0
+    epoch: EpochFacts | None = None  # in force above the head; None = epoch 0 as the replica was built
+    epoch_root_hash: bytes = b""  # order hash of the block below the epoch's first one; read where `epoch` is given
+    epoch_end: int | None = None  # the epoch's last height, if the state after the head has one above the head
 
 
 class MessageIn(msgspec.Struct, frozen=True):
@@ -81,11 +85,13 @@ class BodyChecked(msgspec.Struct, frozen=True):
 
 
 class Executed(msgspec.Struct, frozen=True):
-    """The answer to Execute."""
+    """The answer to Execute. Of `epoch_end` and `next_epoch` see SealedHead."""
 
     height: int
     order_hash: bytes
     sealed_hash: bytes
+    epoch_end: int | None = None
+    next_epoch: EpochFacts | None = None
 
 
 class Imported(msgspec.Struct, frozen=True):

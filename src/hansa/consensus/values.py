@@ -9,15 +9,16 @@ from typing import Annotated
 
 import msgspec
 
+from hansa.types.epoch import NODES_MAX, EpochFacts
 from hansa.types.order import U64, Hash, OrderBlock
 
-VALIDATORS_MAX = 100
+VALIDATORS_MAX = 100  # that vote in one epoch
 SIGNATURE_BYTES_MAX = 4096
 VOTE_DOMAIN = b"hansa/vote/1"
 _VOTE = struct.Struct(">BQQQQ32s")
 
 Signature = Annotated[bytes, msgspec.Meta(max_length=SIGNATURE_BYTES_MAX)]
-Index = Annotated[int, msgspec.Meta(ge=0, lt=VALIDATORS_MAX)]
+Index = Annotated[int, msgspec.Meta(ge=0, lt=NODES_MAX)]
 Signatures = Annotated[tuple[tuple[Index, Signature], ...], msgspec.Meta(max_length=VALIDATORS_MAX)]
 
 
@@ -86,12 +87,18 @@ class TimeoutCertificate(msgspec.Struct, frozen=True, array_like=True, tag_field
 
 
 class SealedHead(msgspec.Struct, frozen=True, array_like=True):
-    """One sealed block, as ordering sees it."""
+    """One sealed block, as ordering sees it.
+
+    An epoch ends on demand: the execution of some block schedules the end, which is known after that block and every
+    later one. The state after the last block says who keeps the chain next.
+    """
 
     height: U64
     sealed_hash: Hash  # header hash
     order_hash: Hash
     block: OrderBlock
+    epoch_end: int | None = None  # the epoch's last height, as known in the state after this block
+    next_epoch: EpochFacts | None = None  # of the epoch's last block: what holds above it
 
 
 class VoteRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
