@@ -1,9 +1,9 @@
 """Epochs: who keeps the chain between two boundaries.
 
 A node has a stable index: its position in genesis, or the next free number when it is registered later. An index is
-never given to another node, so that masks, certificates and links name nodes by index over all epochs. What changes from
-epoch to epoch are weights, keys and addresses. A node of weight 0 has no vote: an observer, one that is still catching
-up, or one that was removed.
+never given to another node, so that masks, certificates and links name nodes by index over all epochs. What changes
+from epoch to epoch are weights, keys and addresses. A node of weight 0 has no vote: an observer, one that is still
+catching up, or one that was removed.
 """
 
 import msgspec

@@ -36,6 +36,7 @@ from hansa.consensus.messages import (
     signed_votes,
 )
 from hansa.consensus.values import QuorumCertificate, SignedVote, TimeoutCertificate, Vote, VoteType
+from hansa.types.epoch import NODES_MAX
 from hansa.types.order import OrderBlock
 
 HASH = b"\5" * 32
@@ -103,7 +104,7 @@ def test_every_signature_is_named() -> None:
         RangeRequest(1, 1, 257),
         RangeRequest(1, -1, 5),
         Votes((SIGNED,) * 1025),
-        Votes((SignedVote(SIGNED.vote, 100, b""),)),
+        Votes((SignedVote(SIGNED.vote, NODES_MAX, b""),)),
         Votes((SignedVote(SIGNED.vote, 1, b"s" * 4097),)),
         Status(0, 2**63, 0, 0, 0, 0, 0, False),
         PayloadRequest(HASH, b"\1" * 33),
