@@ -20,7 +20,7 @@ FOREIGN = {
     "a path of one machine": re.compile(r"/(?:work|home|root|Users)/[a-z]"),
 }
 WITHOUT_LIMIT = {"Cargo.lock", "package-lock.json"}
-RUN_TIME_FILES = {"alliance.toml", "node.toml", "hansa.toml", "genesis.json"}  # written by `hansa init`
+RUN_TIME_FILES = {"alliance.toml", "node.toml", "signer.toml", "hansa.toml", "genesis.json"}  # written by `hansa init`
 
 
 def texts() -> list[tuple[Path, str]]:

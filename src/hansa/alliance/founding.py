@@ -148,7 +148,15 @@ def local_organisations(folder: AllianceFolder, alliance: Alliance) -> list[Orga
 def node_folders(folder: AllianceFolder, alliance: Alliance) -> list[tuple[str, str, NodeFolder]]:
     """Organisation, node name and folder of every node that can run from here, in validator order."""
     found = [(o.name, node.name, folder.node(o.name, node.name)) for o, node in alliance.nodes()]
-    return [entry for entry in found if entry[2].consensus_key.exists()]
+    return [entry for entry in found if entry[2].tls_key.exists()]  # the consensus key may lie with a signer
+
+
+def companion_folders(folder: AllianceFolder, alliance: Alliance) -> list[tuple[str, str, NodeFolder]]:
+    """Organisation, node name and folder of the signers and standbys that can run from here, signers first."""
+    places = [(o.name, node.name) for o, node in alliance.nodes()]
+    signers = [(owner, f"{name}-signer", folder.signer(owner, name)) for owner, name in places]
+    standbys = [(owner, f"{name}-standby", folder.standby(owner, name)) for owner, name in places]
+    return [entry for entry in signers + standbys if entry[2].tls_key.exists()]
 
 
 def resolve_folder(root: Path) -> AllianceFolder:

@@ -3,6 +3,7 @@
 alliance.toml   what was agreed              genesis.json   the first block, the same for all
 parts/ORG.public.json   what each organisation showed the others
 orgs/ORG/ca/{ca.key,ca.crt}    orgs/ORG/users/USER.json    orgs/ORG/nodes/NODE/{node.toml,tls.key,…,data/}
+orgs/ORG/standbys/NODE/ and orgs/ORG/signers/NODE/   of a validator with two nodes (`hansa node standby`)
 """
 
 from dataclasses import dataclass
@@ -18,6 +19,11 @@ class NodeFolder:
     @property
     def config(self) -> Path:
         return self.root / "node.toml"
+
+    @property
+    def signer_config(self) -> Path:
+        """Of a folder that is a signer's, not a node's."""
+        return self.root / "signer.toml"
 
     @property
     def tls_key(self) -> Path:
@@ -93,3 +99,11 @@ class AllianceFolder:
 
     def node(self, organisation: str, node: str) -> NodeFolder:
         return NodeFolder(self.organisation(organisation) / "nodes" / node)
+
+    def standby(self, organisation: str, node: str) -> NodeFolder:
+        """The second node of a validator that has one."""
+        return NodeFolder(self.organisation(organisation) / "standbys" / node)
+
+    def signer(self, organisation: str, node: str) -> NodeFolder:
+        """The signer that both of its nodes share."""
+        return NodeFolder(self.organisation(organisation) / "signers" / node)

@@ -1,13 +1,22 @@
 """Writing `node.toml`: one node, how it listens and where its peers are. `hansa.node.config` reads it."""
 
-from hansa.alliance.model import Alliance
+from hansa.alliance.model import Alliance, Node
 
 
-def encode_node_config(alliance: Alliance, name: str) -> str:
-    """The text of node.toml for the validator `name`."""
+def encode_node_config(
+    alliance: Alliance, name: str, place: Node | None = None, signer: tuple[str, str] | None = None
+) -> str:
+    """The text of node.toml for the validator `name`.
+
+    Parameters
+    ----------
+    place: where this node listens, if not where the alliance knows it. signer: of a validator with two nodes, the
+    addresses of its signer and of the other node.
+    """
     entries = alliance.nodes()
     index = next(i for i, (_, node) in enumerate(entries) if node.name == name)
-    organisation, node = entries[index]
+    organisation, known = entries[index]
+    node = place or known
     lines = [
         "# One node of the alliance; paths are relative to this file's folder.",
         "version = 1",
@@ -20,6 +29,8 @@ def encode_node_config(alliance: Alliance, name: str) -> str:
         f'ws_listen = "{node.ws}"',
         'data = "data"',
     ]
+    if signer is not None:
+        lines += ["", "[signer]", f'address = "{signer[0]}"', f'other = "{signer[1]}"']
     for position, (owner, peer) in enumerate(entries):
         if position != index:
             lines += [
@@ -30,4 +41,20 @@ def encode_node_config(alliance: Alliance, name: str) -> str:
                 f"index = {position}",
                 f'address = "{peer.listen}"',
             ]
+    return "\n".join(lines) + "\n"
+
+
+def encode_signer_config(alliance: Alliance, name: str, listen: str) -> str:
+    """The text of signer.toml for the validator `name`."""
+    entries = alliance.nodes()
+    index = next(i for i, (_, node) in enumerate(entries) if node.name == name)
+    lines = [
+        "# The signer of one validator that has two nodes; it holds their key and what they signed.",
+        "version = 1",
+        f'name = "{name}"',
+        f'organisation = "{entries[index][0].name}"',
+        f"index = {index}",
+        f"dev = {str(alliance.dev).lower()}",
+        f'listen = "{listen}"',
+    ]
     return "\n".join(lines) + "\n"

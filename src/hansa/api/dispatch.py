@@ -12,7 +12,7 @@ from typing import TypeVar
 from hansa._native import NativeError
 from hansa.api.calls import Call, decode_call, encode_json, error_text, order_params, result_text
 from hansa.api.context import Context, DevControl
-from hansa.api.errors import Busy, InvalidParams, MethodNotFound
+from hansa.api.errors import Busy, InvalidParams, MethodNotFound, NotActive
 from hansa.api.filters import FilterStore
 from hansa.api.methods import DEV_NAMESPACES, NATIVE, PYTHON, Method, namespace_of, nearest_name
 from hansa.api.options import READS_WAITING_MAX, WORKERS, ApiOptions
@@ -61,6 +61,8 @@ class Dispatcher:
 
     async def answer(self, body: bytes, sink: Sink | None = None) -> bytes:
         """The answer to one body; empty when nothing is to be said."""
+        if self._node.is_standby and _SEND in body:
+            return _refuse_sends(body)
         return await _edge(self._answer(body, sink), None)
 
     async def _answer(self, body: bytes, sink: Sink | None) -> bytes:
@@ -139,6 +141,15 @@ class Dispatcher:
             )
         finally:
             self._reads_waiting -= 1
+
+
+def _refuse_sends(body: bytes) -> bytes:
+    """A standby is linked with no member: what it took would wait until it takes over."""
+    error = NotActive("this node is a standby and takes no transactions", "send to the active node of this validator")
+    try:
+        return error_text(error, decode_call(body))
+    except InvalidParams:  # a batch, of which nothing is done
+        return error_text(error)
 
 
 async def _edge(work: Awaitable[bytes], call: Call | None) -> bytes:

@@ -6,6 +6,7 @@ HansaError
 ├── FilterNotFound     expired, uninstalled or never made (−32000)
 ├── LimitExceeded      more than one client may have (−32005)
 ├── Busy               too much work waits (−32005)
+├── NotActive          this node is a standby and takes no transactions (−32002)
 ├── SendTimeout        sent, not final in time (4, EIP-7966)
 ├── NonceGap           sent, waits for an earlier nonce (6, EIP-7966)
 ├── CoreRefusal        the native core's own error, passed on as it is
@@ -54,6 +55,12 @@ class Busy(Unavailable):
 
     code = "RPC-11"
     rpc_code = -32005
+
+
+class NotActive(Unavailable):
+    """This node is its validator's standby: it answers reads, and takes no transactions."""
+
+    code = "RPC-15"
 
 
 class SendTimeout(Unavailable):

@@ -195,6 +195,7 @@ def _validator(one: ValidatorInfo) -> dict[str, Any]:
         "connected": one.connected,
         "rttMs": one.rtt_ms,
         "clockOffsetMs": one.clock_offset_ms,
+        "protocolMax": one.protocol_max,
     }
 
 
@@ -209,6 +210,7 @@ async def status(context: Context, params: Params) -> Any:
         "genesisHash": "0x" + now.genesis_hash.hex(),
         "dev": now.dev,
         "version": now.version,
+        "protocol": now.protocol,
         "height": now.height,
         "orderedHeight": now.ordered_height,
         "view": now.view,
@@ -221,6 +223,7 @@ async def status(context: Context, params: Params) -> Any:
         "voting": now.voting,
         "paused": now.paused,
         "quarantine": now.quarantine,
+        "standby": now.standby,
         "halted": now.halted,
     }
 

@@ -18,9 +18,11 @@ from hansa.cli.commands import (
     ledger,
     lifecycle,
     observing,
+    pairing,
     reading,
     tools,
     transacting,
+    upgrading,
 )
 from hansa.cli.errors import SystemRefuses, Usage
 from hansa.cli.screen import Screen
@@ -54,7 +56,22 @@ GROUPS: tuple[tuple[str, str, tuple[tuple[str, Callable[..., None]], ...]], ...]
         "The first block, from public parts.",
         (("assemble", founding.assemble), ("install", founding.install)),
     ),
-    ("node", "One node by itself.", (("run", ledger.node_run),)),
+    (
+        "node",
+        "One node by itself, and the second one of a validator.",
+        (
+            ("run", ledger.node_run),
+            ("standby", pairing.standby),
+            ("takeover", pairing.takeover),
+            ("signer", pairing.signer),
+            ("step-down", pairing.step_down),
+        ),
+    ),
+    (
+        "upgrade",
+        "Another release, node by node; another protocol, by vote.",
+        (("status", upgrading.status), ("apply", upgrading.apply)),
+    ),
     (
         "backup",
         "A node's ledger in a folder of its own.",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hansa.alliance.errors import NoSuchMember
-from hansa.alliance.founding import load_alliance, node_folders
+from hansa.alliance.founding import companion_folders, load_alliance, node_folders
 from hansa.alliance.layout import AllianceFolder, NodeFolder
 from hansa.alliance.model import Alliance
 from hansa.cli.errors import NothingRunning
@@ -32,6 +32,7 @@ class Network:
     folder: AllianceFolder
     alliance: Alliance
     nodes: tuple[LocalNode, ...]  # those whose keys lie here, in validator order
+    companions: tuple[LocalNode, ...] = ()  # signers, then standbys, of validators with two nodes
 
     def chosen(self, names: list[str] | None) -> tuple[LocalNode, ...]:
         """The nodes of these names; all of this folder's without names.
@@ -45,6 +46,17 @@ class Network:
             if name not in known:
                 raise NoSuchMember(f"no node {name!r} is here", f"nodes: {', '.join(known)}")
         return tuple(node for node in self.nodes if not names or node.name in names)
+
+    def signers(self, names: list[str] | None = None) -> tuple[LocalNode, ...]:
+        """The signers of the nodes of these names; all of this folder's without names."""
+        return tuple(one for one in self._companions_of(names) if one.folder.signer_config.exists())
+
+    def standbys(self, names: list[str] | None = None) -> tuple[LocalNode, ...]:
+        """The standbys of the nodes of these names; all of this folder's without names."""
+        return tuple(one for one in self._companions_of(names) if not one.folder.signer_config.exists())
+
+    def _companions_of(self, names: list[str] | None) -> tuple[LocalNode, ...]:
+        return tuple(one for one in self.companions if not names or one.folder.root.name in names)
 
     def client_of(self, organisation: str) -> Client:
         """A client of the first node of an organisation.
@@ -82,7 +94,8 @@ def open_network(given: Path | None) -> Network:
     alliance = load_alliance(folder)
     rpc = {node.name: f"http://{node.rpc}" for _, node in alliance.nodes()}
     nodes = [LocalNode(owner, name, where, rpc[name]) for owner, name, where in node_folders(folder, alliance)]
-    return Network(folder, alliance, tuple(nodes))
+    companions = [LocalNode(owner, name, where, "") for owner, name, where in companion_folders(folder, alliance)]
+    return Network(folder, alliance, tuple(nodes), tuple(companions))
 
 
 def open_client(url: str | None, given: Path | None, organisation: str | None = None) -> Client:

@@ -17,7 +17,7 @@ import msgspec
 from hansa.alliance.files import write_public
 from hansa.alliance.layout import NodeFolder
 from hansa.alliance.model import split_address
-from hansa.cli.errors import NodeDied, NotReady, PortInUse
+from hansa.cli.errors import NodeDied, NothingRunning, NotReady, PortInUse
 
 READY_S = 60.0
 STOP_S = 20.0
@@ -81,8 +81,9 @@ def start_node(folder: NodeFolder) -> ProcessRecord:
     folder.ready.parent.mkdir(parents=True, exist_ok=True)
     folder.ready.unlink(missing_ok=True)
     with folder.log.open("ab") as log:
+        module = "hansa.node.signing" if folder.signer_config.exists() else "hansa.node"
         process = subprocess.Popen(
-            [sys.executable, "-m", "hansa.node", str(folder.root.resolve())],
+            [sys.executable, "-m", module, str(folder.root.resolve())],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -166,6 +167,20 @@ def _signal(record: ProcessRecord, number: signal.Signals) -> None:
             os.kill(record.pid, number)
         except ProcessLookupError:
             return
+
+
+def ask_to_step_down(folder: NodeFolder, name: str) -> None:
+    """Have a node give leadership up.
+
+    Raises
+    ------
+    NothingRunning: it does not run on this machine.
+    """
+    ready = read_ready(folder)
+    started = None if ready is None else started_at(ready.pid)
+    if ready is None or started is None:
+        raise NothingRunning(f"{name} does not run here", "do this on the machine where it runs")
+    _signal(ProcessRecord(ready.pid, started), signal.SIGUSR1)
 
 
 def check_port_free(address: str, node: str) -> None:

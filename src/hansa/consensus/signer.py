@@ -61,6 +61,14 @@ class Signer:
         if mark is None or vote_position(signed.vote) > vote_position(mark.vote):
             self._marks[signed.vote.type] = signed
 
+    def marks(self) -> dict[VoteType, SignedVote]:
+        """Return all marks as they stand, for `revert`."""
+        return dict(self._marks)
+
+    def revert(self, marks: dict[VoteType, SignedVote]) -> None:
+        """Go back to earlier marks; only while nobody was shown what was signed since."""
+        self._marks = dict(marks)
+
     def begin_quarantine(self) -> VoteRecord:
         """Return what a vote log begins with in place of a lost one: nothing is signed until the chain has moved on."""
         return VoteRecord(self.sign_vote(Vote(VoteType.REJOIN, 0, 0, 0, NO_HASH)), b"")

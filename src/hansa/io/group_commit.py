@@ -1,11 +1,11 @@
 """Group commit: what one turn of the event loop must keep becomes durable with one round of syncs, off the loop.
 
 At most one round is under way. What is added meanwhile waits for the next one: the more there is to do, the more each
-sync covers. The block log is synced before a vote is written, so that no vote outlives the body it stands for. Tokens
-come back when both are durable, in the order in which they were added.
+sync covers. The block log is synced before a vote is signed, so that no vote outlives the body it stands for. Votes
+come back signed when both are durable, in the order in which they were added.
 
-On a full disk nothing is lost: the round is put back and tried again until there is room. Meanwhile only records that
-stand for no body are written, into room that the vote log reserved. A sync that failed is never tried again.
+On a full disk nothing is lost: the round is put back and tried again until there is room. Meanwhile only votes that
+stand for no body are signed, into room that the vote log reserved. A sync that failed is never tried again.
 """
 
 import asyncio
@@ -13,15 +13,13 @@ import errno
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
-from hansa.consensus.values import VoteRecord
+from hansa.consensus.errors import RefusedVote
+from hansa.consensus.values import SignedVote, Vote, VoteType
 from hansa.errors import HansaError
 from hansa.io.errors import DiskFailed, DiskFull
 from hansa.io.stages import StageClock
-from hansa.io.vote_log_file import VoteLog
-
-Token = TypeVar("Token")
+from hansa.io.vote_signer import VoteSigner, VoteToSign
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 RETRY_FULL_S = 1.0
@@ -30,33 +28,33 @@ _FAILED_HINT = "check the disk; what is final is safe with the other members, se
 
 
 @dataclass(slots=True)
-class _Entry(Generic[Token]):
-    records: Sequence[VoteRecord]
-    token: Token
+class _Entry:
+    vote: VoteToSign
     has_body: bool  # must not be durable before the block log is
 
 
 @dataclass(slots=True)
-class CommitEvents(Generic[Token]):
+class CommitEvents:
     """What the owner is told, on the event loop."""
 
-    on_durable: Callable[[Sequence[Token]], None]
+    on_durable: Callable[[Sequence[SignedVote]], None]
+    on_refused: Callable[[RefusedVote], None]  # nothing of this round was signed
     on_full: Callable[[DiskFull], None]  # rounds are tried again from now on
     on_room: Callable[[], None]  # everything that waited is durable
     on_failed: Callable[[HansaError], None]  # nothing more becomes durable
 
 
-class GroupCommit(Generic[Token]):
-    """Makes records and bodies durable in rounds."""
+class GroupCommit:
+    """Makes votes and bodies durable in rounds."""
 
     def __init__(
-        self, votes: VoteLog, sync_blocks: Callable[[], None], events: CommitEvents[Token], stages: StageClock
+        self, signer: VoteSigner, sync_blocks: Callable[[], None], events: CommitEvents, stages: StageClock
     ) -> None:
-        self._votes = votes
+        self._signer = signer
         self._sync_blocks = sync_blocks
         self._events = events
         self._stages = stages
-        self._entries: list[_Entry[Token]] = []
+        self._entries: list[_Entry] = []
         self._blocks_dirty = False
         self._running = False
         self._failed = False
@@ -67,14 +65,14 @@ class GroupCommit(Generic[Token]):
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self.rounds = 0
 
-    def add(self, records: Sequence[VoteRecord], token: Token, has_body: bool = True) -> None:
-        """Have `records` kept; `token` comes back once they are.
+    def add(self, vote: VoteToSign, has_body: bool = True) -> None:
+        """Have a vote signed and kept; it comes back once it is.
 
         Parameters
         ----------
-        has_body: whether they stand for bodies of the block log, which then must be durable first.
+        has_body: whether it stands for a body of the block log, which then must be durable first.
         """
-        self._entries.append(_Entry(records, token, has_body))
+        self._entries.append(_Entry(vote, has_body))
 
     def mark_blocks_dirty(self) -> None:
         """Say that the block log was appended to: the next round syncs it as well."""
@@ -84,11 +82,11 @@ class GroupCommit(Generic[Token]):
         """Start a round unless one is under way or nothing waits; called at the end of each turn."""
         if self._running or self._failed:
             return
-        entries: list[_Entry[Token]] = []
+        entries: list[_Entry] = []
         blocks_dirty = False
         if self._timer is not None:
             entries = [entry for entry in self._entries if not entry.has_body]
-            self._entries = [entry for entry in self._entries if entry.has_body]
+            self._entries = [entry for entry in self._entries if entry.has_body and not _is_overtaken(entry, entries)]
         elif self._full and not self._has_blocks_room:
             blocks_dirty = True
         else:
@@ -97,13 +95,13 @@ class GroupCommit(Generic[Token]):
         if entries or blocks_dirty:
             self._begin_round(entries, blocks_dirty)
 
-    def _begin_round(self, entries: list[_Entry[Token]], blocks_dirty: bool) -> None:
+    def _begin_round(self, entries: list[_Entry], blocks_dirty: bool) -> None:
         self._running = True
         self.rounds += 1
         is_held_back = self._timer is not None
-        records = [record for entry in entries for record in entry.records]
+        votes = [entry.vote for entry in entries]
         round_ = self._thread.submit(
-            self._stages.measure, "write and sync logs", lambda: self._run(records, blocks_dirty)
+            self._stages.measure, "write and sync logs", lambda: self._run(votes, blocks_dirty)
         )
         round_.add_done_callback(
             lambda done: self._loop.call_soon_threadsafe(self._finish, done, entries, blocks_dirty, is_held_back)
@@ -126,18 +124,13 @@ class GroupCommit(Generic[Token]):
             self._timer.cancel()
         self._thread.shutdown(wait=True)
 
-    def _run(self, records: Sequence[VoteRecord], blocks_dirty: bool) -> None:
+    def _run(self, votes: Sequence[VoteToSign], blocks_dirty: bool) -> list[SignedVote]:
         if blocks_dirty:
             self._sync_blocks()
-        if records:
-            self._votes.append(records)
-            try:
-                self._votes.sync()
-            except OSError as error:  # whatever its number: the pages may be gone
-                raise DiskFailed(f"{error.filename or 'the vote log'}: {error.strerror}", _FAILED_HINT) from error
+        return self._signer.sign(votes) if votes else []
 
     def _finish(
-        self, done: "Future[None]", entries: list[_Entry[Token]], blocks_dirty: bool, is_held_back: bool
+        self, done: "Future[list[SignedVote]]", entries: list[_Entry], blocks_dirty: bool, is_held_back: bool
     ) -> None:
         self._running = False
         full = self._check(done)
@@ -148,7 +141,8 @@ class GroupCommit(Generic[Token]):
             self._blocks_dirty = self._blocks_dirty or blocks_dirty
             self._begin_waiting(full)
         elif not self._failed:
-            self._events.on_durable([entry.token for entry in entries])
+            if done.exception() is None:
+                self._events.on_durable(done.result())
             if self._full and not is_held_back:
                 self._on_progress()
         self.flush()
@@ -172,7 +166,7 @@ class GroupCommit(Generic[Token]):
         self._timer = None
         self.flush()  # a round under way flushes when it ends
 
-    def _check(self, done: "Future[None]") -> DiskFull | None:
+    def _check(self, done: "Future[list[SignedVote]] | Future[None]") -> DiskFull | None:
         """Return the error if it may pass; tell the owner of any other."""
         error = done.exception()
         if error is None:
@@ -181,11 +175,26 @@ class GroupCommit(Generic[Token]):
             error = explain_disk_error(error)
         if isinstance(error, DiskFull):
             return error
+        if isinstance(error, RefusedVote):
+            self._events.on_refused(error)
+            return None
         self._failed = True
         if not isinstance(error, HansaError):
             raise error
         self._events.on_failed(error)
         return None
+
+
+def _is_overtaken(entry: _Entry, by: Sequence[_Entry]) -> bool:
+    """Whether the marks forbid a vote once those of `by` are signed; nobody was shown it, so it may be left out."""
+    vote = entry.vote.vote
+    return any(_gives_up(other.vote.vote, vote) for other in by)
+
+
+def _gives_up(vote: Vote, other: Vote) -> bool:
+    if vote.type is VoteType.VIEW_CHANGE:
+        return other.type is not VoteType.SEAL and other.view < vote.view
+    return vote.type is VoteType.REJOIN
 
 
 def explain_disk_error(error: OSError) -> HansaError:

@@ -19,6 +19,7 @@ from hansa.network.session import (
     Lost,
     Measured,
     Opened,
+    Purpose,
     Received,
     Session,
     SessionFacts,
@@ -32,10 +33,11 @@ WRITE_BUFFER_LOW = 256 * 1024
 
 
 class Dialled(msgspec.Struct, frozen=True):
-    """Whom and for which lane we dialled."""
+    """Whom, for which lane and what for we dialled."""
 
     peer: int
     lane: Lane
+    purpose: Purpose = Purpose.LINK
 
 
 class LinkOwner(Protocol):
@@ -44,6 +46,10 @@ class LinkOwner(Protocol):
     own: int
     genesis_hash: bytes
     roster: Roster
+
+    @property
+    def is_paired(self) -> bool:
+        """Whether this validator has two nodes, so that its own certificate may come from the other one."""
 
     def now_us(self) -> int:
         """Microseconds of a monotonic clock."""
@@ -55,7 +61,7 @@ class LinkOwner(Protocol):
         """TLS is up; `on_link_closed` will follow one day."""
 
     def on_link_open(self, link: "Link") -> None:
-        """The hello is done; `link.peer` and `link.lane` are set."""
+        """The hello is done; `link.peer`, `link.lane` and what the peer said are set."""
 
     def on_link_frame(self, link: "Link", frame: Frame) -> None:
         """One frame came."""
@@ -76,6 +82,9 @@ class Link(asyncio.Protocol):
     def __init__(self, owner: LinkOwner, dialled: Dialled | None) -> None:
         self.peer = -1
         self.lane: Lane | None = None
+        self.purpose = Purpose.LINK if dialled is None else dialled.purpose
+        self.protocol_max = 1  # highest protocol of the chain that the peer can run
+        self.version = 1  # of frames and messages, spoken here
         self.error: HansaError | None = None
         self.is_open = False
         self.is_settled = False  # was open once
@@ -98,7 +107,7 @@ class Link(asyncio.Protocol):
             self.abort(error)
             return
         lane = None if self._dialled is None else self._dialled.lane
-        self._session = Session(SessionFacts(self._owner.genesis_hash, self._owner.own, self.peer, lane))
+        self._session = Session(SessionFacts(self._owner.genesis_hash, self._owner.own, self.peer, lane, self.purpose))
         self._step(Started(self._owner.now_us()))
 
     def _identify(self) -> int:
@@ -112,7 +121,7 @@ class Link(asyncio.Protocol):
         peer = self._owner.roster.identify(certificate)
         if self._dialled is not None and peer != self._dialled.peer:
             raise RefusedPeer(f"validator {peer} answered at the address of {self._dialled.peer}", "check node.toml")
-        if peer == self._owner.own:
+        if peer == self._owner.own and not self._owner.is_paired:
             raise RefusedPeer("the peer shows this node's own certificate", "no two nodes may share a certificate")
         return peer
 
@@ -183,8 +192,8 @@ class Link(asyncio.Protocol):
             case Write(data):
                 if self.can_write:  # whoever takes nothing is sent no pings and no pongs either: they would pile up
                     self.write(data)
-            case Opened(_, lane):
-                self.lane = lane
+            case Opened(_, lane, purpose, protocol_max, version):
+                self.lane, self.purpose, self.protocol_max, self.version = lane, purpose, protocol_max, version
                 self.is_open = self.is_settled = True
                 self._owner.on_link_open(self)
             case Measured(rtt_us, offset_ms):

@@ -120,17 +120,51 @@ def open_tls(certificate: Path, key: Path, roster: Roster, own: int) -> TlsConte
         raise UnusableCertificate(f"{certificate}: {error.cause}", "does genesis know this certificate?") from error
     if identified != own:
         raise UnusableCertificate(f"{certificate} belongs to validator {identified}, this node is {own}")
+    server, client = _make_contexts(certificate, key, roster.authorities_pem(), ALPN_PROTOCOL)
+    return TlsContexts(server, client, roster)
+
+
+class OwnTls(msgspec.Struct, frozen=True):
+    """TLS between processes of one validator, which all show its certificate."""
+
+    server: ssl.SSLContext
+    client: ssl.SSLContext
+    certificate: bytes  # DER
+
+
+def open_own_tls(certificate: Path, key: Path, alpn_protocol: str) -> OwnTls:
+    """Load a certificate and its key, and trust that very certificate alone.
+
+    Raises
+    ------
+    UnusableKeyFile: the key is missing or readable by others.
+    UnusableCertificate: the certificate is missing, malformed or not the key's.
+    """
+    check_private(key)
+    try:
+        pem = certificate.read_text()
+        der = ssl.PEM_cert_to_DER_cert(pem)
+    except (OSError, ValueError) as error:
+        raise UnusableCertificate(f"{certificate} cannot be read as a certificate", "run `hansa init` again") from error
+    server, client = _make_contexts(certificate, key, pem, alpn_protocol)
+    for context in (server, client):
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # it is no authority, and needs none above it
+    return OwnTls(server, client, der)
+
+
+def _make_contexts(certificate: Path, key: Path, trusted: str, alpn_protocol: str) -> tuple[ssl.SSLContext, ...]:
+    """The server's and the client's side; `trusted` is PEM."""
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.num_tickets = 0  # every link shows its certificate anew
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    client.check_hostname = False  # the roster checks who it is, addresses may move
+    client.check_hostname = False  # the certificate says who it is, addresses may move
     for context in (server, client):
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(cadata=roster.authorities_pem())
-        context.set_alpn_protocols([ALPN_PROTOCOL])
+        context.load_verify_locations(cadata=trusted)
+        context.set_alpn_protocols([alpn_protocol])
         try:
             context.load_cert_chain(certificate, key)
         except (ssl.SSLError, OSError) as error:
             raise UnusableCertificate(f"{certificate} and {key} do not fit: {error}") from error
-    return TlsContexts(server, client, roster)
+    return server, client

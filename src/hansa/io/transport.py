@@ -3,6 +3,10 @@
 The validator with the higher index dials the one with the lower, one connection per lane. One that starts knocks at
 those above it, so that they dial now instead of waiting out their delay. A peer counts as up while all four lanes are
 open. Everything runs on one event loop; no method blocks.
+
+A validator with two nodes may act from another address than the others know. So its active node also dials those above
+it, whenever they do not come; and its standby reads from it over one link of the sync lane, which bears their common
+index at both ends and counts as no peer.
 """
 
 import asyncio
@@ -11,7 +15,8 @@ import errno
 import logging
 import random
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import msgspec
 
@@ -21,9 +26,10 @@ from hansa.io.errors import AddressInUse
 from hansa.io.link import Dialled, Link
 from hansa.io.tls import TlsContexts
 from hansa.network.budgets import HandshakeLimit, compute_reconnect_delay_us
-from hansa.network.errors import LaneOverflow
+from hansa.network.errors import LaneOverflow, RefusedPeer
 from hansa.network.frames import Frame, FrameKind, encode_frame
 from hansa.network.lanes import LANE_POLICIES, Lane, LaneQueue
+from hansa.network.session import Purpose
 
 log = logging.getLogger("hansa.network")
 
@@ -35,6 +41,7 @@ STRANGERS_AT_ONCE_MAX = 32  # handshakes of addresses that no peer has; the rest
 HANDSHAKES_PER_SECOND = 32.0
 ACCEPT_BACKLOG = 128
 FLUSH_BYTES = 256 * 1024
+COMING_S = 0.5  # so long a paired node waits for those above it to dial, before it dials them
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -53,7 +60,9 @@ class TransportFacts(msgspec.Struct, frozen=True):
     own: int
     genesis_hash: bytes
     listen: Address
-    peers: dict[int, Address]  # all other validators by index
+    peers: dict[int, Address]  # all other validators by index; none for a standby
+    is_paired: bool = False  # this validator has two nodes
+    follows: Address | None = None  # this is its standby: the active node is there; nobody else is dialled or heard
 
 
 class TransportEvents(msgspec.Struct, frozen=True):
@@ -87,9 +96,11 @@ class Transport:
         self._facts = facts
         self._tls = tls
         self._events = events
-        self._outlets = {(peer, lane): _Outlet(lane) for peer in facts.peers for lane in Lane}
+        ends = [*facts.peers, *([facts.own] if facts.is_paired else [])]
+        self._outlets = {(peer, lane): _Outlet(lane) for peer in ends for lane in Lane}
         self._up: set[int] = set()
         self._wake = {peer: asyncio.Event() for peer in facts.peers}  # dial now
+        self._protocols: dict[int, int] = {}
         self._rtt_us: dict[int, int] = {}
         self._offset_ms: dict[int, int] = {}
         self._links: set[Link] = set()
@@ -118,20 +129,37 @@ class Transport:
         ------
         AddressInUse: the listening address cannot be bound.
         """
-        self._listener = open_listener(self._facts.listen)
-        self._tasks = [asyncio.create_task(self._accept(self._listener)), asyncio.create_task(self._tick())]
-        for peer, lane in self._outlets:
-            if peer < self.own:
-                self._tasks.append(asyncio.create_task(self._keep_dialled(peer, lane)))
-            elif lane is Lane.VOTES:
-                self._tasks.append(asyncio.create_task(self._knock(peer)))
+        self._tasks = [asyncio.create_task(self._tick())]
+        if self._facts.follows is not None:
+            follow = Dialled(self.own, Lane.SYNC, Purpose.FOLLOW)
+            self._tasks.append(asyncio.create_task(self._keep_dialled(follow, self._facts.follows)))
+        else:
+            self._listener = open_listener(self._facts.listen)
+            self._tasks += [asyncio.create_task(work) for work in (self._accept(self._listener), *self._dial_peers())]
         for task in self._tasks:
             task.add_done_callback(_raise_failure)
 
+    def _dial_peers(self) -> list[Coroutine[Any, Any, None]]:
+        work: list[Coroutine[Any, Any, None]] = []
+        for peer, address in self._facts.peers.items():
+            if peer < self.own:
+                work += [self._keep_dialled(Dialled(peer, lane), address) for lane in Lane]
+                continue
+            work.append(self._knock(peer))
+            if self.is_paired:
+                work += [self._dial_absent(Dialled(peer, lane), address) for lane in Lane]
+        return work
+
+    @property
+    def is_paired(self) -> bool:
+        """Whether this validator has two nodes."""
+        return self._facts.is_paired
+
     @property
     def bound(self) -> Address:
-        """The address that is bound (the one of the configuration unless its port was 0)."""
-        assert self._listener is not None
+        """The address that is bound (the one of the configuration unless its port was 0, or nothing is)."""
+        if self._listener is None:
+            return self._facts.listen
         return Address(self._facts.listen.host, int(self._listener.getsockname()[1]))
 
     async def stop(self) -> None:
@@ -214,6 +242,10 @@ class Transport:
         """The last round trip measured on the vote lane."""
         return self._rtt_us.get(peer)
 
+    def protocol_max(self, peer: int) -> int | None:
+        """The highest protocol of the chain that the peer said it can run, when it last came."""
+        return self._protocols.get(peer)
+
     def clock_offset_ms(self, peer: int) -> int | None:
         """How far the peer's wall clock was ahead of ours at the last round trip."""
         return self._offset_ms.get(peer)
@@ -248,10 +280,19 @@ class Transport:
     def on_link_open(self, link: Link) -> None:
         """Put a link into its place; an older one of the same place is stale."""
         assert link.lane is not None
-        if link.is_dialled == (link.peer > self.own):  # a knock
-            self._wake[link.peer].set()
+        if link.purpose is Purpose.KNOCK:
+            if not link.is_dialled and link.peer in self._wake:
+                self._wake[link.peer].set()
             link.close()
             return
+        is_follower = link.purpose is Purpose.FOLLOW and link.lane is Lane.SYNC
+        if (link.peer, link.lane) not in self._outlets or is_follower != (link.peer == self.own):
+            link.abort(
+                RefusedPeer(f"a link to {link.peer} on the {link.lane.name.lower()} lane, which is none of ours")
+            )
+            return
+        if not is_follower:
+            self._protocols[link.peer] = link.protocol_max
         outlet = self._outlets[link.peer, link.lane]
         older, outlet.link = outlet.link, link
         if older is not None:
@@ -259,7 +300,11 @@ class Transport:
         if outlet.paused:
             link.pause_reading()
         self._flush(outlet)
-        if link.peer not in self._up and all(self._outlets[link.peer, lane].link is not None for lane in Lane):
+        if (
+            link.peer != self.own
+            and link.peer not in self._up
+            and all(self._outlets[link.peer, lane].link is not None for lane in Lane)
+        ):
             self._up.add(link.peer)
             log.info("peer up", extra={"peer": link.peer})
             self._events.on_peer_up(link.peer)
@@ -359,25 +404,34 @@ class Transport:
                 "refused a connection from %s: %s", address[0], error, extra={"code": "NET-3", "peer": address[0]}
             )
 
-    async def _keep_dialled(self, peer: int, lane: Lane) -> None:
+    async def _keep_dialled(self, dialled: Dialled, address: Address) -> None:
         """Keep one connection open for ever; between failures wait longer and longer, or until the peer knocks."""
         attempt = 0
-        wake = self._wake[peer]
+        wake = self._wake.get(dialled.peer) or asyncio.Event()
         while True:
-            attempt = 0 if await self._dial(peer, lane) else attempt + 1
+            attempt = 0 if await self._dial(dialled, address) else attempt + 1
             wake.clear()
             delay_us = compute_reconnect_delay_us(attempt, self._random.random())
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(wake.wait(), delay_us / 1_000_000)
 
+    async def _dial_absent(self, dialled: Dialled, address: Address) -> None:
+        """Dial a peer whose part it is to dial, while it does not: it may know another address of this validator."""
+        outlet = self._outlets[dialled.peer, dialled.lane]
+        attempt = 0
+        while True:
+            delay_us = compute_reconnect_delay_us(attempt, self._random.random())
+            await asyncio.sleep(max(COMING_S, delay_us / 1_000_000))
+            if outlet.link is None:
+                attempt = 0 if await self._dial(dialled, address) else attempt + 1
+
     async def _knock(self, peer: int) -> None:
         """Tell a peer that this node has come; whether it hears does not matter, since it dials anyway."""
-        await self._dial(peer, Lane.VOTES)
+        await self._dial(Dialled(peer, Lane.VOTES, Purpose.KNOCK), self._facts.peers[peer])
 
-    async def _dial(self, peer: int, lane: Lane) -> bool:
+    async def _dial(self, dialled: Dialled, address: Address) -> bool:
         """Open one connection and wait for its end; returns whether it ever was a link."""
-        address = self._facts.peers[peer]
-        link = Link(self, Dialled(peer, lane))
+        link = Link(self, dialled)
         try:
             await asyncio.get_running_loop().create_connection(
                 lambda: link,
@@ -389,7 +443,7 @@ class Transport:
                 ssl_shutdown_timeout=TLS_SHUTDOWN_S,
             )
         except OSError as error:
-            log.debug("cannot reach validator %s at %s: %s", peer, address, error, extra={"peer": peer})
+            log.debug("cannot reach %s at %s: %s", dialled.peer, address, error, extra={"peer": dialled.peer})
             return False
         await link.closed
         return link.is_settled

@@ -5,13 +5,14 @@
 
 TLS comes before: when a session starts, the shell already knows from the certificate *which* validator is at the other
 end (or has closed the link). The hello binds the alliance (genesis hash), the protocol version, both node indexes and
-the lane. The dialling side speaks first, the accepting side answers; nothing else may come before a hello.
+the lane, and says what the link is for. The dialling side speaks first, the accepting side answers; nothing else may
+come before a hello. Each end says which versions it speaks; the link uses the highest that both do.
 
 Inputs and effects are frozen values; time is microseconds of a monotonic clock.
 """
 
 from collections.abc import Callable
-from enum import Enum
+from enum import Enum, IntEnum
 from typing import Any
 
 import msgspec
@@ -20,22 +21,33 @@ from hansa.errors import HansaError
 from hansa.network.errors import HandshakeTimeout, InvalidFrame, InvalidHello, PeerSilent, RefusedPeer
 from hansa.network.frames import HELLO_BYTES_MAX, PAYLOAD_BYTES_MAX, Frame, FrameDecoder, FrameKind, encode_frame
 from hansa.network.lanes import Lane
+from hansa.types import versions
 
-PROTOCOL_VERSION = 1
 HANDSHAKE_TIMEOUT_US = 5_000_000
 PING_INTERVAL_US = 1_000_000  # a silent link is asked this often
 PINGS_UNANSWERED_MAX = 3
 RTT_INTERVAL_US = 5_000_000  # the vote lane is measured this often, even when busy
 
 
-class Hello(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """The first frame in each direction."""
+class Purpose(IntEnum):
+    """What a connection is for."""
 
-    protocol: int
+    LINK = 0  # to carry the frames of its lane
+    KNOCK = 1  # to say that the dialling node has come; the other one dials
+    FOLLOW = 2  # a standby reads from the active node of its own validator
+
+
+class Hello(msgspec.Struct, frozen=True, array_like=True):
+    """The first frame in each direction. Later versions may append fields, which this one skips."""
+
+    link_min: int  # versions of frames and messages that the sender speaks
+    link_max: int
     genesis_hash: bytes  # 32 bytes
     sender: int  # index in the validator list
     receiver: int
     lane: int
+    purpose: int
+    protocol_max: int  # highest protocol of the chain that the sender can run
     software: str  # for people, at most 64 characters
 
 
@@ -82,6 +94,9 @@ class Opened(msgspec.Struct, frozen=True):
 
     peer: int
     lane: Lane
+    purpose: Purpose = Purpose.LINK
+    protocol_max: int = 1  # highest protocol of the chain that the peer can run
+    version: int = 1  # of frames and messages, spoken on this link
 
 
 class Deliver(msgspec.Struct, frozen=True):
@@ -116,6 +131,7 @@ class SessionFacts(msgspec.Struct, frozen=True):
     own: int  # index of this node
     peer: int  # index of the validator whose certificate the other end showed
     lane: Lane | None  # the lane we dial; None on the accepting side, which learns it from the hello
+    purpose: Purpose = Purpose.LINK  # on the dialling side
     software: str = "hansa"
 
 
@@ -140,7 +156,7 @@ class Session:
 
     def _on_started(self, event: Started) -> list[Effect]:
         self._started_us = self._heard_us = event.now_us
-        return [] if self.lane is None else [self._own_hello(self.lane)]
+        return [] if self.lane is None else [self._own_hello(self.lane, self.facts.purpose)]
 
     def _on_received(self, event: Received) -> list[Effect]:
         self._heard_us = event.now_us
@@ -176,9 +192,19 @@ class Session:
         self.phase = Phase.CLOSED
         return []
 
-    def _own_hello(self, lane: Lane) -> Write:
+    def _own_hello(self, lane: Lane, purpose: Purpose) -> Write:
         facts = self.facts
-        hello = Hello(PROTOCOL_VERSION, facts.genesis_hash, facts.own, facts.peer, lane, facts.software)
+        hello = Hello(
+            link_min=versions.LINK_MIN,
+            link_max=versions.LINK_MAX,
+            genesis_hash=facts.genesis_hash,
+            sender=facts.own,
+            receiver=facts.peer,
+            lane=lane,
+            purpose=purpose,
+            protocol_max=versions.PROTOCOL_MAX,
+            software=facts.software,
+        )
         return Write(encode_frame(Frame(FrameKind.HELLO, msgspec.msgpack.encode(hello))))
 
     def _on_hello(self, frame: Frame) -> list[Effect]:
@@ -188,12 +214,12 @@ class Session:
             hello = _hello_decoder.decode(frame.payload)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise InvalidHello("a malformed hello") from error
-        lane = check_hello(hello, self.facts)
+        lane, purpose, version = check_hello(hello, self.facts)
         self.phase = Phase.OPEN
         self._decoder.payload_bytes_max = PAYLOAD_BYTES_MAX
-        answer: list[Effect] = [self._own_hello(lane)] if self.lane is None else []
+        answer: list[Effect] = [self._own_hello(lane, purpose)] if self.lane is None else []
         self.lane = lane
-        return [*answer, Opened(self.facts.peer, lane)]
+        return [*answer, Opened(self.facts.peer, lane, purpose, hello.protocol_max, version)]
 
     def _on_frame(self, frame: Frame, event: Received, effects: list[Effect]) -> None:
         if frame.kind == FrameKind.PING:
@@ -220,22 +246,29 @@ def _clock_offset(told: bytes, rtt_us: int, wall_ms: int) -> int | None:
     return int.from_bytes(told, "big") + rtt_us // 2_000 - wall_ms
 
 
-def check_hello(hello: Hello, facts: SessionFacts) -> Lane:
-    """Return the lane of a hello that fits this link.
+def check_hello(hello: Hello, facts: SessionFacts) -> tuple[Lane, Purpose, int]:
+    """Return lane, purpose and version of a hello that fits this link.
 
     Raises
     ------
-    RefusedPeer: another protocol version, alliance, sender or receiver, or an unknown or different lane.
+    RefusedPeer: no version in common, another alliance, sender or receiver, an unknown or different lane or purpose.
     """
-    if hello.protocol != PROTOCOL_VERSION:
-        raise RefusedPeer(f"the peer speaks protocol {hello.protocol}, this node {PROTOCOL_VERSION}", "run one release")
+    version = versions.choose_link(hello.link_min, hello.link_max)
+    if version is None:
+        raise RefusedPeer(
+            f"the peer speaks link versions {hello.link_min} to {hello.link_max}, "
+            f"this node {versions.LINK_MIN} to {versions.LINK_MAX}",
+            "renew the older one, by way of the releases between",
+        )
     if hello.genesis_hash != facts.genesis_hash:
         raise RefusedPeer("the peer belongs to another alliance (its genesis hash differs)", "compare genesis.json")
     if hello.sender != facts.peer or hello.receiver != facts.own:
         raise RefusedPeer(f"a hello from {hello.sender} to {hello.receiver} on the link {facts.peer} to {facts.own}")
     if hello.lane not in Lane.__members__.values() or facts.lane not in (None, hello.lane):
         raise RefusedPeer(f"a hello for lane {hello.lane}, which this link is not")
-    return Lane(hello.lane)
+    if hello.purpose not in Purpose.__members__.values() or (facts.lane is not None and hello.purpose != facts.purpose):
+        raise RefusedPeer(f"a hello for purpose {hello.purpose}, which this link is not")
+    return Lane(hello.lane), Purpose(hello.purpose), version
 
 
 HANDLERS: dict[type[Any], Callable[[Session, Any], list[Effect]]] = {

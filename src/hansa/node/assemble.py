@@ -16,9 +16,10 @@ from hansa.crypto.suite import KeyPair, Suite, keccak256
 from hansa.io.key_file import load_consensus_key, open_signer
 from hansa.io.logs import LogContext, open_logs
 from hansa.io.ready_file import remove_ready
-from hansa.io.tls import Roster, open_tls
-from hansa.io.transport import Transport, TransportEvents, TransportFacts
-from hansa.io.vote_log_file import VoteLog, VoteLogNowhere
+from hansa.io.tls import Roster, open_own_tls, open_tls
+from hansa.io.transport import Address, Transport, TransportEvents, TransportFacts
+from hansa.io.vote_log_file import VoteLogNowhere
+from hansa.io.vote_signer import LoggedSigner, VoteSigner
 from hansa.node.config import NodeConfig, load_node_config, parse_address
 from hansa.node.errors import InvalidNodeConfig, explain_native
 from hansa.node.genesis import Genesis, decode_genesis
@@ -26,7 +27,12 @@ from hansa.node.inbox import Verifier
 from hansa.node.ledger_work import read_certificate, read_head
 from hansa.node.replica import EngineKind, Replica, ReplicaConfig
 from hansa.node.runtime import Runtime, RuntimeParts
-from hansa.node.view import NodeParts, RunningNode
+from hansa.node.sealed_feed import SealedFeed
+from hansa.node.signing.client import SignerClient
+from hansa.node.signing.follower import Follower, SignsNothing
+from hansa.node.signing.right import Right, SignerPlace
+from hansa.node.signing.wire import ALPN_PROTOCOL
+from hansa.node.view import NodeParts, Pairing, RunningNode
 from hansa.node.votes import check_votes_before_ledger, open_votes
 from hansa.types.order import decode_order, encode_order, genesis_order
 
@@ -47,19 +53,50 @@ async def open_node(directory: Path) -> RunningNode:
     genesis_bytes = read_genesis(folder)
     genesis = decode_genesis(genesis_bytes)
     check_place(config, genesis)
-    pair = load_consensus_key(folder.consensus_key, genesis.public_keys()[config.index])
     data = folder.root / config.data
     take_cores(config)
+    if config.signer is not None:
+        chain = open_chain(data, genesis_bytes)
+        remove_ready(folder.ready)
+        return open_paired_node(folder, config, genesis, chain)
+    pair = load_consensus_key(folder.consensus_key, genesis.public_keys()[config.index])
     if not has_ledger(data):  # nothing may be begun for a chain that these votes are not of
         check_votes_before_ledger(data, hash_genesis(genesis_bytes), config.index, pair)
     chain = open_chain(data, genesis_bytes)  # from here on the folder is locked
     remove_ready(folder.ready)
     signer = make_signer(config, chain, pair)
     votes = open_votes(data, chain.genesis_hash, genesis.validator_set(), config.index, pair, signer)
-    runtime = build_runtime(config, genesis, chain, signer, votes, votes.records)
+    signer.restore(votes.records)
+    engine = build_replica(config, genesis, chain)
+    runtime = build_runtime(config, genesis, chain, engine, LoggedSigner(signer, votes), votes.records)
     transport = open_transport(folder, config, genesis, runtime)
     open_logs(config.log_level, LogContext(config.organisation, config.name, runtime.position))
     return RunningNode(NodeParts(folder, config, genesis, runtime, transport, open_rpc(chain, config, genesis)))
+
+
+def open_paired_node(folder: NodeFolder, config: NodeConfig, genesis: Genesis, chain: Chain) -> RunningNode:
+    """A node that shares its validator's signer with another one: it begins as the standby of that one.
+
+    Raises
+    ------
+    UnusableKeyFile, UnusableCertificate: this node's TLS files do not fit.
+    """
+    assert config.signer is not None
+    feed = SealedFeed(chain.head()[0])
+    tls = open_own_tls(folder.tls_certificate, folder.tls_key, ALPN_PROTOCOL)
+    place = SignerPlace(parse_address(config.signer.address), tls.client, tls.certificate, config.listen)
+
+    def lead(client: SignerClient, records: tuple[VoteRecord, ...]) -> tuple[Runtime, Transport | None]:
+        engine = build_replica(config, genesis, chain)
+        runtime = build_runtime(config, genesis, chain, engine, client, records, feed)
+        open_logs(config.log_level, LogContext(config.organisation, config.name, runtime.position))
+        return runtime, open_transport(folder, config, genesis, runtime)
+
+    runtime = build_runtime(config, genesis, chain, Follower(config.index), SignsNothing(), (), feed)
+    transport = open_transport(folder, config, genesis, runtime, parse_address(config.signer.other))
+    open_logs(config.log_level, LogContext(config.organisation, config.name, runtime.position))
+    rpc = open_rpc(chain, config, genesis)
+    return RunningNode(NodeParts(folder, config, genesis, runtime, transport, rpc, Pairing(Right(place), lead)))
 
 
 def open_rpc(chain: Chain, config: NodeConfig, genesis: Genesis) -> Rpc:
@@ -157,11 +194,8 @@ def open_chain(data: Path, genesis: bytes) -> Chain:
         raise explain_native(error) from error
 
 
-def build_runtime(
-    config: NodeConfig, genesis: Genesis, chain: Chain, signer: Signer, votes: VoteLog, records: tuple[VoteRecord, ...]
-) -> Runtime:
-    """Everything between the ledger and the links; the signer learns from `records` what it has signed."""
-    signer.restore(records)
+def build_replica(config: NodeConfig, genesis: Genesis, chain: Chain) -> Replica:
+    """The protocol of one validator."""
     engine = EngineConfig(
         me=config.index,
         validators=genesis.validator_set(),
@@ -174,7 +208,19 @@ def build_runtime(
         view_timeout_ms=genesis.consensus.view_timeout_ms,
         verify_own_votes=len(genesis.validators) > 1,
     )
-    replica = Replica(ReplicaConfig(engine, EngineKind(genesis.consensus.kind)))
+    return Replica(ReplicaConfig(engine, EngineKind(genesis.consensus.kind)))
+
+
+def build_runtime(
+    config: NodeConfig,
+    genesis: Genesis,
+    chain: Chain,
+    replica: Replica | Follower,
+    signer: VoteSigner,
+    records: tuple[VoteRecord, ...],
+    feed: SealedFeed | None = None,
+) -> Runtime:
+    """Everything between the ledger and the links; `records` are the votes that the signer keeps."""
     return Runtime(
         RuntimeParts(
             index=config.index,
@@ -182,7 +228,7 @@ def build_runtime(
             replica=replica,
             signer=signer,
             verifier=Verifier(vote_domain(chain), genesis.public_keys()),
-            votes=votes,
+            feed=feed or SealedFeed(chain.head()[0]),
             gas_limit=genesis.gas_limit,
             restored=read_restored(chain, genesis, records),
         )
@@ -223,8 +269,10 @@ def read_restored(chain: Chain, genesis: Genesis, records: tuple[VoteRecord, ...
     return ins.Restored(head, recent, records, tuple(bodies), read_certificate(chain, height))
 
 
-def open_transport(folder: NodeFolder, config: NodeConfig, genesis: Genesis, runtime: Runtime) -> Transport | None:
-    """The links to the other validators; None for a single node.
+def open_transport(
+    folder: NodeFolder, config: NodeConfig, genesis: Genesis, runtime: Runtime, follows: Address | None = None
+) -> Transport | None:
+    """The links to the other validators; None for a single node. A standby has but one, to the node it `follows`.
 
     Raises
     ------
@@ -235,7 +283,12 @@ def open_transport(folder: NodeFolder, config: NodeConfig, genesis: Genesis, run
     roster = Roster(genesis.members())
     tls = open_tls(folder.tls_certificate, folder.tls_key, roster, config.index)
     facts = TransportFacts(
-        config.index, runtime.chain.genesis_hash, parse_address(config.listen), config.peer_addresses()
+        config.index,
+        runtime.chain.genesis_hash,
+        parse_address(config.listen),
+        config.peer_addresses() if follows is None else {},
+        config.signer is not None,
+        follows,
     )
     events = TransportEvents(runtime.on_message, runtime.gossip.on_bundle, runtime.on_peer_up, runtime.on_peer_down)
     return Transport(facts, tls, events)
@@ -254,5 +307,6 @@ def open_memory_node(config: NodeConfig, genesis_bytes: bytes, pair: KeyPair) ->
         chain = Chain.create(None, genesis_bytes)
     except NativeError as error:
         raise explain_native(error) from error
-    runtime = build_runtime(config, genesis, chain, make_signer(config, chain, pair), VoteLogNowhere(), ())
+    signer = LoggedSigner(make_signer(config, chain, pair), VoteLogNowhere())
+    runtime = build_runtime(config, genesis, chain, build_replica(config, genesis, chain), signer, ())
     return RunningNode(NodeParts(None, config, genesis, runtime, None, open_rpc(chain, config, genesis)))

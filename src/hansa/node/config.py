@@ -43,6 +43,13 @@ class RpcConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clients_ca: str | None = None  # PEM; serve only clients with a certificate of this authority
 
 
+class SharedSigner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The table `[signer]` of node.toml: this validator has two nodes, and a signer process holds its key for both."""
+
+    address: HostPort  # of the signer
+    other: HostPort  # where the other node listens for its peers: while that one may sign, it is followed
+
+
 class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole of `node.toml`."""
 
@@ -56,6 +63,7 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data: str = "data"  # relative to the node's folder
     peers: Annotated[tuple[PeerEntry, ...], Meta(max_length=PEERS_MAX)] = ()
     rpc: RpcConfig = RpcConfig()
+    signer: SharedSigner | None = None  # None = the consensus key lies in this folder
     dev: bool = False  # keys that others may know: loopback only
     workers: Annotated[int, Meta(ge=0, le=WORKERS_MAX)] = 0  # threads of the native core; 0 = by cores
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -63,6 +71,8 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def addresses(self) -> list[str]:
         """Every address in the file."""
         own = [self.listen, self.rpc_listen, *([self.ws_listen] if self.ws_listen else [])]
+        if self.signer is not None:
+            own += [self.signer.address, self.signer.other]
         return own + [peer.address for peer in self.peers]
 
     def peer_addresses(self) -> dict[int, Address]:

@@ -26,6 +26,7 @@ from hansa.crypto.suite import KeyPair, keccak256, key_pair, to_checksum_address
 from hansa.errors import InvalidInput
 from hansa.io.stages import StageClock
 from hansa.node.sealed_feed import SealedFeed
+from hansa.types import versions
 from hansa.types.ports import NodeStatus, ValidatorInfo
 
 _LOG = logging.getLogger("hansa.dev")
@@ -107,6 +108,11 @@ class DevNode:
         """Always a development node."""
         return True
 
+    @property
+    def is_standby(self) -> bool:
+        """Never: there is one node."""
+        return False
+
     def status(self) -> NodeStatus:
         """Where the node stands now."""
         height = self._chain.head()[0]
@@ -118,6 +124,7 @@ class DevNode:
             chain_id=self._chain.chain_id,
             genesis_hash=self._chain.genesis_hash,
             dev=True,
+            protocol=versions.PROTOCOL_GENESIS,
             version=__version__,
             height=height,
             ordered_height=height,

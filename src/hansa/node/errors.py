@@ -3,13 +3,15 @@
 InvalidNodeConfig, NotLoopback          node.toml is against the rules
 ForeignGenesis                          the folder's genesis, ledger and keys do not belong together
 LedgerFailure                           the native core failed where it must not
+ProtocolTooNew                          the members voted for a protocol that this release does not know
 
 `explain_native` turns the native core's `(code, message, hint)` into these and `hansa.io.errors`.
 """
 
 from hansa._native import NativeError
-from hansa.errors import Conflict, Corrupt, HansaError, InvalidInput, Refused
+from hansa.errors import Conflict, Corrupt, HansaError, InvalidInput, Refused, Unavailable
 from hansa.io.errors import DiskFailed, DiskFull, FolderLocked
+from hansa.types import versions
 
 
 class InvalidNodeConfig(InvalidInput):
@@ -34,6 +36,26 @@ class LedgerFailure(Corrupt):
     """The native core failed where it must not; `data["native"]` is its own code."""
 
     code = "NODE-8"
+
+
+class ProtocolTooNew(Unavailable):
+    """The members' next protocol is newer than this release: the node stops before the first block of it."""
+
+    code = "NODE-9"
+    exit_code = 1
+
+
+def explain_protocol(protocol: int, first_height: int) -> ProtocolTooNew | None:
+    """Why this release cannot make or judge blocks from `first_height` on; None if it can."""
+    if protocol <= versions.PROTOCOL_MAX:
+        return None
+    return ProtocolTooNew(
+        f"from block {first_height} on the chain follows protocol {protocol}, this release knows up to "
+        f"{versions.PROTOCOL_MAX}",
+        "install a release that knows it and start the node again: it goes on from here; nothing is lost",
+        protocol=protocol,
+        first_height=first_height,
+    )
 
 
 _CLASSES: dict[str, type[HansaError]] = {

@@ -101,6 +101,11 @@ class Replica:
         """The latest sealed height."""
         return self._solo.root.height if self._solo is not None else self._pbft.state.root.height
 
+    @property
+    def leader(self) -> int:
+        """The validator that leads the view."""
+        return self.config.engine.me if self._solo is not None else self._pbft.state.leader
+
     def status(self) -> ReplicaStatus:
         """Return where the replica stands."""
         if self._solo is not None:

@@ -15,6 +15,7 @@ work runs in workers and comes back as inputs. The table EFFECTS is the list of 
 """
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -28,23 +29,25 @@ from hansa.consensus import effects as fx
 from hansa.consensus import inputs as ins
 from hansa.consensus.errors import RefusedVote
 from hansa.consensus.messages import Message, encode_message, lane_of
-from hansa.consensus.signer import Signer
-from hansa.consensus.values import SignedVote, Vote, VoteRecord, VoteType
+from hansa.consensus.values import SignedVote, Vote, VoteType
 from hansa.io.clock import Clock
 from hansa.io.errors import DiskFull
 from hansa.io.group_commit import CommitEvents, GroupCommit
 from hansa.io.stages import StageClock
 from hansa.io.transport import Transport
-from hansa.io.vote_log_file import VoteLog
+from hansa.io.vote_signer import VoteSigner, VoteToSign
 from hansa.io.worker import Worker
 from hansa.network.frames import FrameKind
 from hansa.network.lanes import Lane
-from hansa.node.errors import explain_native
+from hansa.node.errors import explain_native, explain_protocol
 from hansa.node.gossip import Gossip
 from hansa.node.inbox import Inbox, Verifier
 from hansa.node.ledger_work import LedgerWork
 from hansa.node.replica import Replica
 from hansa.node.sealed_feed import SealedFeed
+from hansa.node.signing.follower import Follower
+from hansa.types import versions
+from hansa.types.epoch import EpochFacts
 
 if TYPE_CHECKING:
     from hansa._native import Chain
@@ -61,10 +64,10 @@ class RuntimeParts:
 
     index: int
     chain: "Chain"
-    replica: Replica
-    signer: Signer
+    replica: Replica | Follower
+    signer: VoteSigner
     verifier: Verifier
-    votes: VoteLog
+    feed: SealedFeed
     gas_limit: int  # of one block
     restored: ins.Restored
 
@@ -77,22 +80,25 @@ class Runtime:
         self.chain = parts.chain
         self.replica = parts.replica
         self.clock = Clock()
-        self.feed = SealedFeed(parts.restored.head.height)
+        self.feed = parts.feed
         self.halted: str | None = None
         self.full: str | None = None  # why nothing can be made durable just now
+        self.protocol = versions.PROTOCOL_GENESIS  # by which blocks are made and judged
+        self._next_epoch: EpochFacts | None = parts.restored.epoch  # what holds once its first block is due
         self._parts = parts
         self._loop = asyncio.get_running_loop()
         self._inputs: deque[ins.Input] = deque()
         self._turn_scheduled = False
         self._stopping = False
+        self._is_led_by_other = asyncio.Event()  # looked at at the end of every turn
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._timers: dict[ins.TimerId, asyncio.TimerHandle] = {}
         self._transport: Transport | None = None
         self.stages = StageClock()
         self._workers = {name: Worker(name, self.stages, self._on_work_failed, self._is_full) for name in WORKERS}
         self._ledger = LedgerWork(self.chain, parts.gas_limit, self._workers, self)
-        events = CommitEvents(self._on_durable, self._on_full, self._on_room, self.fail)
-        self._commit: GroupCommit[SignedVote] = GroupCommit(parts.votes, self._ledger.sync_blocks, events, self.stages)
+        events = CommitEvents(self._on_durable, self._on_refused, self._on_full, self._on_room, self.fail)
+        self._commit = GroupCommit(parts.signer, self._ledger.sync_blocks, events, self.stages)
         self.gossip = Gossip(self.chain, self._workers["admit"], self._ledger.pool_changed)
         self.inbox = Inbox(parts.verifier, self._workers["verify"], self.push)
 
@@ -103,6 +109,7 @@ class Runtime:
         self._transport = transport
         self.stages.start()
         self.inbox.start(transport)
+        self._follow_protocol(self.feed.height)
         self.push(self._parts.restored)
         self.gossip.start(transport)
         if transport is not None:
@@ -129,11 +136,23 @@ class Runtime:
             self._ended.set_exception(error)
 
     def abdicate(self) -> None:
-        """Give leadership away before a planned stop, so that the others need not wait for a timeout."""
+        """If this validator leads, have another one lead, so that nobody need wait for a timeout."""
         self.push(ins.Abdicate())
+
+    async def give_up_leadership(self, patience_s: float) -> None:
+        """As `abdicate`; return once another validator leads."""
+        self.abdicate()
+        self._is_led_by_other.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._is_led_by_other.wait(), patience_s)
 
     def close(self) -> None:
         """Stop taking turns, finish the work under way, write a checkpoint."""
+        self.detach()
+        self._ledger.close()
+
+    def detach(self) -> None:
+        """Stop taking turns, finish the work under way; the ledger stays open for another runtime."""
         self._stopping = True
         for timer in self._timers.values():
             timer.cancel()
@@ -142,8 +161,7 @@ class Runtime:
         for worker in self._workers.values():
             worker.close()
         self._commit.close()
-        self._parts.votes.close()
-        self._ledger.close()
+        self._parts.signer.close()
 
     def position(self) -> tuple[int, int]:
         """(sealed height, view), for logs."""
@@ -151,6 +169,8 @@ class Runtime:
 
     def on_message(self, peer: int, lane: Lane, payload: bytes) -> None:
         """A message frame came."""
+        if peer == self.index and lane is not Lane.SYNC:
+            return  # a standby reads what is sealed, and says nothing else
         self.stages.measure("decode messages, verify votes", lambda: self.inbox.on_message(peer, lane, payload))
 
     def on_peer_up(self, peer: int) -> None:
@@ -171,6 +191,8 @@ class Runtime:
 
     def push(self, event: ins.Input) -> None:
         """Queue an input for the next turn."""
+        if isinstance(event, ins.Executed | ins.Imported):
+            self._note_epoch(event)
         self._inputs.append(event)
         if not self._turn_scheduled and not self._stopping:
             self._turn_scheduled = True
@@ -193,6 +215,8 @@ class Runtime:
                 EFFECTS[type(effect)](self, effect)
             now_ms = self.clock.now_ms()
         self._commit.flush()
+        if self.replica.leader != self.index:
+            self._is_led_by_other.set()
         if self._inputs and not self._turn_scheduled:
             self._turn_scheduled = True
             self._loop.call_soon(self._take_turn)
@@ -200,17 +224,10 @@ class Runtime:
     # --- votes
 
     def _sign_vote(self, effect: fx.SignVote) -> None:
-        try:
-            signed = self._parts.signer.sign_vote(effect.vote)
-        except RefusedVote as error:
-            log.critical(str(error), extra={"code": error.code})
-            self.push(ins.StopVoting(str(error)))
-            return
         if effect.vote.type is VoteType.REJOIN:
             self._say_rejoin(effect.vote)
-        self._parts.verifier.remember([signed])
         has_body = effect.vote.type not in (VoteType.VIEW_CHANGE, VoteType.REJOIN)
-        self._commit.add([VoteRecord(signed, effect.context)], signed, has_body)
+        self._commit.add(VoteToSign(effect.vote, effect.context), has_body)
 
     def _say_rejoin(self, vote: Vote) -> None:
         if vote.height:
@@ -223,7 +240,12 @@ class Runtime:
         """The block log was appended to; the next group commit syncs it."""
         self._commit.mark_blocks_dirty()
 
+    def _on_refused(self, error: RefusedVote) -> None:
+        log.critical(str(error), extra={"code": error.code})
+        self.push(ins.StopVoting(str(error)))
+
     def _on_durable(self, votes: Sequence[SignedVote]) -> None:
+        self._parts.verifier.remember(votes)
         for signed in votes:
             self.push(ins.VoteDurable(signed))
 
@@ -250,7 +272,7 @@ class Runtime:
     def _prune_votes(self, effect: fx.PruneVotes) -> None:
         def prune_now() -> None:
             self._ledger.sync_blocks()  # the results that make the old votes needless come first
-            self._parts.votes.prune(effect.below_height)
+            self._parts.signer.prune(effect.below_height)
 
         self._commit.submit(prune_now)
 
@@ -299,6 +321,30 @@ class Runtime:
     def on_sealed(self, height: int) -> None:
         """A block is final here."""
         self.feed.publish(height)
+        self._follow_protocol(height)
+
+    def _note_epoch(self, event: ins.Executed | ins.Imported) -> None:
+        """Remember what holds above the block that ends an epoch."""
+        ends = (event,) if isinstance(event, ins.Executed) else event.heads
+        for end in ends:
+            if end.next_epoch is not None:
+                self._next_epoch = end.next_epoch
+                self._follow_protocol(self.feed.height)
+
+    def _follow_protocol(self, height: int) -> None:
+        """At the last block of an epoch change the protocol; or end the node, if this release does not know it."""
+        facts = self._next_epoch
+        if facts is None or height + 1 < facts.first_height:
+            return
+        self._next_epoch = None
+        error = explain_protocol(facts.protocol, facts.first_height)
+        if error is not None:
+            log.critical(str(error), extra={"code": error.code})
+            self.fail(error)
+            return
+        if facts.protocol != self.protocol:
+            log.info("protocol %d is active from block %d on", facts.protocol, facts.first_height)
+        self.protocol = facts.protocol
 
     def _on_work_failed(self, error: BaseException) -> None:
         self.fail(explain_native(error) if isinstance(error, NativeError) else error)

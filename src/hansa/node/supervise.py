@@ -7,7 +7,9 @@ an event loop only logs.
 
 import asyncio
 import logging
+import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ import uvloop
 
 from hansa.errors import HansaError
 from hansa.node.assemble import open_node
+from hansa.node.signing.errors import RightLost
 from hansa.node.view import RunningNode
 
 log = logging.getLogger("hansa.node")
@@ -30,6 +33,10 @@ def run_node(directory: str | Path) -> int:
     """Run the node of a folder until SIGTERM, SIGINT or its own end; the exit code is of docs/reference/errors.md."""
     try:
         return uvloop.run(_run(Path(directory)))
+    except RightLost as lost:
+        log.warning(str(lost), extra={"code": lost.code})
+        # As a new process under the same id: nothing of the active node's memory is left behind.
+        os.execv(sys.executable, [sys.executable, "-m", "hansa.node", str(directory)])
     except HansaError as error:
         log.error(error.cause, extra=error.as_json() | {"code": error.code})
         return error.exit_code
@@ -71,5 +78,6 @@ async def _run(directory: Path) -> int:
     watch_loop(loop, node.fail)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, node.request_stop, f"signal {signal.Signals(number).name}")
+    loop.add_signal_handler(signal.SIGUSR1, node.step_down)
     await node.run()
     return EXIT_OK

@@ -5,8 +5,9 @@ import gc
 import logging
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -15,6 +16,7 @@ from hansa._native import Chain, Rpc
 from hansa.alliance.layout import NodeFolder
 from hansa.api.options import ApiOptions, TlsFiles
 from hansa.api.server import ApiServer
+from hansa.consensus.values import VoteRecord
 from hansa.io.group_commit import explain_disk_error
 from hansa.io.private_files import check_private, read_private
 from hansa.io.ready_file import Ready, remove_ready, write_ready
@@ -24,12 +26,26 @@ from hansa.node.config import NodeConfig, parse_address
 from hansa.node.errors import InvalidNodeConfig
 from hansa.node.genesis import Genesis
 from hansa.node.runtime import Runtime
+from hansa.node.signing.client import SignerClient
+from hansa.node.signing.right import Right
+from hansa.node.signing.wire import Granted
+from hansa.types import versions
 from hansa.types.ports import NodeStatus, ValidatorInfo
 
 log = logging.getLogger("hansa.node")
 
 FAREWELL_S = 0.1  # for the last votes to leave before a planned stop
+ABDICATION_S = 2.0  # at most, for another validator to lead
+Result = TypeVar("Result")
+
 GC_OBJECTS = 10_000  # newly made before the collector looks; messages and inputs die by their counts, not by it
+
+
+class Pairing(msgspec.Struct, frozen=True):
+    """How a standby becomes the active node of its validator."""
+
+    right: Right
+    lead: Callable[[SignerClient, tuple[VoteRecord, ...]], tuple[Runtime, Transport | None]]  # builds what votes
 
 
 class NodeParts(msgspec.Struct, frozen=True):
@@ -41,6 +57,7 @@ class NodeParts(msgspec.Struct, frozen=True):
     runtime: Runtime
     transport: Transport | None  # None = a single node
     rpc: Rpc
+    pairing: Pairing | None = None  # of a validator with two nodes; `runtime` then follows at first
 
 
 class RunningNode:
@@ -64,9 +81,58 @@ class RunningNode:
         """
         try:
             await self._start()
-            await self._runtime.wait_ended()
+            await self._serve()
         finally:
             await self._stop()
+
+    async def _serve(self) -> None:
+        """Until something ends the node; a standby takes over in between.
+
+        Raises
+        ------
+        RightLost: another node of this validator signs now, or is to.
+        HansaError: why the node cannot go on.
+        """
+        pairing = self._parts.pairing
+        if pairing is not None:
+            granted = await self._unless_ended(pairing.right.acquire())
+            if granted is None:
+                return
+            await self._take_over(pairing, granted)
+            await self._unless_ended(pairing.right.keep())
+            return
+        await self._runtime.wait_ended()
+
+    async def _unless_ended(self, work: Coroutine[Any, Any, Result]) -> Result | None:
+        """The result of `work`, or None once the node was told to stop.
+
+        Raises
+        ------
+        HansaError: why the node cannot go on, or what `work` raised.
+        """
+        task, ended = asyncio.create_task(work), asyncio.create_task(self._runtime.wait_ended())
+        try:
+            await asyncio.wait((task, ended), return_when=asyncio.FIRST_COMPLETED)
+            if ended.done():
+                ended.result()
+                return None
+            return task.result()
+        finally:
+            for one in (task, ended):
+                one.cancel()
+
+    async def _take_over(self, pairing: Pairing, granted: Granted) -> None:
+        """Stop following and begin to vote, where the votes of this validator end."""
+        client = pairing.right.client
+        assert client is not None
+        if self._transport is not None:
+            await self._transport.stop()
+        self._runtime.detach()
+        self._runtime, self._transport = pairing.lead(client, granted.records)
+        if self._transport is not None:
+            await self._transport.start()
+        self._runtime.start(self._transport)
+        log.info("active from height %d on, take-over %d", self._runtime.feed.height, granted.number)
 
     async def _start(self) -> None:
         if self._transport is not None:
@@ -113,6 +179,11 @@ class RunningNode:
         log.info("stopping: %s", reason)
         self._runtime.end()
 
+    def step_down(self) -> None:
+        """Give leadership away, if this validator leads (`hansa node step-down`)."""
+        log.info("asked to give leadership up")
+        self._runtime.abdicate()
+
     def fail(self, error: BaseException) -> None:
         """End with an error; `run` raises it."""
         self._runtime.fail(error)
@@ -124,10 +195,12 @@ class RunningNode:
             await self._api.stop()
         if self._transport is not None:
             if self._transport.peers_up():
-                self._runtime.abdicate()
+                await self._runtime.give_up_leadership(ABDICATION_S)
                 await asyncio.sleep(FAREWELL_S)
             await self._transport.stop()
         self._runtime.close()
+        if self._parts.pairing is not None:
+            self._parts.pairing.right.close()
         log.info("stopped at height %d", self._runtime.feed.height)
 
     # --- NodeView
@@ -164,6 +237,7 @@ class RunningNode:
             genesis_hash=self.chain.genesis_hash,
             dev=self._parts.genesis.dev,
             version=hansa.__version__,
+            protocol=self._runtime.protocol,
             height=self._runtime.feed.height,
             ordered_height=max(replica.committed_height, self._runtime.feed.height),
             view=replica.view,
@@ -177,7 +251,20 @@ class RunningNode:
             paused=self._runtime.full,
             quarantine=replica.quarantine,
             halted=self._runtime.halted or replica.halted,
+            standby=self._explain_standby(),
         )
+
+    @property
+    def is_standby(self) -> bool:
+        """Whether another node of this validator votes in its stead."""
+        pairing = self._parts.pairing
+        return pairing is not None and pairing.right.client is None
+
+    def _explain_standby(self) -> str | None:
+        pairing = self._parts.pairing
+        if pairing is None or not self.is_standby:
+            return None
+        return f"{pairing.right.holder or 'no node'} holds the right to sign for this validator"
 
     def validators(self) -> list[ValidatorInfo]:
         """All validators in index order."""
@@ -197,6 +284,7 @@ class RunningNode:
                     connected=own or (transport is not None and transport.is_up(index)),
                     rtt_ms=None if rtt_us is None else rtt_us / 1000,
                     clock_offset_ms=None if own or transport is None else transport.clock_offset_ms(index),
+                    protocol_max=_protocol_of(index, own, transport),
                 )
             )
         return found
@@ -212,6 +300,12 @@ class RunningNode:
     def sealed_heights(self) -> AsyncIterator[int]:
         """Every height sealed from now on."""
         return self._runtime.feed.heights()
+
+
+def _protocol_of(index: int, own: bool, transport: Transport | None) -> int | None:
+    if own:
+        return versions.PROTOCOL_MAX
+    return None if transport is None else transport.protocol_max(index)
 
 
 def api_options(config: NodeConfig, root: Path) -> ApiOptions:

@@ -23,6 +23,7 @@ class ValidatorInfo(msgspec.Struct, frozen=True):
     connected: bool  # a vote lane to it is open now (True for oneself)
     rtt_ms: float | None  # last round trip on the vote lane
     clock_offset_ms: int | None  # how far its wall clock is ahead of ours
+    protocol_max: int | None = None  # the highest protocol that it said it can run, when it last came
 
 
 class NodeStatus(msgspec.Struct, frozen=True):
@@ -35,6 +36,7 @@ class NodeStatus(msgspec.Struct, frozen=True):
     genesis_hash: bytes  # 32 bytes
     dev: bool
     version: str
+    protocol: int  # by which blocks are made and judged now
     height: int  # latest sealed block
     ordered_height: int  # latest committed order, >= height
     view: int
@@ -48,6 +50,7 @@ class NodeStatus(msgspec.Struct, frozen=True):
     paused: str | None  # why it does not vote just now: its disk is full
     quarantine: str | None  # why the node does not trust its own vote log, None while it does
     halted: str | None  # why the node stopped voting, None while healthy
+    standby: str | None = None  # which node of this validator votes in its stead, None while this one may
 
 
 class Stage(msgspec.Struct, frozen=True):
@@ -102,6 +105,10 @@ class NodeView(Protocol):
     @property
     def dev(self) -> bool:
         """Whether this alliance is a development alliance (loopback only)."""
+
+    @property
+    def is_standby(self) -> bool:
+        """Whether another node of this validator votes in its stead."""
 
     def status(self) -> NodeStatus:
         """Where the node stands now."""

@@ -17,6 +17,7 @@ STATUS = NodeStatus(
     genesis_hash=bytes(32),
     dev=False,
     version="0.1.0",
+    protocol=1,
     height=3,
     ordered_height=3,
     view=0,
@@ -98,6 +99,7 @@ class FakeNode:
         self.chain: Any = FakeChain()
         self.rpc: Any = FakeRpc()
         self.dev = False
+        self.is_standby = False
         self.kicks = 0
         self.stages = StageClock()
         self.state = STATUS

@@ -185,6 +185,15 @@ async def test_a_taken_port_is_said_plainly(served: Served) -> None:
         await ApiServer(FakeNode(), ApiOptions(port=served.server.port)).start()
 
 
+async def test_a_standby_answers_reads_and_takes_no_transactions(served: Served) -> None:
+    served.node.is_standby = True
+    _, _, refused = await served.post(call("eth_sendRawTransaction", "0x00", ident=7))
+    assert (refused["id"], refused["error"]["data"]["code"]) == (7, "RPC-15")
+    _, _, read = await served.post(call("native_one"))
+    assert "result" in read
+    assert served.node.kicks == 0
+
+
 async def test_sends_wake_the_node(served: Served) -> None:
     await asyncio.gather(*(served.post(call("eth_sendRawTransaction", "0x")) for _ in range(8)))
     assert sum(served.node.rpc.batches) == 8

@@ -7,7 +7,7 @@ import msgspec
 from hansa.io.link import Dialled, Link
 from hansa.network.frames import Frame, FrameKind, encode_frame
 from hansa.network.lanes import Lane
-from hansa.network.session import PROTOCOL_VERSION, Hello, Session, SessionFacts
+from hansa.network.session import Hello, Session, SessionFacts
 
 
 class Owner:
@@ -40,7 +40,7 @@ async def test_pings_of_a_peer_that_does_not_read_pile_up_nowhere() -> None:
     link, socket = Link(cast(Any, Owner()), Dialled(1, Lane.VOTES)), Socket()
     link._transport = cast(Any, socket)
     link._session = Session(SessionFacts(bytes(32), 0, 1, Lane.VOTES))
-    hello = msgspec.msgpack.encode(Hello(PROTOCOL_VERSION, bytes(32), 1, 0, Lane.VOTES, "peer"))
+    hello = msgspec.msgpack.encode(Hello(1, 1, bytes(32), 1, 0, Lane.VOTES, 0, 1, "peer"))
     ping = encode_frame(Frame(FrameKind.PING, bytes(8)))
     link.data_received(encode_frame(Frame(FrameKind.HELLO, hello)) + ping)
     assert len(socket.written) == 1

@@ -289,3 +289,49 @@ async def test_a_port_in_use_is_said_plainly() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(AddressInUse, match=f"127.0.0.1:{port} is already in use"):
             open_listener(Address("127.0.0.1", port))
+
+
+def paired(alliance: Alliance, heard: Heard, listen: Address, follows: Address | None = None) -> Transport:
+    """A node of validator 0 that has two; it follows the other one, or is active at an address that nobody knows."""
+    peers = {} if follows else {i: address for i, address in enumerate(alliance.addresses) if i}
+    facts = TransportFacts(0, GENESIS, listen, peers, is_paired=True, follows=follows)
+    return Transport(facts, alliance.tls(0), heard.events())
+
+
+async def test_a_validator_that_acts_from_another_address_is_linked_with_all(tmp_path: Path) -> None:
+    alliance = Alliance(tmp_path, 3)
+    heard = [Heard() for _ in range(3)]
+    moved = paired(alliance, heard[0], Address("127.0.0.1", free_ports(1)[0]))
+    others = [alliance.transport(i, heard[i]) for i in (1, 2)]
+    async with running(*others, moved):
+        await eventually(lambda: all(len(other.peers_up()) == 2 for other in (*others, moved)), DEADLINE_S, "links")
+        moved.broadcast(Lane.VOTES, FrameKind.MESSAGE, b"vote")
+        others[0].send(0, Lane.PROPOSALS, FrameKind.MESSAGE, b"proposal")
+        await eventually(lambda: (0, Lane.VOTES, b"vote") in heard[1].messages, DEADLINE_S, "there")
+        await eventually(lambda: (1, Lane.PROPOSALS, b"proposal") in heard[0].messages, DEADLINE_S, "and back")
+
+
+async def test_a_standby_reads_from_its_active_node_and_is_no_peer(tmp_path: Path) -> None:
+    alliance = Alliance(tmp_path, 2)
+    heard = [Heard() for _ in range(3)]
+    active = paired(alliance, heard[0], alliance.addresses[0])
+    standby = paired(alliance, heard[2], Address("127.0.0.1", 1), follows=alliance.addresses[0])
+    async with running(active, alliance.transport(1, heard[1]), standby):
+
+        def asks() -> bool:
+            standby.send(0, Lane.SYNC, FrameKind.MESSAGE, b"more")
+            return (0, Lane.SYNC, b"more") in heard[0].messages
+
+        await eventually(asks, DEADLINE_S, "a request")
+        active.send(0, Lane.SYNC, FrameKind.MESSAGE, b"blocks")
+        await eventually(lambda: (0, Lane.SYNC, b"blocks") in heard[2].messages, DEADLINE_S, "an answer")
+        await eventually(lambda: active.peers_up() == [1], DEADLINE_S, "the one peer")
+        assert standby.peers_up() == []
+
+
+async def test_a_node_of_a_validator_that_has_one_only_is_followed_by_nobody(tmp_path: Path) -> None:
+    alliance = Alliance(tmp_path, 2)
+    heard = [Heard(), Heard()]
+    single = alliance.transport(0, heard[0])
+    async with running(single, paired(alliance, heard[1], Address("127.0.0.1", 1), follows=alliance.addresses[0])):
+        await eventually(lambda: single.refused > 0, DEADLINE_S, "refusal")

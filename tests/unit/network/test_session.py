@@ -11,7 +11,6 @@ from hansa.network.session import (
     HANDLERS,
     HANDSHAKE_TIMEOUT_US,
     PING_INTERVAL_US,
-    PROTOCOL_VERSION,
     RTT_INTERVAL_US,
     Close,
     Deliver,
@@ -28,6 +27,7 @@ from hansa.network.session import (
     Ticked,
     Write,
 )
+from hansa.types import versions
 
 GENESIS = b"\x07" * 32
 
@@ -61,7 +61,8 @@ def closing_error(effects: list[Effect]) -> HansaError:
 
 def hello(**changes: object) -> bytes:
     fields: dict[str, object] = {
-        "protocol": PROTOCOL_VERSION, "genesis_hash": GENESIS, "sender": 1, "receiver": 0, "lane": 0, "software": "",
+        "link_min": 1, "link_max": 1, "genesis_hash": GENESIS, "sender": 1, "receiver": 0, "lane": 0, "purpose": 0,
+        "protocol_max": 1, "software": "",
     }  # fmt: skip
     return encode_frame(Frame(FrameKind.HELLO, msgspec.msgpack.encode(Hello(**(fields | changes)))))  # type: ignore[arg-type]
 
@@ -73,9 +74,29 @@ def test_both_ends_open_the_lane_that_was_dialled(lane: Lane) -> None:
 
 
 @pytest.mark.parametrize(
+    ("own", "peer", "spoken"), [((1, 1), (1, 2), 1), ((1, 2), (1, 1), 1), ((1, 2), (2, 3), 2), ((2, 3), (1, 1), None)]
+)
+def test_a_link_uses_the_highest_version_that_both_ends_speak(
+    own: tuple[int, int], peer: tuple[int, int], spoken: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(versions, "LINK_MIN", own[0])
+    monkeypatch.setattr(versions, "LINK_MAX", own[1])
+    effects = accepting().step(Received(hello(link_min=peer[0], link_max=peer[1], protocol_max=7), 0))
+    opened = [effect for effect in effects if isinstance(effect, Opened)]
+    assert [(one.version, one.protocol_max) for one in opened] == ([] if spoken is None else [(spoken, 7)])
+
+
+def test_fields_of_a_later_hello_are_skipped() -> None:
+    fields = [1, 4, GENESIS, 1, 0, 0, 0, 1, "later", "something new"]
+    effects = accepting().step(Received(encode_frame(Frame(FrameKind.HELLO, msgspec.msgpack.encode(fields))), 0))
+    assert any(isinstance(effect, Opened) for effect in effects)
+
+
+@pytest.mark.parametrize(
     ("changes", "cause"),
     [
-        ({"protocol": 2}, "speaks protocol 2"),
+        ({"link_min": 2, "link_max": 3}, "speaks link versions 2 to 3"),
+        ({"purpose": 9}, "purpose 9"),
         ({"genesis_hash": b"\x08" * 32}, "another alliance"),
         ({"sender": 2}, "hello from 2"),
         ({"receiver": 3}, "to 3"),
@@ -91,7 +112,7 @@ def test_a_hello_that_does_not_fit_is_refused(changes: dict[str, object], cause:
 def test_an_answer_for_another_lane_is_refused() -> None:
     dialler = dialling(Lane.SYNC)
     dialler.step(Started(0))
-    answer = Hello(PROTOCOL_VERSION, GENESIS, 0, 1, Lane.VOTES, "")
+    answer = Hello(1, 1, GENESIS, 0, 1, Lane.VOTES, 0, 1, "")
     effects = dialler.step(Received(encode_frame(Frame(FrameKind.HELLO, msgspec.msgpack.encode(answer))), 0))
     assert isinstance(closing_error(effects), RefusedPeer)
 
@@ -102,7 +123,7 @@ def test_an_answer_for_another_lane_is_refused() -> None:
         encode_frame(Frame(FrameKind.MESSAGE, b"x")),
         encode_frame(Frame(FrameKind.HELLO, b"")),
         encode_frame(Frame(FrameKind.HELLO, msgspec.msgpack.encode([1, 2]))),
-        encode_frame(Frame(FrameKind.HELLO, msgspec.msgpack.encode([1, GENESIS, 1, 0, 0, b"\xff\xfe"]))),
+        encode_frame(Frame(FrameKind.HELLO, msgspec.msgpack.encode([1, 1, GENESIS, 1, 0, 0, 0, 1, b"\xff\xfe"]))),
     ],
 )
 def test_anything_but_a_wellformed_hello_first_is_refused(sent: bytes) -> None:

@@ -23,12 +23,14 @@ from hansa.io.errors import DiskFailed
 from hansa.io.key_file import is_birth_signed, open_signer, sign_birth
 from hansa.io.transport import Transport, TransportEvents, TransportFacts
 from hansa.io.vote_log_file import create_vote_log, open_vote_log
+from hansa.io.vote_signer import LoggedSigner
 from hansa.network.lanes import Lane
 from hansa.node import ledger_work
 from hansa.node.inbox import Verifier
 from hansa.node.ledger_work import SERVED_AT_ONCE_MAX
 from hansa.node.replica import Replica, ReplicaConfig
 from hansa.node.runtime import Runtime, RuntimeParts
+from hansa.node.sealed_feed import SealedFeed
 from hansa.types.order import decode_order, encode_order, genesis_order
 from tests.unit.io.test_transport import Alliance
 from tests.unit.node.fake_chain import GENESIS_HASH, FakeChain
@@ -72,9 +74,9 @@ class Member:
                 index=self.index,
                 chain=cast(Any, chain),
                 replica=Replica(ReplicaConfig(engine)),
-                signer=signer,
+                signer=LoggedSigner(signer, votes),
+                feed=SealedFeed(height),
                 verifier=Verifier(self.world.domain, [pair.public for pair in self.world.pairs]),
-                votes=votes,
                 gas_limit=10**9,
                 restored=Restored(SealedHead(height, sealed_hash, order_hash, block), recent, votes.records, bodies),
             )
@@ -196,7 +198,9 @@ def break_disk(member: Member, number: int) -> None:
     def append(records: object) -> None:
         raise OSError(number, "the disk says no", "votes")
 
-    member.runtime._parts.votes.append = append  # type: ignore[method-assign]
+    signer = member.runtime._parts.signer
+    assert isinstance(signer, LoggedSigner)
+    signer._log.append = append  # type: ignore[method-assign]
 
 
 @pytest.fixture

@@ -2,10 +2,12 @@
 
 import asyncio
 
-from hansa.consensus.values import SignedVote, Vote, VoteRecord, VoteType
+from hansa.consensus.signer import Signer
+from hansa.consensus.values import Vote, VoteType
 from hansa.io.group_commit import CommitEvents, GroupCommit
 from hansa.io.stages import StageClock
 from hansa.io.vote_log_file import VoteLogNowhere
+from hansa.io.vote_signer import LoggedSigner, VoteToSign
 from hansa.io.worker import Worker
 from hansa.node.supervise import watch_loop
 
@@ -36,10 +38,11 @@ async def test_a_commit_that_fails_for_no_known_reason_ends_the_node() -> None:
     def sync_blocks() -> None:
         raise AssertionError("a bound is broken")
 
-    events: CommitEvents[int] = CommitEvents(refuse, refuse, lambda: refuse(None), refuse)
-    commit: GroupCommit[int] = GroupCommit(VoteLogNowhere(), sync_blocks, events, StageClock())
+    events = CommitEvents(refuse, refuse, refuse, lambda: refuse(None), refuse)
+    signer = LoggedSigner(Signer(0, lambda vote: bytes(32), lambda digest: digest), VoteLogNowhere())
+    commit = GroupCommit(signer, sync_blocks, events, StageClock())
     commit.mark_blocks_dirty()
-    commit.add([VoteRecord(SignedVote(Vote(VoteType.SEAL, 0, 0, 1, bytes(32)), 0, b""), b"")], 1)
+    commit.add(VoteToSign(Vote(VoteType.SEAL, 0, 0, 1, bytes(32)), b""))
     commit.flush()
     assert isinstance(await world.failed, AssertionError)
     commit.close()

@@ -37,7 +37,7 @@ def up(
     """
     from hansa.cli.network import choose_folder, open_network
     from hansa.cli.setup import describe_alliance, found_alliance
-    from hansa.cli.starting import check_ports, start_nodes
+    from hansa.cli.starting import check_ports, start_companions, start_nodes
     from hansa.cli.voucher_demo import can_play, play_voucher
 
     screen = screen_of(context)
@@ -51,8 +51,13 @@ def up(
     _print_head(network, screen)
     if is_new:
         screen.step("keys and genesis", founded.summary(), f"{founded.seconds:.1f} s")
-    started = start_nodes(network.alliance, network.chosen(names), timeout)
+    chosen = network.chosen(names)
+    companions = start_companions(network.signers(names), timeout)
+    started = start_nodes(network.alliance, chosen, timeout)
+    companions += start_companions(network.standbys(names), timeout)  # last: the nodes are to be the active ones
     _print_nodes(started, screen)
+    if companions:
+        screen.step("beside them", "  ".join(companions))
     if started.failures:
         for failure in started.failures[:-1]:
             screen.failure(failure)
@@ -132,7 +137,7 @@ def down(
     """Stop what `up` started; the data stays."""
     from hansa.cli.errors import StillRunning, Usage
     from hansa.cli.network import open_network
-    from hansa.cli.processes import read_ready, running_process, stop_nodes
+    from hansa.cli.processes import ProcessRecord, read_ready, running_process, stop_nodes
 
     screen = screen_of(context)
     network = open_network(folder)
@@ -141,11 +146,16 @@ def down(
     if wipe and not yes and not screen.confirm(f"delete {network.folder.root} with every key and block in it?"):
         raise typer.Exit(1)
     nodes = network.chosen(names)
-    found = {node.name: running_process(node.folder) for node in nodes}
-    processes = {name: record for name, record in found.items() if record is not None}
-    killed = stop_nodes(processes)
-    for node in nodes:
-        node.folder.pid.unlink(missing_ok=True)
+    processes: dict[str, ProcessRecord] = {}
+    killed: list[str] = []
+    # Standbys first, or they would take over; the nodes sign while they stop, so signers go last.
+    for group in (network.standbys(names), nodes, network.signers(names)):
+        found = {node.name: running_process(node.folder) for node in group}
+        running = {name: record for name, record in found.items() if record is not None}
+        killed += stop_nodes(running)
+        processes |= running
+        for node in group:
+            node.folder.pid.unlink(missing_ok=True)
     if killed:
         screen.say(f"  {', '.join(killed)} did not end in time and were killed; nothing final is lost")
     screen.step("stopped", ", ".join(processes) or "nothing ran")

@@ -15,7 +15,8 @@ def ps(context: typer.Context, folder: Folder = None) -> None:
     from hansa.cli.network import open_network
     from hansa.cli.screen import table
 
-    nodes = [_describe(node) for node in open_network(folder).nodes]
+    network = open_network(folder)
+    nodes = [_describe(node) for node in (*network.nodes, *network.companions)]
     columns = ["name", "organisation", "state", "pid", "height", "view", "peers", "rpc"]
     rows = [columns] + [
         [str(node.get(column, "") if node.get(column) is not None else "") for column in columns] for node in nodes
@@ -34,13 +35,20 @@ def _describe(node: "LocalNode") -> dict[str, Any]:
     if ready is None and process is None:
         return facts
     facts |= {"pid": ready.pid if ready else process.pid if process else None, "state": "starting"}
+    rpc = node.rpc or (f"http://{ready.rpc}" if ready and ready.rpc else "")
+    if not rpc:
+        return facts | {"state": "running" if ready else "starting"}
     try:
-        with Client(node.rpc, timeout_s=5) as client:
+        with Client(rpc, timeout_s=5) as client:
             status = client.call("hansa_status")
     except (NodeUnreachable, RpcFailed):
         return facts
-    state = next((word for word in ("halted", "paused", "quarantine", "syncing") if status[word]), "running")
-    return facts | {"state": state} | {key: status[key] for key in ("height", "view", "leader", "peers", "voting")}
+    state = next((word for word in ("halted", "paused", "quarantine", "standby", "syncing") if status[word]), "running")
+    return (
+        facts
+        | {"state": state, "rpc": rpc}
+        | {key: status[key] for key in ("height", "view", "leader", "peers", "voting")}
+    )
 
 
 def status(
@@ -70,7 +78,7 @@ def status(
         ["peers", ", ".join(_peer(one) for one in validators if one["name"] != now["name"]) or "none"],
         ["uptime", f"{now['uptimeSeconds']} s, hansa {now['version']}"],
     ]
-    rows += [[word, now[word]] for word in ("paused", "quarantine", "halted") if now[word]]
+    rows += [[word, now[word]] for word in ("paused", "quarantine", "standby", "halted") if now[word]]
     screen_of(context).data(now | {"validators": validators}, table(rows))
 
 

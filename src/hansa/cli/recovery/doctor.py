@@ -18,6 +18,7 @@ from hansa import __version__
 from hansa.alliance.files import read_public
 from hansa.alliance.layout import NodeFolder
 from hansa.cli.log_view import read_entries
+from hansa.cli.pairing import open_signer_client
 from hansa.cli.processes import read_ready, running_process
 from hansa.cli.recovery.healing import vote_damage
 from hansa.cli.setup import genesis_hash_of
@@ -147,13 +148,14 @@ def check_version(case: Case) -> list[Finding]:
 def check_keys(case: Case) -> list[Finding]:
     """Keys: there, nobody else's to read, this validator's."""
     try:
-        load_consensus_key(case.folder.consensus_key, case.genesis.public_keys()[case.config.index])
+        if case.config.signer is None:
+            load_consensus_key(case.folder.consensus_key, case.genesis.public_keys()[case.config.index])
         if len(case.genesis.validators) > 1:
             roster = Roster(case.genesis.members())
             open_tls(case.folder.tls_certificate, case.folder.tls_key, roster, case.config.index)
     except HansaError as error:
         return [_bad("keys", error)]
-    return [Finding("keys", Level.GOOD, "consensus key and TLS key are this validator's, and private")]
+    return [Finding("keys", Level.GOOD, "the keys here are this validator's, and private")]
 
 
 def check_certificates(case: Case) -> list[Finding]:
@@ -218,7 +220,9 @@ def check_disk(case: Case) -> list[Finding]:
 
 
 def check_votes(case: Case) -> list[Finding]:
-    """The vote log of a stopped node; a running one has judged its own."""
+    """The vote log of a stopped node; a running one has judged its own. Or the signer that keeps it."""
+    if case.config.signer is not None:
+        return _check_signer(case)
     if case.pid is not None:
         return []
     damage = vote_damage(case.data, case.genesis_bytes, case.config)
@@ -231,6 +235,21 @@ def check_votes(case: Case) -> list[Finding]:
         else "start the node: one bad copy is healed, a lost log leads into a quarantine that ends by itself"
     )
     return [Finding("votes", Level.WARN, str(one), cure) for one in damage]
+
+
+def _check_signer(case: Case) -> list[Finding]:
+    try:
+        client = open_signer_client(case.folder)
+        state = client.look()
+        client.close()
+    except HansaError as error:
+        return [_bad("signer", error)]
+    if state.holder is None:
+        return [Finding("signer", Level.WARN, "neither node may sign", "start this validator's nodes")]
+    if not state.waiting:
+        cure = "start the other node, or this validator has no standby"
+        return [Finding("signer", Level.WARN, f"{state.holder} may sign, and no standby waits", cure)]
+    return [Finding("signer", Level.GOOD, f"{state.holder} may sign, {', '.join(state.waiting)} stands by")]
 
 
 def check_ledger(case: Case) -> list[Finding]:

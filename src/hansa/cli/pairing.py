@@ -1,0 +1,135 @@
+"""A second node for a validator: its key and votes move to a signer that both nodes share."""
+
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from hansa.alliance.errors import NoSuchMember
+from hansa.alliance.files import make_private_folder, read_public, write_private, write_public
+from hansa.alliance.layout import AllianceFolder, NodeFolder
+from hansa.alliance.model import Alliance, Node, split_address
+from hansa.alliance.node_config import encode_node_config, encode_signer_config
+from hansa.cli.errors import NotReady, Usage
+from hansa.cli.network import LocalNode
+from hansa.cli.recovery.healing import check_stopped
+from hansa.io.private_files import read_private
+from hansa.io.tls import open_own_tls
+from hansa.node.config import load_node_config, parse_address
+from hansa.node.signing.client import SignerClient
+from hansa.node.signing.wire import ALPN_PROTOCOL, State
+
+PORT_STEP = 1_000  # from a node's own ports to those of its standby and signer, unless others are named
+_POLL_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the standby listens, and the signer."""
+
+    standby: Node
+    signer: str  # host:port
+
+
+def choose_places(
+    alliance: Alliance, name: str, listen: str | None, rpc: str | None, ws: str | None, signer: str | None
+) -> Places:
+    """Addresses for a standby and a signer: those given, else the node's host and ports of their own.
+
+    Raises
+    ------
+    NoSuchMember: the alliance has no such node.
+    """
+    found = next((node for _, node in alliance.nodes() if node.name == name), None)
+    if found is None:
+        raise NoSuchMember(f"no node {name!r} is in the alliance", "hansa ps lists them")
+    standby = Node(name, listen or _beside(found.listen), rpc or _beside(found.rpc), ws or _beside(found.ws))
+    return Places(standby, signer or _beside(found.listen, 2 * PORT_STEP))
+
+
+def _beside(address: str, step: int = PORT_STEP) -> str:
+    host, port = split_address(address)
+    return f"[{host}]:{port + step}" if ":" in host else f"{host}:{port + step}"
+
+
+def make_standby(folder: AllianceFolder, alliance: Alliance, node: LocalNode, places: Places) -> None:
+    """Write the folders of standby and signer, and have the node use the signer.
+
+    Key and votes are moved, never copied, the key first: whatever happens in between, at most one process can sign,
+    and none before all is done. Doing it again goes on where it ended.
+
+    Raises
+    ------
+    StillRunning: the node runs. Usage: it has a standby already.
+    """
+    check_stopped(node.folder)
+    if load_node_config(node.folder).signer is not None:
+        raise Usage(f"{node.name} has a standby already", f"see {folder.standby(node.organisation, node.name).root}")
+    signer = folder.signer(node.organisation, node.name)
+    standby = folder.standby(node.organisation, node.name)
+    active = next(one for _, one in alliance.nodes() if one.name == node.name)
+    for place in (signer, standby):
+        _copy_identity(node.folder, place)
+    write_public(signer.signer_config, encode_signer_config(alliance, node.name, places.signer).encode())
+    if node.folder.consensus_key.exists():
+        if not signer.consensus_key.exists():
+            write_private(signer.consensus_key, read_private(node.folder.consensus_key))
+        node.folder.consensus_key.unlink()
+    if node.folder.votes.exists():
+        signer.data.mkdir(parents=True, exist_ok=True)
+        shutil.move(node.folder.votes, signer.votes)
+        _sync_folder(signer.data)
+        _sync_folder(node.folder.data)
+    standby_text = encode_node_config(alliance, node.name, places.standby, (places.signer, active.listen))
+    write_public(standby.config, standby_text.encode())
+    active_text = encode_node_config(alliance, node.name, active, (places.signer, places.standby.listen))
+    write_public(node.folder.config, active_text.encode())
+
+
+def _copy_identity(source: NodeFolder, target: NodeFolder) -> None:
+    make_private_folder(target.root)
+    if not target.tls_key.exists():
+        write_private(target.tls_key, read_private(source.tls_key))
+    for name in ("tls.crt", "genesis.json", "ca-bundle.pem"):
+        write_public(target.root / name, read_public(source.root / name))
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def open_signer_client(folder: NodeFolder) -> SignerClient:
+    """A connection to the signer of a node's validator.
+
+    Raises
+    ------
+    Usage: the validator has one node only. SignerUnreachable: the signer does not answer.
+    """
+    config = load_node_config(folder)
+    if config.signer is None:
+        raise Usage(f"{config.name} has no standby", f"hansa node standby {config.name}")
+    tls = open_own_tls(folder.tls_certificate, folder.tls_key, ALPN_PROTOCOL)
+    return SignerClient(parse_address(config.signer.address), tls.client, tls.certificate)
+
+
+def take_over(client: SignerClient, timeout_s: float) -> tuple[State, State, float]:
+    """Have the node that waits take over; the states before and after, and the seconds between.
+
+    Raises
+    ------
+    NoStandbyWaits: nobody waits. NotReady: it did not happen in time. RightLost: the signer went away.
+    """
+    before = client.look()
+    began = time.monotonic()
+    client.ask_takeover()
+    while time.monotonic() < began + timeout_s:
+        after = client.look()
+        if after.number > before.number and after.holder is not None:
+            return before, after, time.monotonic() - began
+        time.sleep(_POLL_S)
+    raise NotReady(f"{before.holder} did not pass the right to sign on within {timeout_s:.0f} s", "hansa logs")

@@ -1,0 +1,26 @@
+"""Why a node that shares its signer may not sign.
+
+SignerUnreachable     the signer process does not answer
+RightLost             another node of this validator signs now, or is to
+NoStandbyWaits        a take-over was asked for, and nobody is there to take over
+"""
+
+from hansa.errors import Refused, Unavailable
+
+
+class SignerUnreachable(Unavailable):
+    """The signer process cannot be reached, or is not this validator's."""
+
+    code = "SIGNER-1"
+
+
+class RightLost(Unavailable):
+    """This node may not sign any more: it goes on as the standby."""
+
+    code = "SIGNER-2"
+
+
+class NoStandbyWaits(Refused):
+    """No other node of this validator waits for the right to sign."""
+
+    code = "SIGNER-3"
