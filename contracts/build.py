@@ -13,6 +13,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 VYPER = ROOT / ".venv-vyper" / "bin" / "vyper"
+# Those whose storage others read by slot: their artefact names the slots.
+LAID_OUT = HERE / "system"
 # Source -> artefact. Both ways one to one; a contract not listed here is not built.
 CONTRACTS = {
     HERE / "apps/voucher/VoucherBook.vy": ROOT / "src/hansa/cli/artefacts/voucher_book.json",
@@ -21,6 +23,7 @@ CONTRACTS = {
     HERE / "bench/SmallBank.vy": ROOT / "src/hansa/bench/artefacts/small_bank.json",
     HERE / "bench/SwapPair.vy": ROOT / "src/hansa/bench/artefacts/swap_pair.json",
     HERE / "bench/Work.vy": ROOT / "src/hansa/bench/artefacts/work.json",
+    HERE / "system/Membership.vy": ROOT / "src/hansa/alliance/artefacts/membership.json",
 }
 
 
@@ -38,6 +41,9 @@ def compile_contract(vyper: Path, source: Path) -> bytes:
         "runtime_bytecode": runtime,
         "abi": json.loads(abi),
     }
+    if source.is_relative_to(LAID_OUT):
+        layout = json.loads(_run(vyper, "-f", "layout", str(source)))["storage_layout"]
+        artefact["layout"] = {name: {"slot": at["slot"], "slots": at["n_slots"]} for name, at in layout.items()}
     return json.dumps(artefact, indent=1).encode() + b"\n"
 
 

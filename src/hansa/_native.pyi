@@ -103,6 +103,12 @@ def abi_decode_output(signature: str, data: bytes) -> str: ...
 def abi_decode_log(signature: str, topics: list[bytes], data: bytes) -> str: ...
 def abi_event_topic(signature: str) -> bytes: ...
 
+_EpochNode = tuple[str, str, bytes, bytes, bytes | None, bytes, str, int, bool]
+"""Name, organisation, consensus key (33 bytes), account, SHA-256 of the TLS certificate, the organisation's CA
+certificate (DER), host:port, weight, whether the others keep links to it."""
+_EpochTuple = tuple[int, int, list[_EpochNode], int, int, int]
+"""Number, first height, nodes by index, view timeout and block interval in milliseconds, protocol version."""
+
 @final
 class Chain:
     """State, block log, pool and executor of one node. Every method may be called from any thread."""
@@ -173,6 +179,13 @@ class Chain:
     def export_blocks(self, first: int, max_count: int, max_bytes: int) -> list[bytes]: ...
     def import_block(self, block: bytes) -> tuple[int, bytes, bytes]:
         """Height, sealed hash, certificate. ``BLOCK-RESULT``: own execution differs, the node must stop."""
+
+    def order_hash(self, height: int) -> bytes | None: ...
+    def epoch_end(self, order_hash: bytes) -> int | None:
+        """The last height of the epoch of the sealed head or an executed block, as far as the state after it says."""
+
+    def epoch_facts(self, order_hash: bytes) -> _EpochTuple | None:
+        """What is in force above the sealed head or an executed block; None without a membership contract."""
 
     def checkpoint(self) -> int:
         """Write one of the oldest state kept; its height."""

@@ -1,6 +1,7 @@
 """A ledger of one validator in memory, for testing contracts: every send is a block, run by the node's own executor."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from hansa import _native
@@ -32,11 +33,12 @@ class Refusal(AssertionError):
 class Ledger:
     """One validator, blocks of one transaction, a clock that only goes on with blocks."""
 
-    def __init__(self, accounts: int = 8) -> None:
+    def __init__(self, accounts: int = 8, directory: Path | None = None) -> None:
         self.keys = [key_pair((index + 1).to_bytes(32)) for index in range(accounts)]
         self._validator = key_pair(b"\x77" * 32)
-        self._chain = _native.Chain.create(None, self._genesis())
-        self._rpc = _native.Rpc(self._chain, {})
+        self.genesis = self._genesis()
+        self.chain = _native.Chain.create(None if directory is None else str(directory), self.genesis)
+        self._rpc = _native.Rpc(self.chain, {})
         self._nonces = dict.fromkeys((key.address for key in self.keys), 0)
         self.now_ms = START_MS
 
@@ -77,7 +79,7 @@ class Ledger:
         nonce = self._nonces[key.address]
         intent = Intent(to=to, data=data, value=value)
         signed = sign_fields(key, intent, chain_id=CHAIN_ID, gas_price=0, nonce=nonce, gas=GAS)
-        [(found, code)] = self._chain.submit([signed.raw])
+        [(found, code)] = self.chain.submit([signed.raw])
         assert found == signed.hash, code
         self._nonces[key.address] = nonce + 1
         self.seal_block()
@@ -87,14 +89,14 @@ class Ledger:
 
     def seal_block(self) -> None:
         """Order, execute and seal what the pool holds."""
-        height, sealed_hash, parent = self._chain.head()
-        refs, count, gas = self._chain.propose([], GAS_LIMIT, 1_000, 1 << 20)
+        height, sealed_hash, parent = self.chain.head()
+        refs, count, gas = self.chain.propose([], GAS_LIMIT, 1_000, 1 << 20)
         self.now_ms += BLOCK_MS
         fields = (0, 0, height + 1, parent, height, height, sealed_hash, self.now_ms, 0, 1, keccak256(refs), count, gas)
-        order_hash = self._chain.add_body(_native.order_encode(fields), refs)
-        new_height, new_hash, _, _ = self._chain.execute(order_hash)
-        signature = _native.sign(self._validator.secret, self._chain.seal_digest(new_height, new_hash))
-        self._chain.seal(new_height, _native.certificate_encode(0, new_height, new_hash, [(0, signature)]))
+        order_hash = self.chain.add_body(_native.order_encode(fields), refs)
+        new_height, new_hash, _, _ = self.chain.execute(order_hash)
+        signature = _native.sign(self._validator.secret, self.chain.seal_digest(new_height, new_hash))
+        self.chain.seal(new_height, _native.certificate_encode(0, new_height, new_hash, [(0, signature)]))
 
 
 class Contract:
@@ -106,6 +108,13 @@ class Contract:
         receipt = ledger.send(owner, None, encode_deployment(artefact, words(arguments)))
         assert receipt["status"] == "0x1", "the deployment reverted"
         self.address = bytes.fromhex(receipt["contractAddress"][2:])
+
+    @classmethod
+    def at(cls, ledger: Ledger, artefact: Artefact, address: str) -> "Contract":
+        """A contract that genesis holds."""
+        contract = cls.__new__(cls)
+        contract.ledger, contract.artefact, contract.address = ledger, artefact, bytes.fromhex(address[2:])
+        return contract
 
     def call(self, function: str, *arguments: Any, sender: KeyPair | None = None) -> Any:
         """Ask; one output is returned as it is. A revert raises Refusal with its reason."""

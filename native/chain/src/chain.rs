@@ -37,7 +37,8 @@ pub struct Chain {
     pub(crate) genesis_hash: B256,
     pub(crate) genesis_block: Arc<SealedBlock>,
     pub(crate) rules: ChainRules,
-    pub(crate) quorum: Quorum,
+    /// The validators who sign the block after the head.
+    pub(crate) quorum: ArcSwap<Quorum>,
     pub(crate) folder: Option<Folder>,
     pub(crate) log: Log,
     pub(crate) pool: SharedPool,
@@ -123,6 +124,7 @@ impl Chain {
             genesis.forget_alloc();
         }
         let genesis_hash = parts.header.hash_slow();
+        let quorum = Quorum::after(&genesis, genesis_hash, &parts.head.state, parts.head.height);
         let rules = birth::chain_rules(&genesis);
         let senders = Arc::new(SenderCache::default());
         let limits =
@@ -132,7 +134,7 @@ impl Chain {
         let genesis_block = Arc::new(genesis_block(&genesis, &parts.header, genesis_hash));
         let checkpoints = Checkpoints::new(parts.folder.as_ref().map(Folder::checkpoints));
         Self {
-            quorum: Quorum::new(&genesis, genesis_hash),
+            quorum: ArcSwap::from_pointee(quorum),
             pool: SharedPool::new(pool_rules, limits, senders.clone()),
             head: ArcSwap::from_pointee(parts.head),
             index: RwLock::new(parts.index),
@@ -179,9 +181,9 @@ impl Chain {
         &self.rules
     }
 
-    /// The validators' quorum.
-    pub fn quorum(&self) -> &Quorum {
-        &self.quorum
+    /// The validators who sign the block after the head.
+    pub fn quorum(&self) -> Arc<Quorum> {
+        self.quorum.load_full()
     }
 
     /// The transaction pool.
@@ -210,6 +212,11 @@ impl Chain {
     /// Hash of the sealed header at `height`.
     pub fn hash_at(&self, height: u64) -> Option<B256> {
         self.index.read().get(height).map(|entry| entry.hash)
+    }
+
+    /// Hash of the order block that was sealed at `height`.
+    pub fn order_hash_at(&self, height: u64) -> Option<B256> {
+        self.index.read().get(height).map(|entry| entry.order_hash)
     }
 
     /// Height of the block with that sealed hash.

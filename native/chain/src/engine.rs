@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use alloy_consensus::Header;
-use alloy_primitives::{Address, B256};
-use hansa_evm::{BlockContext, BlockHashes, BlockOutcome, ChainRules, SkipReason, execute_block};
+use alloy_primitives::{Address, B256, Bytes};
+use hansa_evm::{BlockContext, BlockHashes, ChainRules, execute_block};
 use hansa_state::WorldState;
 
 use crate::candidates::Body;
+use crate::executed::{Executed, facts_of};
+use crate::replay::Screened;
 use crate::{ChainError, Genesis};
 
 /// Hashes that BLOCKHASH can ask for.
@@ -59,31 +61,44 @@ pub struct NextBlock {
     pub beneficiary: Option<Address>,
 }
 
-/// Executes a body; `void` are those of its transactions that its order makes void.
+/// Executes a body; `screened` says which of its transactions its order makes void.
 ///
 /// # Errors
 /// `Body` for an unknown proposer; `Engine` when the executor itself fails.
 pub fn execute(
     genesis: &Genesis,
     rules: &ChainRules,
-    body: &Body,
-    void: Vec<(usize, SkipReason)>,
+    body: Arc<Body>,
+    screened: Screened,
     parent: Parent<'_>,
     next: NextBlock,
-) -> Result<BlockOutcome, ChainError> {
-    let proposer = body.order.proposer;
-    let validator = genesis.validators.get(proposer as usize);
-    let beneficiary = validator
-        .map(|validator| validator.account)
-        .ok_or_else(|| ChainError::body("BODY-PROPOSER", format!("proposer {proposer} is no validator")))?;
+) -> Result<Executed, ChainError> {
+    let beneficiary = account_of(genesis, body.order.proposer, parent.state).ok_or_else(|| {
+        ChainError::body("BODY-PROPOSER", format!("proposer {} is no node", body.order.proposer))
+    })?;
     let hashes = Arc::new(parent.hashes);
     let mut context =
         BlockContext::of_order(rules, &body.order, parent.header, parent.hash, beneficiary, hashes);
-    context.void = void;
+    context.void = screened.void;
     context.base_fee = next.base_fee.unwrap_or(context.base_fee);
     context.gas_limit = next.gas_limit.unwrap_or(context.gas_limit);
     context.prevrandao = next.prevrandao.unwrap_or(context.prevrandao);
     context.beneficiary = next.beneficiary.unwrap_or(context.beneficiary);
-    execute_block(rules, &context, parent.state, &body.transactions)
-        .map_err(|error| ChainError::Engine(error.to_string()))
+    let mut outcome = execute_block(rules, &context, parent.state, &body.transactions)
+        .map_err(|error| ChainError::Engine(error.to_string()))?;
+    let membership = genesis.membership.as_ref();
+    let next_set = membership.map_or(Bytes::new(), |found| found.next_set(&outcome.state, body.order.height));
+    if !next_set.is_empty() {
+        outcome.header.extra_data = facts_of(&body, &next_set).extra_data().0.into();
+        outcome.hash = outcome.header.hash_slow();
+    }
+    Ok(Executed { body, outcome, used: screened.used, next_set })
+}
+
+/// The account of a node: those of genesis keep theirs, later ones have it from the contract.
+fn account_of(genesis: &Genesis, index: u32, state: &WorldState) -> Option<Address> {
+    match genesis.validators.get(index as usize) {
+        Some(validator) => Some(validator.account),
+        None => genesis.membership.as_ref()?.account_of(state, u64::from(index)),
+    }
 }

@@ -19,8 +19,8 @@ const WHAT: &str = "exported block";
 /// Blocks that one export returns at most.
 pub const EXPORT_BLOCKS_MAX: usize = 1_024;
 
-/// A block as it travels: `u8 version`, then body record, header and certificate, each after its u32 length
-/// (big-endian).
+/// A block as it travels: `u8 version`, then body record, header, certificate and, of an epoch's last block, the next
+/// epoch's set, each after its u32 length (big-endian).
 #[derive(Debug, Clone)]
 pub struct ExportedBlock {
     /// Order block and raw transactions.
@@ -31,6 +31,8 @@ pub struct ExportedBlock {
     pub certificate: Certificate,
     /// The certificate's bytes.
     pub certificate_bytes: Bytes,
+    /// The next epoch's encoded set; empty but in an epoch's last block.
+    pub next_set: Bytes,
 }
 
 /// What importing a block answers.
@@ -82,12 +84,13 @@ impl ExportedBlock {
         let mut rest: &[u8] = &header_bytes;
         let header = Header::decode(&mut rest).map_err(|error| WireError::Rlp { what: WHAT, error })?;
         let certificate_bytes = take(&bytes, &mut at)?;
+        let next_set = if at < bytes.len() { take(&bytes, &mut at)? } else { Bytes::new() };
         let left = bytes.len() - at + rest.len();
         if left > 0 {
             return Err(WireError::TrailingBytes { what: WHAT, count: left });
         }
         let certificate = Certificate::decode(&certificate_bytes)?;
-        Ok(Self { body, header, certificate, certificate_bytes })
+        Ok(Self { body, header, certificate, certificate_bytes, next_set })
     }
 }
 
@@ -129,6 +132,9 @@ impl Chain {
         put(&mut out, &self.log.read(body)?);
         put(&mut out, &header);
         put(&mut out, &result.certificate);
+        if !result.next_set.is_empty() {
+            put(&mut out, &result.next_set);
+        }
         Ok(Some(out))
     }
 
@@ -158,7 +164,7 @@ impl Chain {
             let what = format!("block {height} does not follow the head {}", head.height);
             return Err(ChainError::block("BLOCK-GAP", what));
         }
-        self.quorum.check(&block.certificate)?;
+        self.quorum().check(&block.certificate)?;
         self.add_imported(&block.body, order_hash)?;
         let executed = self.execute_locked(&order_hash)?;
         if executed.outcome.hash != sealed_hash {
@@ -185,7 +191,7 @@ impl Chain {
             transactions: Vec::new(),
             position: hansa_log::Position::default(),
         };
-        if block.header.extra_data.as_ref() != facts_of(&body).extra_data().as_slice() {
+        if block.header.extra_data.as_ref() != facts_of(&body, &block.next_set).extra_data().as_slice() {
             return wrong("the header does not name this order block");
         }
         Ok(())

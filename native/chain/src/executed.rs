@@ -8,6 +8,7 @@ use hansa_evm::BlockOutcome;
 use hansa_evm::block::block_facts;
 
 use crate::candidates::Body;
+use crate::membership::set_hash;
 use crate::records::{ResultRecord, Skip, prefix_of};
 use crate::sealed::SealedBlock;
 use crate::skips;
@@ -21,6 +22,8 @@ pub struct Executed {
     pub outcome: BlockOutcome,
     /// What its transactions of our own type used, ascending.
     pub used: Vec<ReplayKey>,
+    /// The next epoch's encoded set if this block is the last of its epoch; empty otherwise.
+    pub next_set: Bytes,
 }
 
 impl Executed {
@@ -41,6 +44,7 @@ impl Executed {
                 .map(|(index, reason)| Skip { index: *index as u32, reason: skips::number_of(reason.code()) })
                 .collect(),
             used: self.used.clone(),
+            next_set: self.next_set.clone(),
             receipts: self.outcome.receipts.clone(),
         }
     }
@@ -59,13 +63,13 @@ impl Executed {
                 .iter()
                 .map(|(index, reason)| (transactions[*index].tx.hash, reason.code()))
                 .collect(),
-            facts: facts_of(&self.body),
+            facts: facts_of(&self.body, &self.next_set),
             certificate,
         }
     }
 }
 
-/// The facts hashed into the header's extraData.
-pub fn facts_of(body: &Body) -> BlockFacts {
-    block_facts(&body.order, body.order_hash)
+/// The facts hashed into the header's extraData; `next_set` as in [`Executed`].
+pub fn facts_of(body: &Body, next_set: &[u8]) -> BlockFacts {
+    block_facts(&body.order, body.order_hash, set_hash(next_set))
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use alloy_primitives::{Address, B256, Bytes};
 use hansa_codec::Certificate;
 use hansa_pool::AccountFacts;
+use hansa_state::WorldState;
 
 use crate::candidates::Body;
 use crate::chain::Chain;
@@ -14,7 +15,7 @@ use crate::head::{self, Head};
 use crate::index::BlockEntry;
 use crate::records::{KIND_DIFF, KIND_RESULT};
 use crate::replay::{Screened, screen};
-use crate::{ChainError, birth};
+use crate::{ChainError, EpochFacts, Quorum, birth};
 
 /// What executing a block answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,9 +73,8 @@ impl Chain {
             }
             None => Parent { header: &head.header, hash: head.sealed_hash, state: &head.state, hashes },
         };
-        let Screened { void, used } = self.screen(&body, &ancestors);
-        let outcome = engine::execute(&self.genesis, &self.rules, &body, void, parent, next)?;
-        let executed = Arc::new(Executed { body, outcome, used });
+        let screened = self.screen(&body, &ancestors);
+        let executed = Arc::new(engine::execute(&self.genesis, &self.rules, body, screened, parent, next)?);
         self.ordering.lock().candidates.add_executed(executed.clone());
         Ok(executed)
     }
@@ -173,6 +173,7 @@ impl Chain {
         self.index.write().push(entry, &record.prefixes);
         self.replays.write().push(executed.body.order.height, &executed.used);
         self.publish(executed);
+        self.begin_epoch(executed);
         self.ordering.lock().candidates.retain_descendants(&executed.body.order_hash);
         self.follow_in_pool(executed);
         self.count_diff(diff.len() as u64);
@@ -188,6 +189,39 @@ impl Chain {
             time_ms: executed.body.order.time_ms,
             state: executed.outcome.state.clone(),
         }));
+    }
+
+    /// After the last block of an epoch the next one's validators sign.
+    fn begin_epoch(&self, executed: &Executed) {
+        if !executed.next_set.is_empty() {
+            let height = executed.body.order.height;
+            let quorum = Quorum::after(&self.genesis, self.genesis_hash, &executed.outcome.state, height);
+            self.quorum.store(Arc::new(quorum));
+        }
+    }
+
+    /// The last block of the epoch of that sealed head or executed block, as far as its state knows; none also for
+    /// an unknown block.
+    pub fn epoch_end(&self, order_hash: &B256) -> Option<u64> {
+        let (height, state) = self.state_after(order_hash)?;
+        self.genesis.membership.as_ref()?.epoch_end(&state, height)
+    }
+
+    /// What is in force for the block after that sealed head or executed block; none without a membership contract
+    /// and for an unknown block.
+    pub fn epoch_facts(&self, order_hash: &B256) -> Option<EpochFacts> {
+        let (height, state) = self.state_after(order_hash)?;
+        Some(self.genesis.membership.as_ref()?.facts(&state, height))
+    }
+
+    fn state_after(&self, order_hash: &B256) -> Option<(u64, WorldState)> {
+        let head = self.head();
+        if head.order_hash == *order_hash {
+            return Some((head.height, head.state.clone()));
+        }
+        let ordering = self.ordering.lock();
+        let executed = ordering.candidates.executed(order_hash)?;
+        Some((executed.body.order.height, executed.outcome.state.clone()))
     }
 
     /// The pool forgets what was included or can never be, and sees the accounts that changed.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::ChainError;
+use crate::{ChainError, Membership};
 
 /// The only version of the format.
 const VERSION: u64 = 1;
@@ -116,6 +116,8 @@ pub struct Genesis {
     pub validators: Vec<Validator>,
     /// Accounts made by rule.
     pub ranges: Vec<AccountRange>,
+    /// The contract by which the alliance changes; without it the validators of genesis stay for ever.
+    pub membership: Option<Membership>,
     /// keccak-256 of the canonical JSON of everything but `alloc`; the genesis header's extraData.
     pub alliance_hash: B256,
     /// keccak-256 of the file.
@@ -202,6 +204,7 @@ impl Genesis {
             consensus: part(&top, "consensus")?,
             validators: part(&top, "validators")?,
             ranges: ranges(&top)?,
+            membership: if top.contains_key("membership") { Some(part(&top, "membership")?) } else { None },
             alliance_hash: alliance_hash(&top)?,
             file_hash: keccak256(json),
             alloc: Some(alloc.to_owned()),

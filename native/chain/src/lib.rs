@@ -6,7 +6,7 @@
 //! it on its parent's state, speculatively if need be · [`Chain::seal`] takes the quorum's certificate: result and
 //! diff go to the log, the head moves, pool and indexes follow.
 //!
-//! * [`genesis`], [`birth`]: what the alliance agreed on, and block 0.
+//! * [`genesis`], [`birth`]: what the alliance agreed on, and block 0; [`membership`]: what it agreed on since.
 //! * [`ordering`], [`candidates`], [`payloads`]: bodies before they are sealed.
 //! * [`engine`], [`execution`], [`executed`]: executing and sealing.
 //! * [`records`], [`index`], [`stored`], [`sealed`], [`history`]: what is kept, where, and how it is read back.
@@ -31,6 +31,7 @@ pub mod genesis;
 mod head;
 mod history;
 mod index;
+pub mod membership;
 mod ordering;
 mod payloads;
 pub mod quorum;
@@ -54,6 +55,7 @@ pub use execution::Execution;
 pub use genesis::Genesis;
 pub use head::Head;
 pub use history::STATES_KEPT;
+pub use membership::{EpochFacts, EpochNode, Membership};
 pub use ordering::{BODY_BYTES_MAX, PAYLOAD_BYTES_MAX};
 pub use quorum::Quorum;
 pub use repair::{Repaired, repair_folder};

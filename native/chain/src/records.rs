@@ -18,6 +18,8 @@ pub const KIND_DIFF: u8 = 18;
 pub const KIND_RESULT: u8 = 19;
 
 const VERSION: u8 = 1;
+/// Of the result record of an epoch's last block, which also holds the next set.
+const VERSION_LAST: u8 = 2;
 /// A sender and a number.
 const REPLAY_KEY_BYTES: usize = 28;
 /// Topics that one log can have.
@@ -56,6 +58,8 @@ pub struct ResultRecord {
     pub skipped: Vec<Skip>,
     /// What transactions of our own type used, ascending, so that replays are known without recovering senders.
     pub used: Vec<ReplayKey>,
+    /// The next epoch's encoded set in an epoch's last block; empty otherwise.
+    pub next_set: Bytes,
     /// One receipt per included transaction.
     pub receipts: Vec<Receipt>,
 }
@@ -93,7 +97,7 @@ impl BirthRecord {
 impl ResultRecord {
     /// The record's bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = vec![VERSION];
+        let mut out = vec![if self.next_set.is_empty() { VERSION } else { VERSION_LAST }];
         out.extend_from_slice(self.order_hash.as_slice());
         let mut header = Vec::with_capacity(640);
         self.header.encode(&mut header);
@@ -112,6 +116,9 @@ impl ResultRecord {
         for key in &self.used {
             out.extend_from_slice(key.sender.as_slice());
             out.extend_from_slice(&key.nonce.to_le_bytes());
+        }
+        if !self.next_set.is_empty() {
+            put_bytes(&mut out, &self.next_set);
         }
         let mut before = 0;
         for receipt in &self.receipts {
@@ -147,7 +154,10 @@ impl ResultRecord {
     }
 
     fn decode_front(reader: &mut Reader<'_>) -> Result<Self, ChainError> {
-        reader.version()?;
+        let version = reader.take(1)?[0];
+        if version != VERSION && version != VERSION_LAST {
+            return Err(reader.corrupt("its version is not supported"));
+        }
         let order_hash = B256::from_slice(reader.take(32)?);
         let mut header_bytes = Reader { bytes: reader.sized()?, height: 0 };
         let header = header_bytes.header()?;
@@ -169,7 +179,9 @@ impl ResultRecord {
                 nonce: little_u64(&key[Address::len_bytes()..]),
             });
         let used = used.collect();
-        Ok(Self { header, certificate, order_hash, prefixes, skipped, used, receipts: Vec::new() })
+        let next_set =
+            if version == VERSION_LAST { Bytes::copy_from_slice(reader.sized()?) } else { Bytes::new() };
+        Ok(Self { header, certificate, order_hash, prefixes, skipped, used, next_set, receipts: Vec::new() })
     }
 }
 

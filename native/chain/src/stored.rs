@@ -12,6 +12,7 @@ use hansa_log::Log;
 use crate::ChainError;
 use crate::chain::recover_all;
 use crate::index::BlockEntry;
+use crate::membership::set_hash;
 use crate::records::ResultRecord;
 use crate::sealed::SealedBlock;
 use crate::skips;
@@ -69,7 +70,7 @@ fn assemble(
         let reason = skips::code_of(skip.reason).ok_or_else(|| corrupt("a skip has no known reason"))?;
         skipped.push((tx.tx.hash, reason));
     }
-    let facts = block_facts(&body.order, order_hash);
+    let facts = block_facts(&body.order, order_hash, set_hash(&result.next_set));
     Ok(SealedBlock {
         hash,
         header: result.header,

@@ -22,7 +22,7 @@ use crate::folder::{BLOCKS_NAME, CHECKPOINTS_NAME, LOCK_NAME, QUARANTINE_NAME, R
 use crate::ordering::check_contents;
 use crate::quorum::Quorum;
 use crate::records::{BirthRecord, KIND_BODY, KIND_DIFF, KIND_GENESIS, KIND_RESULT, ResultRecord};
-use crate::replay::{ReplayWindow, Screened, screen};
+use crate::replay::{ReplayWindow, screen};
 use crate::stored::decode_body;
 use crate::{ChainError, Genesis, birth, checkpoints};
 
@@ -166,7 +166,7 @@ impl<'a> Replay<'a> {
         let hash = header.hash_slow();
         Ok(Self {
             rules: birth::chain_rules(genesis),
-            quorum: Quorum::new(genesis, hash),
+            quorum: Quorum::after(genesis, hash, &state, 0),
             senders: SenderCache::default(),
             order_hash: hansa_codec::genesis_order_hash(&hash),
             hashes: vec![hash],
@@ -248,9 +248,9 @@ impl<'a> Replay<'a> {
         let parent_hash = self.hashes[self.hashes.len() - 1];
         let parent = Parent { header: &self.header, hash: parent_hash, state: &self.state, hashes };
         let is_used = |key: &ReplayKey| self.replays.is_used(key, height);
-        let Screened { void, used } = screen(&body.order, &body.transactions, is_used);
-        let outcome = engine::execute(self.genesis, &self.rules, &body, void, parent, NextBlock::default())?;
-        let executed = Executed { body, outcome, used };
+        let screened = screen(&body.order, &body.transactions, is_used);
+        let executed =
+            engine::execute(self.genesis, &self.rules, body, screened, parent, NextBlock::default())?;
         check_result(&executed, &record, height)?;
         if self.diff.take().as_deref() != Some(&executed.outcome.diff.encode()) {
             return corrupt("the stored state diff is not what execution gives");
@@ -265,6 +265,9 @@ impl<'a> Replay<'a> {
         self.replays.push(height, &executed.used);
         self.header = executed.outcome.header;
         self.state = executed.outcome.state;
+        if !executed.next_set.is_empty() {
+            self.quorum = Quorum::after(self.genesis, self.hashes[0], &self.state, height);
+        }
         self.bodies.retain(|_, body| body.order.height > height);
         (self.progress)(height);
         Ok(())
@@ -282,10 +285,15 @@ fn check_result(executed: &Executed, record: &ResultRecord, height: u64) -> Resu
         ("transactions root", header.transactions_root == stored.transactions_root),
         ("receipts root", header.receipts_root == stored.receipts_root),
         ("logs bloom", header.logs_bloom == stored.logs_bloom),
-        ("facts", facts_of(&executed.body).extra_data().as_slice() == stored.extra_data.as_ref()),
+        (
+            "facts",
+            facts_of(&executed.body, &executed.next_set).extra_data().as_slice()
+                == stored.extra_data.as_ref(),
+        ),
         ("header", header == stored),
         ("list of skipped transactions", own.skipped == record.skipped),
         ("list of used numbers", own.used == record.used),
+        ("next set", own.next_set == record.next_set),
         ("list of included transactions", own.prefixes == record.prefixes),
         ("receipts", own.receipts == record.receipts),
     ];

@@ -19,6 +19,7 @@ fn sample() -> ResultRecord {
         prefixes: vec![1, u64::MAX],
         skipped: vec![Skip { index: 1, reason: 0 }, Skip { index: 300, reason: 14 }],
         used: vec![ReplayKey { sender: Address::repeat_byte(7), nonce: u64::MAX - 1 }],
+        next_set: Bytes::new(),
         receipts: vec![receipt(21_000, true, vec![]), receipt(70_000, false, vec![log.clone(), log])],
     }
 }
@@ -29,6 +30,8 @@ fn results_and_births_come_back_as_written() {
     assert_eq!(ResultRecord::decode(&record.encode()).unwrap(), record);
     let head = ResultRecord::decode_head(&record.encode()).unwrap();
     assert_eq!((head.prefixes, head.used, head.receipts.len()), (record.prefixes, record.used, 0));
+    let last = ResultRecord { next_set: Bytes::from_static(b"set"), ..sample() };
+    assert_eq!(ResultRecord::decode(&last.encode()).unwrap(), last);
     let birth = BirthRecord { file_hash: B256::repeat_byte(8), header: Header::default() };
     assert_eq!(BirthRecord::decode(&birth.encode()).unwrap(), birth);
 }

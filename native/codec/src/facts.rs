@@ -26,7 +26,7 @@ pub struct BlockFacts {
     pub view: u64,
     /// The order block's time in milliseconds; the header has whole seconds only.
     pub time_ms: u64,
-    /// Hash of the next epoch's validator set; zero in this release.
+    /// Hash of the next epoch's set in an epoch's last block; zero in all others.
     pub next_set_hash: B256,
     /// Validator indexes that do not lead in the next epoch; empty in this release.
     pub skip_list: Vec<u32>,

@@ -87,7 +87,7 @@ impl BlockContext {
             gas_limit: parent.gas_limit,
             base_fee: rules.next_base_fee(parent),
             prevrandao: mix_hash(&order_hash),
-            extra_data: block_facts(order, order_hash).extra_data().0.into(),
+            extra_data: block_facts(order, order_hash, B256::ZERO).extra_data().0.into(),
             excess_blob_gas: 0,
             hashes,
             void: Vec::new(),
@@ -112,15 +112,15 @@ impl BlockContext {
     }
 }
 
-/// The facts whose hash stands in the header's extraData; the last two fields are empty in this
-/// release.
-pub fn block_facts(order: &OrderBlock, order_hash: B256) -> BlockFacts {
+/// The facts whose hash stands in the header's extraData. `next_set_hash` is zero but in an epoch's last block; the
+/// skip list is empty in this release.
+pub fn block_facts(order: &OrderBlock, order_hash: B256, next_set_hash: B256) -> BlockFacts {
     BlockFacts {
         order_hash,
         epoch: order.epoch,
         view: order.view,
         time_ms: order.time_ms,
-        next_set_hash: B256::ZERO,
+        next_set_hash,
         skip_list: Vec::new(),
     }
 }

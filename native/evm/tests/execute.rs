@@ -194,7 +194,7 @@ fn an_order_block_gives_the_context_of_the_rules() {
     assert_eq!((context.number, context.timestamp, context.parent_hash), (8, 1, parent.hash));
     assert_eq!((context.gas_limit, context.base_fee, context.beneficiary), (1_000_000_000, 0, account(4)));
     assert_eq!(context.prevrandao, mix_hash(&order.hash()));
-    let facts = block_facts(&order, order.hash());
+    let facts = block_facts(&order, order.hash(), B256::ZERO);
     assert_eq!(context.extra_data, Bytes::from(facts.extra_data().0));
     assert_eq!((facts.time_ms, facts.view, facts.next_set_hash), (1_999, 3, B256::ZERO));
 }

@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use alloy_primitives::{B256, Bytes};
+use hansa_chain::{EpochFacts, EpochNode};
 use hansa_codec::Certificate;
 use hansa_pool::SelectLimits;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyTuple};
 
 use crate::convert;
 use crate::error;
@@ -243,6 +244,22 @@ impl Chain {
         Ok((done.height, bytes_of(py, &done.sealed_hash), PyBytes::new(py, &done.certificate)))
     }
 
+    // --- epochs
+
+    fn order_hash<'py>(&self, py: Python<'py>, height: u64) -> Option<Bound<'py, PyBytes>> {
+        self.inner.order_hash_at(height).map(|hash| bytes_of(py, &hash))
+    }
+
+    fn epoch_end(&self, order_hash: &[u8]) -> PyResult<Option<u64>> {
+        Ok(self.inner.epoch_end(&convert::hash("order_hash", order_hash)?))
+    }
+
+    fn epoch_facts<'py>(&self, py: Python<'py>, order_hash: &[u8]) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        let hash = convert::hash("order_hash", order_hash)?;
+        let facts = py.detach(|| self.inner.epoch_facts(&hash));
+        facts.map(|facts| epoch_tuple(py, &facts)).transpose()
+    }
+
     fn checkpoint(&self, py: Python<'_>) -> PyResult<u64> {
         py.detach(|| self.inner.checkpoint()).map_err(error::chain)
     }
@@ -250,6 +267,26 @@ impl Chain {
     fn oldest_state(&self) -> u64 {
         self.inner.oldest_state()
     }
+}
+
+/// Number, first height, nodes, view timeout, block interval, protocol.
+fn epoch_tuple<'py>(py: Python<'py>, facts: &EpochFacts) -> PyResult<Bound<'py, PyTuple>> {
+    let node = |node: &EpochNode| {
+        (
+            node.name.clone(),
+            node.organisation.clone(),
+            PyBytes::new(py, &node.public_key),
+            PyBytes::new(py, node.account.as_slice()),
+            node.certificate.map(|hash| bytes_of(py, &hash)),
+            PyBytes::new(py, &node.authority),
+            node.endpoint.clone(),
+            node.weight,
+            node.is_linked,
+        )
+    };
+    let nodes: Vec<_> = facts.nodes.iter().map(node).collect();
+    let numbers = (facts.view_timeout_ms, facts.block_interval_ms, facts.protocol);
+    (facts.number, facts.first_height, nodes, numbers.0, numbers.1, numbers.2).into_pyobject(py)
 }
 
 type FindingTuple = (String, u64, String);

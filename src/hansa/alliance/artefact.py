@@ -17,6 +17,20 @@ class Predeployed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     code: str  # runtime code, 0x and hex
 
 
+class Field(msgspec.Struct, frozen=True):
+    """Where a variable of a contract lies in its storage."""
+
+    slot: int
+    slots: int
+
+
+class MembershipContract(msgspec.Struct, frozen=True):
+    """The compiled membership contract, as far as genesis needs it."""
+
+    runtime_bytecode: str  # 0x and hex
+    layout: dict[str, Field]  # variable by variable, from the compiler
+
+
 class _PredeployedTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: Literal[1]
     contracts: tuple[Predeployed, ...]
@@ -40,6 +54,17 @@ def predeployed_contracts() -> tuple[Predeployed, ...]:
     no requests.
     """
     return msgspec.json.decode(_read("predeployed.json"), type=_PredeployedTable).contracts
+
+
+@cache
+def membership_contract() -> MembershipContract:
+    """The contract by which an alliance changes (`contracts/system/Membership.vy`)."""
+    return msgspec.json.decode(_read("membership.json"), type=MembershipContract)
+
+
+def membership_artefact() -> bytes:
+    """The whole compiled file, for those who call the contract."""
+    return _read("membership.json")
 
 
 @cache

@@ -7,6 +7,7 @@ from hansa.alliance.artefact import predeployed_contracts
 from hansa.alliance.authority import check_authority_certificate, fingerprint_of
 from hansa.alliance.chain_id import check_chain_id
 from hansa.alliance.errors import MissingPart, PartsDisagree
+from hansa.alliance.membership import MEMBERSHIP_ADDRESS, membership_account, membership_layout, voting_account
 from hansa.alliance.model import Alliance, check_alliance
 from hansa.alliance.public_part import PublicPart, canonical_json
 from hansa.crypto.derivation import derive_key_pairs
@@ -36,6 +37,8 @@ def assemble_genesis(parts: Sequence[PublicPart]) -> bytes:
     check_chain_id(terms.chain_id, terms.dev)
     ordered = [by_organisation[organisation.name] for organisation in terms.organisations]
     _check_distinct(ordered)
+    # A single node has nobody to agree with: its validators stay for ever.
+    is_changeable = terms.consensus.kind == "pbft"
     return canonical_json(
         {
             "version": 1,
@@ -48,8 +51,9 @@ def assemble_genesis(parts: Sequence[PublicPart]) -> bytes:
             "consensus": _consensus(terms),
             "organisations": [_organisation(part) for part in ordered],
             "validators": [_validator(part, index) for part in ordered for index in range(len(part.nodes))],
-            "alloc": _alloc(terms, ordered),
+            "alloc": _alloc(terms, ordered, is_changeable),
         }
+        | ({"membership": membership_layout()} if is_changeable else {})
     )
 
 
@@ -82,7 +86,7 @@ def _check_distinct(parts: Sequence[PublicPart]) -> None:
     """No key, certificate or account may stand for two: whoever holds it would have two votes."""
     seen: dict[str, str] = {}
     for part in parts:
-        identities = [(part.ca_certificate_pem, part.organisation)]
+        identities = [(part.ca_certificate_pem, part.organisation), (voting_account(part), part.organisation)]
         for node in part.nodes:
             identities += [(key, node.name) for key in (node.public_key, node.tls_certificate_fingerprint)]
         for key, owner in identities:
@@ -107,6 +111,7 @@ def _organisation(part: PublicPart) -> dict[str, str]:
     return {
         "name": part.organisation,
         "role": part.terms.organisation(part.organisation).role,
+        "account": voting_account(part),
         "ca_fingerprint": "0x" + fingerprint_of(certificate).hex(),
         "ca_certificate_pem": part.ca_certificate_pem,
     }
@@ -123,10 +128,12 @@ def _validator(part: PublicPart, index: int) -> dict[str, str]:
     }
 
 
-def _alloc(terms: Alliance, parts: Sequence[PublicPart]) -> dict[str, Any]:
+def _alloc(terms: Alliance, parts: Sequence[PublicPart], is_changeable: bool) -> dict[str, Any]:
     alloc: dict[str, Any] = {}
     for contract in predeployed_contracts():
         alloc[contract.address] = _account(0, nonce=1, code=contract.code)
+    if is_changeable:
+        alloc[MEMBERSHIP_ADDRESS] = membership_account(terms, parts)
     balance = terms.credit * UNITS_PER_COIN
     for part in parts:
         for account in part.accounts:

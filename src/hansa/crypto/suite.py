@@ -17,6 +17,7 @@ DIGEST_BYTES = 32
 
 # Order of the secp256k1 group (SEC 2, section 2.4.1): a secret is a number from 1 to this, exclusive.
 SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+SECP256K1_FIELD = 2**256 - 2**32 - 977  # its coordinates are numbers below this; the curve is y^2 = x^3 + 7
 
 
 class Suite(IntEnum):
@@ -83,3 +84,25 @@ def to_checksum_address(address: bytes) -> str:
     text = address.hex()
     digest = keccak256(text.encode()).hex()
     return "0x" + "".join(c.upper() if int(d, 16) >= 8 else c for c, d in zip(text, digest, strict=False))
+
+
+def decompress_key(public: bytes) -> bytes:
+    """The 64 bytes x ‖ y of a compressed key (SEC 1, section 2.3.4).
+
+    Raises
+    ------
+    InvalidKey: no point of the curve.
+    """
+    x = int.from_bytes(public[1:])
+    y = pow(pow(x, 3, SECP256K1_FIELD) + 7, (SECP256K1_FIELD + 1) // 4, SECP256K1_FIELD)
+    if y & 1 != public[0] & 1:
+        y = SECP256K1_FIELD - y
+    if len(public) != PUBLIC_BYTES or (y * y - pow(x, 3, SECP256K1_FIELD) - 7) % SECP256K1_FIELD:
+        raise InvalidKey("these bytes are no public key", "33 bytes, compressed")
+    return public[1:] + y.to_bytes(32)
+
+
+def sign_recoverable(secret: bytes, digest: bytes) -> tuple[int, int, int]:
+    """Sign a 32-byte digest so that the EVM's `ecrecover` finds the signer: v (27 or 28), r, s."""
+    signature = _native.sign_recoverable(secret, digest)
+    return 27 + signature[64], int.from_bytes(signature[:32]), int.from_bytes(signature[32:64])
