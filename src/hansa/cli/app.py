@@ -77,6 +77,7 @@ GROUPS: tuple[tuple[str, str, tuple[tuple[str, Callable[..., None]], ...]], ...]
         "A node's ledger in a folder of its own.",
         (("create", backups.create), ("verify", backups.verify), ("restore", backups.restore)),
     ),
+    ("evidence", "Proofs that a validator lied.", (("verify", health.evidence_verify),)),
     ("account", "Keys that sign.", (("new", accounts.new), ("import", accounts.import_), ("list", accounts.list_))),
 )
 EPILOG = "Everywhere: --json (result as JSON on stdout), --no-input (never ask), --quiet."

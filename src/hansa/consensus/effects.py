@@ -9,6 +9,8 @@ here is answered from the store; ImportBlocks of a height that is already execut
 height that is already sealed changes nothing.
 """
 
+from enum import StrEnum
+
 import msgspec
 
 from hansa.consensus.inputs import TimerId
@@ -135,6 +137,36 @@ class Evidence(msgspec.Struct, frozen=True):
     proof: Equivocation
 
 
+class WhyLeave(StrEnum):
+    """Why a replica asks for the next view, as the log says it."""
+
+    TIMEOUT = "nothing was committed in its time"
+    LEADER_DOWN = "the link to its leader is closed"
+    LEADER_SILENT = "nothing was heard of its leader"
+    LEADER_LEAVES = "its leader gives it up"
+    EQUIVOCATION = "its leader contradicted itself"
+    CANNOT_LEAD = "this node leads it and cannot propose"
+    PLANNED = "this node leads it and is about to stop"
+    OTHERS_LEAVE = "enough others give it up"
+    ONE_IS_STUCK = "one validator gave it up long ago and cannot come back to it"
+    HELPS_REJOIN = "a validator in quarantine needs a later view"
+
+
+class LeaveView(msgspec.Struct, frozen=True):
+    """For the log: this replica gives `view` up and asks for `asked`."""
+
+    view: int
+    asked: int
+    why: WhyLeave
+
+
+class BeginView(msgspec.Struct, frozen=True):
+    """For the log: this replica is in `view` now, which `leader` leads."""
+
+    view: int
+    leader: int
+
+
 class Halt(msgspec.Struct, frozen=True):
     """This node votes no more. The code is stable; the hint says what to do."""
 
@@ -160,5 +192,7 @@ Effect = (
     | ImportBlocks
     | PruneVotes
     | Evidence
+    | LeaveView
+    | BeginView
     | Halt
 )

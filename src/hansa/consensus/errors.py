@@ -5,6 +5,7 @@ RefusedVote        the signer's marks forbid a vote
 LostVoteLog        no birth record or no log: this node must not vote before the chain has moved on
 ForeignVoteLog     the log belongs to another chain or node
 CorruptVoteLog     records that were synced do not hold any more
+InvalidEvidence    a file that should prove a lie, and does not
 """
 
 from hansa.errors import Corrupt, InvalidInput, Refused
@@ -38,3 +39,9 @@ class CorruptVoteLog(Corrupt):
     """A synced record of the vote log does not hold; a torn last write is not this."""
 
     code = "VOTES-3"
+
+
+class InvalidEvidence(InvalidInput):
+    """A file that should prove a validator's lie, and does not."""
+
+    code = "CONSENSUS-3"

@@ -60,6 +60,9 @@ class LinkOwner(Protocol):
     def on_link_made(self, link: "Link") -> None:
         """TLS is up; `on_link_closed` will follow one day."""
 
+    def admit(self, link: "Link") -> None:
+        """`link.peer` is known; raises RefusedPeer where it may have no further link."""
+
     def on_link_open(self, link: "Link") -> None:
         """The hello is done; `link.peer`, `link.lane` and what the peer said are set."""
 
@@ -103,6 +106,7 @@ class Link(asyncio.Protocol):
         self._owner.on_link_made(self)
         try:
             self.peer = self._identify()
+            self._owner.admit(self)
         except RefusedPeer as error:
             self.abort(error)
             return

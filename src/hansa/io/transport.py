@@ -25,8 +25,8 @@ from hansa.io.clock import Clock
 from hansa.io.errors import AddressInUse
 from hansa.io.link import Dialled, Link
 from hansa.io.tls import TlsContexts
-from hansa.network.budgets import HandshakeLimit, compute_reconnect_delay_us
-from hansa.network.errors import LaneOverflow, RefusedPeer
+from hansa.network import budgets
+from hansa.network.errors import InvalidFrame, LaneOverflow, RefusedPeer
 from hansa.network.frames import Frame, FrameKind, encode_frame
 from hansa.network.lanes import LANE_POLICIES, Lane, LaneQueue
 from hansa.network.session import Purpose
@@ -36,9 +36,8 @@ log = logging.getLogger("hansa.network")
 TICK_S = 1.0
 TLS_TIMEOUT_S = 5.0
 TLS_SHUTDOWN_S = 0.5
-HANDSHAKES_AT_ONCE_MAX = 64
-STRANGERS_AT_ONCE_MAX = 32  # handshakes of addresses that no peer has; the rest stays free for those that one has
 HANDSHAKES_PER_SECOND = 32.0
+LINKS_OF_A_PEER_MAX = 3 * len(Lane)  # one a lane, the one that takes its place, and knocks
 ACCEPT_BACKLOG = 128
 FLUSH_BYTES = 256 * 1024
 COMING_S = 0.5  # so long a paired node waits for those above it to dial, before it dials them
@@ -82,7 +81,7 @@ class _Outlet:
     def __init__(self, lane: Lane) -> None:
         self.link: Link | None = None
         self.queue = LaneQueue(LANE_POLICIES[lane])
-        self.paused = False
+        self.paused: set[str] = set()  # who does not want more for now
 
 
 class Transport:
@@ -107,7 +106,10 @@ class Transport:
         self._hosts = frozenset(address.host for address in facts.peers.values())
         self._handshakes: dict[asyncio.Task[None], str] = {}  # and the host that asked
         self._tasks: list[asyncio.Task[None]] = []
-        self._limit = HandshakeLimit(HANDSHAKES_PER_SECOND, max(HANDSHAKES_AT_ONCE_MAX, 8.0 * len(facts.peers)))
+        self._limit = budgets.HandshakeLimit(
+            HANDSHAKES_PER_SECOND, max(budgets.HANDSHAKES_AT_ONCE_MAX, 8.0 * len(facts.peers))
+        )
+        self._bans = budgets.Bans()
         self._listener: socket.socket | None = None
         self._random = random.SystemRandom()
         self._stopping = False
@@ -262,13 +264,20 @@ class Transport:
             if link is not None:
                 link.abort(error)
 
-    def set_paused(self, peer: int, lane: Lane, paused: bool) -> None:
-        """Stop or resume reading one lane of a peer, so that TCP pushes back while we are behind."""
+    def ban_peer(self, peer: int, error: HansaError) -> None:
+        """Close every link of a peer that lied, and let none of them open again for a while."""
+        length_us = self._bans.add(peer, self.now_us())
+        what = f"no links with validator {peer} for {length_us // 1_000_000} s: {error.cause}"
+        log.error(what, extra={"code": error.code, "peer": peer} | error.data)
+        self.refuse_peer(peer, error)
+
+    def set_paused(self, peer: int, lane: Lane, paused: bool, by: str) -> None:
+        """Stop or resume reading one lane of a peer, so that TCP pushes back while the queue of `by` is full; it
+        is read again once nobody's is."""
         outlet = self._outlets[peer, lane]
-        if outlet.paused == paused:
-            return
-        outlet.paused = paused
-        if outlet.link is not None:
+        was_paused = bool(outlet.paused)
+        (outlet.paused.add if paused else outlet.paused.discard)(by)
+        if outlet.link is not None and bool(outlet.paused) != was_paused:
             (outlet.link.pause_reading if paused else outlet.link.resume_reading)()
 
     # --- LinkOwner
@@ -276,6 +285,17 @@ class Transport:
     def on_link_made(self, link: Link) -> None:
         """Note a link so that it is ticked and closed."""
         self._links.add(link)
+
+    def admit(self, link: Link) -> None:
+        """Refuse who is banned, and who has more links than any honest member needs.
+
+        Raises
+        ------
+        RefusedPeer: either of them.
+        """
+        self._bans.check(link.peer, self.now_us())
+        if sum(other.peer == link.peer for other in self._links) > LINKS_OF_A_PEER_MAX:
+            raise RefusedPeer(f"validator {link.peer} has {LINKS_OF_A_PEER_MAX} links already")
 
     def on_link_open(self, link: Link) -> None:
         """Put a link into its place; an older one of the same place is stale."""
@@ -313,6 +333,9 @@ class Transport:
         """Pass a frame on."""
         assert link.lane is not None
         if frame.kind == FrameKind.BUNDLE:
+            if link.lane is not Lane.TRANSACTIONS:  # only that one is not read while bundles wait
+                link.abort(InvalidFrame(f"a bundle on the {link.lane.name.lower()} lane"))
+                return
             self._events.on_bundle(link.peer, frame.payload)
         else:
             self._events.on_message(link.peer, link.lane, frame.payload)
@@ -372,19 +395,15 @@ class Transport:
                 log.error("cannot accept connections: %s", error.strerror, extra={"code": "NET-8"})
                 await asyncio.sleep(TICK_S)
                 continue
-            if self._is_crowded(str(address[0])) or not self._limit.is_allowed(str(address[0]), self.now_us()):
+            if budgets.is_crowded(
+                self._handshakes.values(), str(address[0]), self._hosts
+            ) or not self._limit.is_allowed(str(address[0]), self.now_us()):
                 self.refused += 1
                 connection.close()
                 continue
             task = asyncio.create_task(self._greet(connection, address))
             self._handshakes[task] = str(address[0])
             task.add_done_callback(self._handshakes.pop)
-
-    def _is_crowded(self, host: str) -> bool:
-        if len(self._handshakes) >= HANDSHAKES_AT_ONCE_MAX:
-            return True
-        strangers = sum(other not in self._hosts for other in self._handshakes.values())
-        return host not in self._hosts and strangers >= STRANGERS_AT_ONCE_MAX
 
     async def _greet(self, connection: socket.socket, address: tuple[str, int]) -> None:
         connection.setblocking(False)
@@ -411,7 +430,8 @@ class Transport:
         while True:
             attempt = 0 if await self._dial(dialled, address) else attempt + 1
             wake.clear()
-            delay_us = compute_reconnect_delay_us(attempt, self._random.random())
+            delay_us = budgets.compute_reconnect_delay_us(attempt, self._random.random())
+            delay_us = max(delay_us, self._bans.left_us(dialled.peer, self.now_us()))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(wake.wait(), delay_us / 1_000_000)
 
@@ -420,7 +440,7 @@ class Transport:
         outlet = self._outlets[dialled.peer, dialled.lane]
         attempt = 0
         while True:
-            delay_us = compute_reconnect_delay_us(attempt, self._random.random())
+            delay_us = budgets.compute_reconnect_delay_us(attempt, self._random.random())
             await asyncio.sleep(max(COMING_S, delay_us / 1_000_000))
             if outlet.link is None:
                 attempt = 0 if await self._dial(dialled, address) else attempt + 1

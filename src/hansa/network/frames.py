@@ -71,7 +71,8 @@ class FrameDecoder:
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the stream; `next_frame` then yields what is complete."""
-        self._buffer += data
+        if not self._closed:
+            self._buffer += data
 
     def next_frame(self) -> Frame | None:
         """Return the next whole frame, or None until more bytes came.

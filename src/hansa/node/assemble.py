@@ -13,6 +13,7 @@ from hansa.consensus.config import RECENT_HEIGHTS, EngineConfig
 from hansa.consensus.signer import Signer, VoteDomain
 from hansa.consensus.values import SealedHead, VoteRecord
 from hansa.crypto.suite import KeyPair, Suite, keccak256
+from hansa.io.evidence_folder import EVIDENCE_FOLDER
 from hansa.io.key_file import load_consensus_key, open_signer
 from hansa.io.logs import LogContext, open_logs
 from hansa.io.ready_file import remove_ready
@@ -69,6 +70,7 @@ async def open_node(directory: Path) -> RunningNode:
     signer.restore(votes.records)
     engine = build_replica(config, genesis, chain)
     runtime = build_runtime(config, genesis, chain, engine, LoggedSigner(signer, votes), votes.records)
+    runtime.evidence = data / EVIDENCE_FOLDER
     transport = open_transport(folder, config, genesis, runtime)
     open_logs(config.log_level, LogContext(config.organisation, config.name, runtime.position))
     return RunningNode(NodeParts(folder, config, genesis, runtime, transport, open_rpc(chain, config, genesis)))
@@ -89,6 +91,7 @@ def open_paired_node(folder: NodeFolder, config: NodeConfig, genesis: Genesis, c
     def lead(client: SignerClient, records: tuple[VoteRecord, ...]) -> tuple[Runtime, Transport | None]:
         engine = build_replica(config, genesis, chain)
         runtime = build_runtime(config, genesis, chain, engine, client, records, feed)
+        runtime.evidence = folder.root / config.data / EVIDENCE_FOLDER
         open_logs(config.log_level, LogContext(config.organisation, config.name, runtime.position))
         return runtime, open_transport(folder, config, genesis, runtime)
 
@@ -230,6 +233,7 @@ def build_runtime(
             verifier=Verifier(vote_domain(chain), genesis.public_keys()),
             feed=feed or SealedFeed(chain.head()[0]),
             gas_limit=genesis.gas_limit,
+            names=tuple(validator.name for validator in genesis.validators),
             restored=read_restored(chain, genesis, records),
         )
     )

@@ -117,7 +117,7 @@ def decode_genesis(data: bytes) -> Genesis:
     """
     try:
         genesis = msgspec.json.decode(data, type=Genesis)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidNodeConfig(f"genesis.json: {error}", "restore the alliance's genesis.json") from error
     if not genesis.validators:
         raise InvalidNodeConfig("genesis.json lists no validator", "restore the alliance's genesis.json")

@@ -131,7 +131,7 @@ class Gossip:
         waiting = self._waiting_bytes.get(peer, 0) + len(bundle)
         self._waiting_bytes[peer] = waiting
         if waiting > ADMISSION_BYTES_MAX and self._transport is not None:
-            self._transport.set_paused(peer, Lane.TRANSACTIONS, True)
+            self._transport.set_paused(peer, Lane.TRANSACTIONS, True, "bundles")
         self._admission.submit(
             "admit bundles",
             lambda: self._admit(peer, bundle),
@@ -148,7 +148,7 @@ class Gossip:
         waiting = self._waiting_bytes[peer] = self._waiting_bytes[peer] - size
         transport = self._transport
         if transport is not None and waiting < ADMISSION_BYTES_MAX // 2:
-            transport.set_paused(peer, Lane.TRANSACTIONS, False)
+            transport.set_paused(peer, Lane.TRANSACTIONS, False, "bundles")
         if isinstance(result, InvalidFrame):
             if transport is not None:
                 transport.refuse_peer(peer, result)

@@ -26,7 +26,6 @@ log = logging.getLogger("hansa.node")
 
 WAITING_BYTES_MAX = 8 * 1024 * 1024  # messages of one peer not yet taken by the replica; beyond it it is not read
 MESSAGE_OVERHEAD_BYTES = 1_024  # what a small message takes once it is decoded
-MESSAGE_LANES = (Lane.VOTES, Lane.PROPOSALS, Lane.SYNC)  # what comes as transactions waits for its own admission
 CHECKED_AT_ONCE_MAX = 24  # signatures of one message, about 50 us each
 CHECKED_PER_TURN_MAX = 48  # signatures of all messages that one turn of the event loop brings
 VERIFIED_MAX = 65_536
@@ -39,6 +38,10 @@ class Verifier:
         self._domain = domain
         self._public_keys = tuple(public_keys)
         self._verified: dict[SignedVote, None] = {}
+
+    def public_key(self, signer: int) -> bytes:
+        """The key that a validator signs with, 33 bytes."""
+        return self._public_keys[signer]
 
     def unverified(self, message: Message) -> list[SignedVote]:
         """The votes in a message whose signatures were not checked yet.
@@ -63,7 +66,8 @@ class Verifier:
         for signed in votes:
             public = self._public_keys[signed.signer]
             if not is_signature_valid(public, self._domain.digest(signed.vote), signed.signature):
-                raise InvalidSignature(f"a {signed.vote.type.name} vote of validator {signed.signer} does not verify")
+                what = f"a {signed.vote.type.name} vote of validator {signed.signer} does not verify"
+                raise InvalidSignature(what, vote=str(signed.vote), signature=signed.signature.hex())
 
     def remember(self, votes: Sequence[SignedVote]) -> None:
         """Note votes as verified, forgetting the oldest beyond VERIFIED_MAX."""
@@ -133,8 +137,8 @@ class Inbox:
 
     def _pause(self, peer: int, paused: bool) -> None:
         if self._transport is not None:
-            for lane in MESSAGE_LANES:
-                self._transport.set_paused(peer, lane, paused)
+            for lane in Lane:
+                self._transport.set_paused(peer, lane, paused, "messages")
 
     def _check_elsewhere(self, peer: int, payload: bytes, message: Message, unchecked: list[SignedVote]) -> None:
         def check() -> HansaError | None:
@@ -157,7 +161,11 @@ class Inbox:
 
     def _refuse(self, peer: int, error: HansaError) -> None:
         self.invalid[peer] = self.invalid.get(peer, 0) + 1
-        if self._transport is not None:
+        if self._transport is None:
+            return
+        if isinstance(error, InvalidSignature):  # whoever is honest passes on only what it has verified
+            self._transport.ban_peer(peer, error)
+        else:
             self._transport.refuse_peer(peer, error)
 
 

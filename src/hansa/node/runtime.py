@@ -20,18 +20,19 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from hansa._native import NativeError
 from hansa.consensus import effects as fx
 from hansa.consensus import inputs as ins
 from hansa.consensus.errors import RefusedVote
+from hansa.consensus.evidence import encode_evidence, evidence_name
 from hansa.consensus.messages import Message, encode_message, lane_of
 from hansa.consensus.values import SignedVote, Vote, VoteType
 from hansa.io.clock import Clock
 from hansa.io.errors import DiskFull
+from hansa.io.evidence_folder import keep_evidence
 from hansa.io.group_commit import CommitEvents, GroupCommit
 from hansa.io.stages import StageClock
 from hansa.io.transport import Transport
@@ -69,6 +70,7 @@ class RuntimeParts:
     verifier: Verifier
     feed: SealedFeed
     gas_limit: int  # of one block
+    names: tuple[str, ...]  # of the validators
     restored: ins.Restored
 
 
@@ -83,6 +85,7 @@ class Runtime:
         self.feed = parts.feed
         self.halted: str | None = None
         self.full: str | None = None  # why nothing can be made durable just now
+        self.evidence: Path | None = None  # folder for proofs of lies
         self.protocol = versions.PROTOCOL_GENESIS  # by which blocks are made and judged
         self._next_epoch: EpochFacts | None = parts.restored.epoch  # what holds once its first block is due
         self._parts = parts
@@ -352,14 +355,31 @@ class Runtime:
     # --- last words
 
     def _evidence(self, effect: fx.Evidence) -> None:
-        proof = effect.proof
+        proof, parts = effect.proof, self._parts
+        liar, folder = proof.first.signer, self.evidence
+        name, public_key = parts.names[liar], parts.verifier.public_key(liar)
+        content = encode_evidence(proof, self.chain.genesis_hash, name, public_key, self.clock.wall_ms())
         log.critical(
-            "validator %d contradicted itself: %s and %s",
-            proof.first.signer,
+            "%s contradicted itself: %s and %s",
+            name,
             proof.first.vote,
             proof.second.vote,
-            extra={"code": "CONSENSUS-9", "evidence": msgspec.msgpack.encode(proof).hex()},
+            extra={"code": "CONSENSUS-9", "peer": liar, "evidence": content.decode()},
         )
+        if folder is not None:
+            self._workers["serve"].submit(
+                "keep evidence", lambda: keep_evidence(folder, evidence_name(proof), content), self._say_kept
+            )
+
+    def _say_kept(self, path: Path | None) -> None:
+        if path is not None:
+            log.critical("the proof is kept in %s", path, extra={"code": "CONSENSUS-9"})
+
+    def _leave_view(self, effect: fx.LeaveView) -> None:
+        log.info("view %d given up for view %d: %s", effect.view, effect.asked, effect.why)
+
+    def _begin_view(self, effect: fx.BeginView) -> None:
+        log.info("view %d begins, led by %s", effect.view, self._parts.names[effect.leader])
 
     def _halt(self, effect: fx.Halt) -> None:
         log.critical("%s (%s)", effect.reason, effect.hint, extra={"code": effect.code})
@@ -383,5 +403,7 @@ EFFECTS: dict[type[Any], Callable[[Runtime, Any], None]] = {
     fx.ImportBlocks: Runtime._ledger_work,
     fx.PruneVotes: Runtime._prune_votes,
     fx.Evidence: Runtime._evidence,
+    fx.LeaveView: Runtime._leave_view,
+    fx.BeginView: Runtime._begin_view,
     fx.Halt: Runtime._halt,
 }

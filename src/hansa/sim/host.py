@@ -9,6 +9,7 @@ from hansa.consensus.effects import (
     AddPayload,
     AskProposal,
     AskWork,
+    BeginView,
     Broadcast,
     CancelTimer,
     CheckBody,
@@ -17,6 +18,7 @@ from hansa.consensus.effects import (
     Execute,
     Halt,
     ImportBlocks,
+    LeaveView,
     PruneVotes,
     Seal,
     Send,
@@ -352,6 +354,9 @@ class Host:
         if self.is_honest:
             self.world.checkers.on_evidence(self, effect.proof)
 
+    def _note_nothing(self, effect: Effect) -> None:
+        """Only real logs tell of views; a trace of the run has the effect itself."""
+
     def _halt(self, effect: Halt) -> None:
         self._halted(f"{effect.code}: {effect.reason}")
 
@@ -410,5 +415,7 @@ PERFORM: dict[type, Callable[[Host, Any], None]] = {
     ImportBlocks: Host._import_blocks,
     PruneVotes: Host._prune_votes,
     Evidence: Host._evidence,
+    LeaveView: Host._note_nothing,
+    BeginView: Host._note_nothing,
     Halt: Host._halt,
 }

@@ -19,7 +19,14 @@ from hansa.cli.app import run
 from hansa.cli.recovery import doctor
 from hansa.cli.recovery.bundle import REDACTED, write_bundle
 from hansa.cli.recovery.doctor import Case, Finding, Level, diagnose
-from hansa.cli.setup import describe_alliance, found_alliance
+from hansa.cli.setup import describe_alliance, found_alliance, genesis_hash_of
+from hansa.consensus.evidence import encode_evidence, evidence_name
+from hansa.consensus.signer import VoteDomain
+from hansa.consensus.values import Equivocation, SignedVote, Vote, VoteType
+from hansa.crypto.suite import Suite, keccak256, sign
+from hansa.io.evidence_folder import EVIDENCE_FOLDER, keep_evidence
+from hansa.io.key_file import load_consensus_key
+from hansa.node.assemble import GROUP
 
 STATUS: dict[str, Any] = {
     "height": 7, "view": 0, "halted": None, "paused": None, "quarantine": None, "syncing": False,
@@ -186,3 +193,32 @@ def test_the_command(folder: NodeFolder, tmp_path: Path, capsys: pytest.CaptureF
     assert run(["doctor", str(folder.root)]) == 1
     said = capsys.readouterr()
     assert "→ chmod 600" in said.out and "CLI-16" in said.err
+
+
+def test_a_proof_that_a_validator_lied(case: Case, capsys: pytest.CaptureFixture[str]) -> None:
+    (clean,) = doctor.check_evidence(case)
+    assert clean.level is Level.GOOD
+    path = write_lie(case)
+    (finding,) = doctor.check_evidence(case)
+    assert finding.level is Level.WARN and case.config.name in finding.what and str(path) in finding.cure
+    assert run(["evidence", "verify", str(path)]) == 0
+    assert "signed two PREPARE votes for block 9, view 7" in capsys.readouterr().out
+    path.write_bytes(path.read_bytes().replace(b'"height": 9', b'"height": 8'))
+    (finding,) = doctor.check_evidence(case)
+    assert "proves nothing" in finding.what
+    assert run(["evidence", "verify", str(path), "--genesis", str(case.folder.genesis)]) == 2
+    assert "CONSENSUS-3" in capsys.readouterr().err
+
+
+def write_lie(case: Case) -> Path:
+    """Two PREPAREs of the node's own key, in its own folder."""
+    domain = VoteDomain(genesis_hash_of(case.genesis_bytes), keccak256(GROUP), Suite.STANDARD, keccak256)
+    index = case.config.index
+    pair = load_consensus_key(case.folder.consensus_key, case.genesis.public_keys()[index])
+    votes = [Vote(VoteType.PREPARE, 0, 7, 9, bytes((content,)) * 32) for content in (1, 2)]
+    first, second = (SignedVote(vote, index, sign(pair.secret, domain.digest(vote))) for vote in votes)
+    proof = Equivocation(first, second)
+    content = encode_evidence(proof, genesis_hash_of(case.genesis_bytes), case.config.name, pair.public, 1)
+    path = keep_evidence(case.data / EVIDENCE_FOLDER, evidence_name(proof), content)
+    assert path is not None
+    return path

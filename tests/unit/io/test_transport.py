@@ -14,13 +14,13 @@ from hansa.io.errors import AddressInUse
 from hansa.io.link import Link
 from hansa.io.tls import Member, Roster, TlsContexts, open_tls
 from hansa.io.transport import (
-    STRANGERS_AT_ONCE_MAX,
     Address,
     Transport,
     TransportEvents,
     TransportFacts,
     open_listener,
 )
+from hansa.network.budgets import STRANGERS_AT_ONCE_MAX
 from hansa.network.frames import HEADER, MAGIC, PAYLOAD_BYTES_MAX, Frame, FrameKind, encode_frame
 from hansa.network.lanes import Lane
 from tests.unit.io.pki import Authority, issue, make_authority
@@ -126,12 +126,17 @@ async def test_a_paused_lane_delivers_after_it_is_resumed(tmp_path: Path) -> Non
     transports = [alliance.transport(i, heard[i]) for i in range(2)]
     async with running(*transports):
         await eventually(lambda: transports[0].is_up(1) and transports[1].is_up(0), DEADLINE_S, "up")
-        transports[1].set_paused(0, Lane.TRANSACTIONS, True)
+        for who in ("bundles", "messages"):
+            transports[1].set_paused(0, Lane.TRANSACTIONS, True, who)
         transports[0].send(1, Lane.TRANSACTIONS, FrameKind.BUNDLE, b"later")
         transports[0].send(1, Lane.VOTES, FrameKind.MESSAGE, b"now")
         await eventually(lambda: heard[1].messages, DEADLINE_S, "the vote")
         assert heard[1].bundles == []
-        transports[1].set_paused(0, Lane.TRANSACTIONS, False)
+        transports[1].set_paused(0, Lane.TRANSACTIONS, False, "messages")
+        transports[0].send(1, Lane.VOTES, FrameKind.MESSAGE, b"still")
+        await eventually(lambda: len(heard[1].messages) == 2, DEADLINE_S, "another vote")
+        assert heard[1].bundles == []
+        transports[1].set_paused(0, Lane.TRANSACTIONS, False, "bundles")
         await eventually(lambda: heard[1].bundles, DEADLINE_S, "the bundle")
 
 

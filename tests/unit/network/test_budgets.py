@@ -1,11 +1,14 @@
-"""Token buckets, the handshake limit, the reconnect delay."""
+"""Token buckets, the handshake limit, bans, the reconnect delay."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hansa.network.budgets import (
     ADDRESSES_MAX,
+    BAN_MAX_US,
+    BAN_MIN_US,
     MICROSECONDS,
+    Bans,
     HandshakeLimit,
     TokenBucket,
     compute_reconnect_delay_us,
@@ -26,6 +29,15 @@ def test_an_address_that_knocks_too_often_is_told_to_wait_and_others_are_not() -
     assert [limit.is_allowed("a", 0) for _ in range(3)] == [True, True, False]
     assert limit.is_allowed("b", 0)
     assert limit.is_allowed("a", MICROSECONDS)
+
+
+def test_each_ban_is_longer_than_the_one_before_to_a_limit() -> None:
+    bans, now_us = Bans(), 7
+    assert bans.left_us(1, now_us) == 0
+    lengths = [bans.add(1, now_us) for _ in range(8)]
+    assert lengths[:3] == [BAN_MIN_US, 2 * BAN_MIN_US, 4 * BAN_MIN_US] and lengths[-1] == BAN_MAX_US
+    assert bans.left_us(1, now_us + BAN_MAX_US - 1) == 1 and bans.left_us(1, now_us + BAN_MAX_US) == 0
+    assert bans.left_us(2, now_us) == 0
 
 
 def test_only_so_many_addresses_are_remembered() -> None:

@@ -46,7 +46,7 @@ class Wire:
         assert (lane, kind) == (Lane.TRANSACTIONS, FrameKind.BUNDLE)
         self.sent.append(payload)
 
-    def set_paused(self, peer: int, lane: Lane, paused: bool) -> None:
+    def set_paused(self, peer: int, lane: Lane, paused: bool, by: str) -> None:
         self.paused.append((peer, lane, paused))
 
     def refuse_peer(self, peer: int, error: Exception) -> None:

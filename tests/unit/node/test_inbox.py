@@ -16,7 +16,6 @@ from hansa.network.lanes import Lane
 from hansa.node.inbox import (
     CHECKED_AT_ONCE_MAX,
     CHECKED_PER_TURN_MAX,
-    MESSAGE_LANES,
     VERIFIED_MAX,
     WAITING_BYTES_MAX,
     Inbox,
@@ -48,6 +47,7 @@ class World:
     def __init__(self) -> None:
         self.inputs: list[ins.Input] = []
         self.refused: list[tuple[int, HansaError]] = []
+        self.banned: list[tuple[int, HansaError]] = []
         self.paused: set[tuple[int, Lane]] = set()
         self.verifier = CountingVerifier()
         self.worker = Worker("serve", StageClock(), lambda error: pytest.fail(str(error)), lambda error: False)
@@ -57,7 +57,10 @@ class World:
     def refuse_peer(self, peer: int, error: HansaError) -> None:
         self.refused.append((peer, error))
 
-    def set_paused(self, peer: int, lane: Lane, paused: bool) -> None:
+    def ban_peer(self, peer: int, error: HansaError) -> None:
+        self.banned.append((peer, error))
+
+    def set_paused(self, peer: int, lane: Lane, paused: bool, by: str) -> None:
         (self.paused.add if paused else self.paused.remove)((peer, lane))
 
     def receive(self, message: Message, peer: int = 1) -> None:
@@ -90,7 +93,7 @@ async def test_a_certificate_of_votes_seen_before_costs_no_check() -> None:
     world.worker.close()
 
 
-async def test_a_signature_that_does_not_hold_costs_the_link_and_reaches_nobody() -> None:
+async def test_a_signature_that_does_not_hold_bans_its_sender_and_reaches_nobody() -> None:
     world = World()
     good = signed(1)
     for forged in (
@@ -102,8 +105,9 @@ async def test_a_signature_that_does_not_hold_costs_the_link_and_reaches_nobody(
     ):
         world.receive(Votes((good, forged)), peer=3)
     assert world.inputs == []
-    assert [peer for peer, _ in world.refused] == [3] * 5
-    assert {error.code for _, error in world.refused} == {"NET-7"}
+    assert [peer for peer, _ in world.banned] == [3] * 5
+    assert {error.code for _, error in world.banned} == {"NET-7"}
+    assert world.refused == []
     assert world.inbox.invalid == {3: 5}
     world.worker.close()
 
@@ -128,7 +132,7 @@ async def test_many_signatures_are_checked_beside_the_loop() -> None:
     bad = (*votes[:-1], SignedVote(votes[-1].vote, 2, votes[-1].signature))
     world.verifier = world.inbox._verifier = CountingVerifier()
     world.receive(Votes(bad), peer=2)
-    await eventually(lambda: world.refused, DEADLINE_S, "the refusal")
+    await eventually(lambda: world.banned, DEADLINE_S, "the refusal")
     assert len(world.inputs) == 1
     world.worker.close()
 
@@ -151,7 +155,7 @@ async def test_a_peer_that_sends_faster_than_the_replica_takes_is_not_read() -> 
     size = 1024 * 1024
     while not world.paused:
         world.receive(BlockResponse(block, bytes(size)), peer=2)
-    assert world.paused == {(2, lane) for lane in MESSAGE_LANES}
+    assert world.paused == {(2, lane) for lane in Lane}
     assert WAITING_BYTES_MAX // size <= len(world.inputs) <= WAITING_BYTES_MAX // size + 1
     taken = 0
     while world.paused:

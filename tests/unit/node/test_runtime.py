@@ -48,6 +48,7 @@ class Member:
         self.index = index
         self.chain = FakeChain()
         self.votes = world.folder / f"votes{index}"
+        self.evidence = world.folder / f"evidence{index}"
         create_vote_log(self.votes, sign_birth(world.pairs[index], GENESIS_HASH, index))
         self.runtime: Runtime | None = None
         self.transport: Transport | None = None
@@ -78,10 +79,12 @@ class Member:
                 feed=SealedFeed(height),
                 verifier=Verifier(self.world.domain, [pair.public for pair in self.world.pairs]),
                 gas_limit=10**9,
+                names=tuple(f"node{index}" for index in range(SIZE)),
                 restored=Restored(SealedHead(height, sealed_hash, order_hash, block), recent, votes.records, bodies),
             )
         )
         runtime = self.runtime
+        runtime.evidence = self.evidence
         addresses = self.world.alliance.addresses
         peers = {i: address for i, address in enumerate(addresses) if i != self.index}
         facts = TransportFacts(self.index, GENESIS_HASH, addresses[self.index], peers)

@@ -1,4 +1,4 @@
-"""`hansa doctor`: what is wrong with a node, and what to do."""
+"""`hansa doctor`, `hansa evidence verify`: what is wrong with a node or with others, and what to do."""
 
 from pathlib import Path
 from typing import Annotated
@@ -45,3 +45,26 @@ def doctor(
             screen.data(facts, "\n".join(lines))
         raise NodeSick(f"{bad[0].check}: {bad[0].what}", bad[0].cure, **facts)
     screen.data(facts, "\n".join(lines))
+
+
+def evidence_verify(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A proof, e.g. from the folder data/evidence of a node.")],
+    genesis: Annotated[
+        Path | None,
+        typer.Option("--genesis", help="genesis.json; else that of the node in whose folder it lies."),
+    ] = None,
+) -> None:
+    """Check a proof that a validator lied.
+
+    Needs nothing but genesis.json: two signatures of one key under two votes that no honest validator signs both.
+    """
+    import msgspec
+
+    from hansa.alliance.files import read_public
+    from hansa.cli.recovery.evidence import tell_evidence, verify_evidence
+
+    screen = screen_of(context)
+    path = genesis if genesis is not None else file.absolute().parent.parent.parent / "genesis.json"
+    found = verify_evidence(file, read_public(path))
+    screen.data({"file": str(file), "proof": msgspec.to_builtins(found)}, f"✔ {tell_evidence(found)}")

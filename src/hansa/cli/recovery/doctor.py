@@ -20,10 +20,12 @@ from hansa.alliance.layout import NodeFolder
 from hansa.cli.log_view import read_entries
 from hansa.cli.pairing import open_signer_client
 from hansa.cli.processes import read_ready, running_process
+from hansa.cli.recovery.evidence import tell_evidence, verify_evidence
 from hansa.cli.recovery.healing import vote_damage
 from hansa.cli.setup import genesis_hash_of
 from hansa.consensus.validators import ValidatorSet, can_rejoin
 from hansa.errors import HansaError
+from hansa.io.evidence_folder import EVIDENCE_FOLDER, list_evidence
 from hansa.io.key_file import load_consensus_key
 from hansa.io.private_files import read_private
 from hansa.io.tls import Roster, open_tls
@@ -40,6 +42,7 @@ CLOCK_BAD_MS = 1_000  # a proposal further ahead waits (rules 1.12)
 LAG_BLOCKS_WARN = 16
 DIAL_S = 1.0
 ASK_S = 3.0
+EVIDENCE_SHOWN_MAX = 8
 
 
 class Level(StrEnum):
@@ -272,6 +275,19 @@ def check_ledger(case: Case) -> list[Finding]:
     return found
 
 
+def check_evidence(case: Case) -> list[Finding]:
+    """Proofs that a validator lied, the latest few of them."""
+    found = []
+    kept = list_evidence(case.data / EVIDENCE_FOLDER)
+    for path in sorted(kept, key=lambda path: path.stat().st_mtime)[-EVIDENCE_SHOWN_MAX:]:
+        try:
+            what, cure = tell_evidence(verify_evidence(path, case.genesis_bytes)), "show it to the others: "
+        except HansaError as error:
+            what, cure = f"{path.name} proves nothing: {error.cause}", "look at it: "
+        found.append(Finding("evidence", Level.WARN, what, f"{cure}hansa evidence verify {path}"))
+    return found or [Finding("evidence", Level.GOOD, "no validator was seen to lie")]
+
+
 def check_peers(case: Case) -> list[Finding]:
     """Is everybody linked? Who is not, is dialled from here."""
     if len(case.genesis.validators) == 1:
@@ -327,6 +343,7 @@ CHECKS: tuple[Callable[[Case], list[Finding]], ...] = (
     check_disk,
     check_votes,
     check_ledger,
+    check_evidence,
     check_peers,
     check_log,
 )

@@ -1,6 +1,6 @@
 """The leader's part: when to propose, on what, and the signed proposal."""
 
-from hansa.consensus.effects import AskProposal, AskWork, SetTimer, SignVote
+from hansa.consensus.effects import AskProposal, AskWork, SetTimer, SignVote, WhyLeave
 from hansa.consensus.inputs import Proposed, TimerId
 from hansa.consensus.messages import PrePrepare
 from hansa.consensus.pbft.blocks import add_block, check_again, get_ancestors, get_block, is_linked
@@ -26,7 +26,8 @@ def lead(state: PbftState) -> None:
         _propose_checked(state)
     if state.lead_refusals >= LEAD_REFUSALS_MAX and state.config.validators.size > 1:
         state.lead_refusals = 0
-        ask_view(state, state.view + 1)  # whatever is wrong with this ledger, others need not wait for the timeout
+        # Whatever is wrong with this ledger, others need not wait for the timeout.
+        ask_view(state, state.view + 1, WhyLeave.CANNOT_LEAD)
         return
     tip = state.lead_tip
     if tip is not None and state.lead_checking is None and state.lead_asked is None and _is_due(state, tip):

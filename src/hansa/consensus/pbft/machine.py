@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hansa.consensus.config import EngineConfig
-from hansa.consensus.effects import Effect
+from hansa.consensus.effects import Effect, WhyLeave
 from hansa.consensus.inputs import (
     Abdicate,
     BodyChecked,
@@ -113,7 +113,7 @@ def _on_evidence(state: PbftState, peer: int, message: EvidenceReport) -> None:
     vote = message.first.vote
     is_leader = message.first.signer == state.leader and vote.view == state.view
     if is_leader and vote.type is VoteType.PROPOSE and tally.is_contradiction(message.first, message.second):
-        views.ask_view(state, state.view + 1)
+        views.ask_view(state, state.view + 1, WhyLeave.EQUIVOCATION)
 
 
 def _on_vote_durable(state: PbftState, event: VoteDurable) -> None:
@@ -154,7 +154,7 @@ def _on_work_pending(state: PbftState, event: WorkPending) -> None:
 
 def _on_abdicate(state: PbftState, event: Abdicate) -> None:
     if state.leader == state.config.me and state.is_active:
-        views.ask_view(state, state.view + 1)
+        views.ask_view(state, state.view + 1, WhyLeave.PLANNED)
 
 
 def _on_pause_voting(state: PbftState, event: PauseVoting) -> None:

@@ -15,7 +15,7 @@ from hansa.consensus.config import (
     VIEW_TIMEOUT_MAX_MS,
     VIEW_TIMEOUT_MIN_MS,
 )
-from hansa.consensus.effects import CancelTimer, SetTimer
+from hansa.consensus.effects import CancelTimer, SetTimer, WhyLeave
 from hansa.consensus.inputs import TimerId
 from hansa.consensus.messages import Certificate, NewView, Status, VoteQuery, Votes
 from hansa.consensus.pbft.blocks import want_missing
@@ -53,7 +53,7 @@ def keep_view_timer(state: PbftState) -> None:
         return
     if state.leader == state.config.me and state.lead_tip is None:
         # The power failed between the own proposal and its body, say: others need not wait for the timeout.
-        ask_view(state, state.view + 1)
+        ask_view(state, state.view + 1, WhyLeave.CANNOT_LEAD)
         return
     if state.view_due_ms is None:
         state.view_due_ms = state.now_ms + compute_view_timeout_ms(state)
@@ -69,7 +69,7 @@ def on_view_timer(state: PbftState) -> None:
     if state.view_due_ms is None or state.view_due_ms > state.now_ms or not _has_something_to_do(state):
         return  # `keep_view_timer` sets it anew
     state.failures += 1
-    ask_view(state, state.view + 1)
+    ask_view(state, state.view + 1, _why_failed(state))
 
 
 def on_peer_down(state: PbftState, peer: int) -> None:
@@ -190,6 +190,16 @@ def _shorten_for_dead_leader(state: PbftState) -> None:
         state.view_due_ms = min(state.view_due_ms, due_ms)
 
 
+def _why_failed(state: PbftState) -> WhyLeave:
+    """What the timeout of a view looks like from here."""
+    if state.leader != state.config.me:
+        if state.leader in state.down:
+            return WhyLeave.LEADER_DOWN
+        if state.heard_ms.get(state.leader, 0) + LEADER_GONE_MS <= state.now_ms:
+            return WhyLeave.LEADER_SILENT
+    return WhyLeave.TIMEOUT
+
+
 def _call_for_help(state: PbftState) -> None:
     """Repeat everything of ours that someone may have missed, and say where we stand."""
     want_missing(state)
@@ -244,7 +254,7 @@ def _yield_to_lonely(state: PbftState) -> None:
     for signer, seen_ms in state.view_change_seen_ms.items():
         doublings = min(state.lonely_counts.get(signer, 0), LONELY_DOUBLINGS_MAX)
         if seen_ms + (LONELY_VIEW_CHANGE_MS << doublings) <= state.now_ms:
-            ask_view(state, state.view + 1)
+            ask_view(state, state.view + 1, WhyLeave.ONE_IS_STUCK)
             return
 
 

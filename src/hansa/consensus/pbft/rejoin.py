@@ -12,7 +12,7 @@ quarantine is left at once. Help is limited in time for each asker, since asking
 """
 
 from hansa.consensus.config import REJOIN_HELP_MS, REJOIN_PAUSE_MS, REJOIN_VIEWS_MAX, REPLY_EVERY_MS, TICK_MS
-from hansa.consensus.effects import SignVote
+from hansa.consensus.effects import SignVote, WhyLeave
 from hansa.consensus.messages import Rejoin, RejoinReport
 from hansa.consensus.pbft.blocks import get_block
 from hansa.consensus.pbft.state import PbftState, Quarantine, Rejoining
@@ -186,15 +186,15 @@ def give_way(state: PbftState) -> None:
     # Once until something is committed: where all disks are full at once, views would pass as fast as messages do.
     if is_paused_leader and state.gave_way_height != state.committed_height:
         state.gave_way_height = state.committed_height
-        ask_view(state, state.view + 1)
+        ask_view(state, state.view + 1, WhyLeave.CANNOT_LEAD)
     for peer in sorted(state.rejoining):
         if peer == state.leader and _is_fresh(state, peer):
-            ask_view(state, state.view + 1)
+            ask_view(state, state.view + 1, WhyLeave.HELPS_REJOIN)
     if state.leader != state.config.me:
         return
     view = _helped_view(state)
     if view is not None and (state.view < view or (state.lead_tip is None and _committed_view(state) < view)):
-        ask_view(state, state.view + 1)
+        ask_view(state, state.view + 1, WhyLeave.HELPS_REJOIN)
 
 
 def is_block_due(state: PbftState) -> bool:

@@ -1,7 +1,7 @@
 """Which view this replica is in: QCs and TCs lead into views, VIEW-CHANGEs ask for the next."""
 
 from hansa.consensus.config import LONELY_VIEW_CHANGE_MS, TICK_MS
-from hansa.consensus.effects import SignVote
+from hansa.consensus.effects import BeginView, LeaveView, SignVote, WhyLeave
 from hansa.consensus.messages import ViewChange
 from hansa.consensus.pbft.blocks import want_block
 from hansa.consensus.pbft.rules import is_end_of_term, is_valid_qc, is_valid_tc, signers_mask
@@ -63,6 +63,7 @@ def enter_view(state: PbftState, view: int, proof: Proof) -> None:
     state.view = view
     state.view_proof = proof
     state.view_entered_ms = state.now_ms
+    state.emit(BeginView(view, state.leader))
     state.view_due_ms = None
     state.base = None
     state.candidates = {}
@@ -121,7 +122,7 @@ def on_view_change(state: PbftState, message: ViewChange) -> None:
     _join(state)
 
 
-def ask_view(state: PbftState, view: int) -> None:
+def ask_view(state: PbftState, view: int, why: WhyLeave) -> None:
     """Sign VIEW-CHANGE for `view`: nothing of a lower view is signed any more."""
     if not state.may_change_view or view <= max(state.view, state.view_asked):
         return
@@ -130,6 +131,7 @@ def ask_view(state: PbftState, view: int) -> None:
         return
     qc = state.rules.qc_to_name(state)
     vote = Vote(VoteType.VIEW_CHANGE, 0, view, qc.height, qc.hash, qc.view)
+    state.emit(LeaveView(state.view, view, why))
     state.view_asked = view
     state.view_changes_count += 1
     state.view_due_ms = None
@@ -175,14 +177,14 @@ def _join(state: PbftState) -> None:
     leader's."""
     leader_message = state.view_changes.get(state.leader)
     if state.leader != state.config.me and leader_message is not None and leader_message.vote.vote.view > state.view:
-        ask_view(state, state.view + 1)
+        ask_view(state, state.view + 1, WhyLeave.LEADER_LEAVES)
     mask = 0
     for message in sorted(state.view_changes.values(), key=lambda m: -m.vote.vote.view):
         if message.vote.signer == state.config.me:
             continue
         mask |= 1 << message.vote.signer
         if state.rules.may_join(state.config.validators, mask):
-            ask_view(state, message.vote.vote.view)
+            ask_view(state, message.vote.vote.view, WhyLeave.OTHERS_LEAVE)
             return
 
 

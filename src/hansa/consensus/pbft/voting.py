@@ -1,6 +1,6 @@
 """PRE-PREPARE in, PREPARE out: judging the leader's proposals in height order."""
 
-from hansa.consensus.effects import SetTimer, SignVote
+from hansa.consensus.effects import SetTimer, SignVote, WhyLeave
 from hansa.consensus.inputs import TimerId
 from hansa.consensus.messages import PrePrepare
 from hansa.consensus.pbft.blocks import add_block, get_block, is_in_reach
@@ -37,7 +37,7 @@ def on_pre_prepare(state: PbftState, message: PrePrepare) -> None:
     known = state.candidates.get(block.height)
     if known is not None and known.hash != order_hash:
         accuse(state, known.vote, signed)
-        ask_view(state, state.view + 1)  # proven equivocation
+        ask_view(state, state.view + 1, WhyLeave.EQUIVOCATION)  # proven equivocation
         return
     if order_hash not in state.entries:
         add_block(state, block, message.refs, order_hash)
