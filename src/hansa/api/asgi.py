@@ -7,8 +7,8 @@ from typing import Any
 from hansa.api.calls import encode_json, error_text
 from hansa.api.dispatch import Dispatcher
 from hansa.api.errors import Busy, InvalidParams, LimitExceeded, RequestRefused
-from hansa.api.guard import Guard
-from hansa.api.options import BODIES_BYTES_MAX, BODY_BYTES_MAX, BODY_SECONDS_MAX
+from hansa.api.guard import Guard, Room
+from hansa.api.options import BODY_BYTES_MAX, BODY_SECONDS_MAX
 from hansa.api.websocket import serve_websocket
 from hansa.errors import HansaError
 from hansa.types.ports import NodeView
@@ -25,24 +25,6 @@ class Disconnected(Exception):
     """The client went away before its request was whole."""
 
 
-class _Room:
-    """What the bodies take that come in pieces, from their first byte to their answer."""
-
-    def __init__(self) -> None:
-        self.taken = 0
-
-    def take(self, size: int) -> None:
-        """Take `size` bytes more.
-
-        Raises
-        ------
-        Busy: all bodies together would take more than BODIES_BYTES_MAX.
-        """
-        if self.taken + size > BODIES_BYTES_MAX:
-            raise Busy("too many large requests are under way", "send it again in a moment")
-        self.taken += size
-
-
 class Application:
     """One node's API as an ASGI application."""
 
@@ -50,7 +32,7 @@ class Application:
         self._node = node
         self._dispatcher = dispatcher
         self._guard = guard
-        self._room = _Room()
+        self._room = Room()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or one WebSocket connection."""
@@ -121,7 +103,7 @@ class Application:
             refusal, status = error, error.status
         await receive()  # websocket.connect
         if refusal is None:
-            await serve_websocket(self._dispatcher, receive, send)
+            await serve_websocket(self._dispatcher, self._room, receive, send)
             return
         body = error_text(refusal)
         await send({"type": "websocket.http.response.start", "status": status, "headers": [_JSON]})
@@ -141,7 +123,7 @@ def _cors(origin: str | None) -> list[tuple[bytes, bytes]]:
     ]
 
 
-async def _read_body(scope: Scope, receive: Receive, room: _Room, pieces: list[bytes]) -> bytes:
+async def _read_body(scope: Scope, receive: Receive, room: Room, pieces: list[bytes]) -> bytes:
     """The whole body. Where it comes in several, `pieces` are those that took room, which the caller gives back.
 
     Raises

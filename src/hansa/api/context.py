@@ -105,6 +105,7 @@ class Context:
     filters: FilterStore
     hub: Hub
     gate: SendGate
+    beside: Callable[[Callable[[], bytes]], Awaitable[bytes]]  # work that may take long, in a thread; bounded
     sink: Sink | None  # the WebSocket client that asks, None over HTTP
 
     def core(self, method: str, *params: Any) -> bytes:

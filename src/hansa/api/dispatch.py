@@ -106,7 +106,7 @@ class Dispatcher:
 
     async def _run(self, call: Call, sink: Sink | None) -> bytes:
         method = self._method(call.method)
-        context = Context(self._node, self._dev, self._filters, self.hub, self._gate, sink)
+        context = Context(self._node, self._dev, self._filters, self.hub, self._gate, self._beside, sink)
         result = await method.answer(context, order_params(call, method.params))
         return result_text(call, encode_json(result))
 
@@ -123,21 +123,25 @@ class Dispatcher:
         return method
 
     async def _run_native(self, work: Callable[[bytes], T], body: bytes) -> T:
-        """Cheap work here and now, which keeps a connection's requests in order; the rest in a worker thread.
+        """Cheap work here and now, which keeps a connection's requests in order; the rest in a worker thread."""
+        is_plain = _SEND not in body and _ESCAPE not in body
+        if len(body) <= _INLINE_BYTES_MAX and is_plain and not _HEAVY.search(body):
+            return work(body)
+        return await self._beside(partial(work, body))
+
+    async def _beside(self, work: Callable[[], T]) -> T:
+        """Work in a worker thread.
 
         Raises
         ------
         Busy: too many heavy requests wait.
         """
-        is_plain = _SEND not in body and _ESCAPE not in body
-        if len(body) <= _INLINE_BYTES_MAX and is_plain and not _HEAVY.search(body):
-            return work(body)
         if self._reads_waiting >= READS_WAITING_MAX:
             raise Busy("too many heavy requests wait", "send it again in a moment")
         self._reads_waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(
-                self._workers, self._node.stages.measure, "read for clients", partial(work, body)
+                self._workers, self._node.stages.measure, "read for clients", work
             )
         finally:
             self._reads_waiting -= 1

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from hansa.api.errors import FilterNotFound, LimitExceeded
-from hansa.api.options import CRITERIA_BYTES_MAX, FILTER_IDLE_SECONDS_MAX, FILTERS_MAX
+from hansa.api.options import CHANGES_BLOCKS_MAX, CRITERIA_BYTES_MAX, FILTER_IDLE_SECONDS_MAX, FILTERS_MAX
 
 
 class FilterKind(Enum):
@@ -96,12 +96,14 @@ def encode_criteria(criteria: dict[str, Any]) -> bytes:
 def changes_criteria(one: Filter, head: int) -> bytes | None:
     """The eth_getLogs filter for the blocks that were sealed since the last look, within the filter's own range.
 
-    `None` when no block is new. Blocks that a development node took back count as new when they come again.
+    `None` when no block is new. Blocks that a development node took back count as new when they come again. More than
+    CHANGES_BLOCKS_MAX come with several looks.
     """
     one.cursor = min(one.cursor, head)
     first = max(one.cursor + 1, _number(one.criteria.get("fromBlock"), 0))
-    last = min(head, _number(one.criteria.get("toBlock"), head))
-    one.cursor = head
+    until = min(head, first + CHANGES_BLOCKS_MAX - 1)
+    last = min(until, _number(one.criteria.get("toBlock"), until))
+    one.cursor = max(until, one.cursor)
     if first > last:
         return None
     return msgspec.json.encode(one.criteria | {"fromBlock": hex(first), "toBlock": hex(last)})

@@ -1,12 +1,31 @@
-"""Who may speak to the API: Host and Origin allow-lists against DNS rebinding, bearer token off loopback."""
+"""Who may speak to the API, and how much at once: Host and Origin allow-lists against DNS rebinding, bearer token off
+loopback, room for large bodies."""
 
 import hmac
 from urllib.parse import urlsplit
 
-from hansa.api.errors import RequestRefused
-from hansa.api.options import LOOPBACK_NAMES, ApiOptions
+from hansa.api.errors import Busy, RequestRefused
+from hansa.api.options import BODIES_BYTES_MAX, LOOPBACK_NAMES, ApiOptions
 
 Headers = list[tuple[bytes, bytes]]
+
+
+class Room:
+    """What large bodies take from their first byte to their answer, of all clients together."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def take(self, size: int) -> None:
+        """Take `size` bytes more; the taker gives them back by lowering `taken`.
+
+        Raises
+        ------
+        Busy: all bodies together would take more than BODIES_BYTES_MAX.
+        """
+        if self.taken + size > BODIES_BYTES_MAX:
+            raise Busy("too many large requests are under way", "send it again in a moment")
+        self.taken += size
 
 
 class Guard:

@@ -1,16 +1,15 @@
 """Methods about the running node: peers, syncing, filters, subscriptions, waiting sends, validators."""
 
-import asyncio
-import time
 from typing import Any
 
 import msgspec
 
 from hansa.api.calls import Params, encode_json, parse_bytes, parse_quantity
 from hansa.api.context import Context
-from hansa.api.errors import CoreRefusal, InvalidParams, NonceGap, SendTimeout
+from hansa.api.errors import Busy, CoreRefusal, InvalidParams, NonceGap, SendTimeout
 from hansa.api.filters import FilterKind, changes_criteria, encode_criteria
-from hansa.api.options import SEND_SYNC_MS_DEFAULT, SEND_SYNC_MS_MAX
+from hansa.api.options import AWAITED_MAX, SEND_SYNC_MS_DEFAULT, SEND_SYNC_MS_MAX
+from hansa.api.sending import look_at_each_block
 from hansa.types.ports import ValidatorInfo
 
 
@@ -67,8 +66,17 @@ async def filter_changes(context: Context, params: Params) -> Any:
         return ["0x" + hashes[start : start + 32].hex() for start in range(0, len(hashes), 32)]
     head: int = context.node.chain.head()[0]
     if one.kind is FilterKind.LOGS:
+        before = one.cursor
         criteria = changes_criteria(one, head)
-        return [] if criteria is None else await _find_logs(context, msgspec.Raw(criteria))
+        if criteria is None:
+            return []
+        after = one.cursor
+        try:
+            return await _find_logs(context, msgspec.Raw(criteria))
+        except BaseException:
+            if one.cursor == after:  # what was not told comes again with the next look
+                one.cursor = before
+            raise
     first = min(one.cursor, head) + 1
     one.cursor = head
     hashes_of = (context.node.chain.sealed_hash(number) for number in range(max(first, head - 4_095), head + 1))
@@ -90,7 +98,7 @@ async def filter_logs(context: Context, params: Params) -> Any:
 
 async def _find_logs(context: Context, criteria: Any) -> msgspec.Raw:
     """A range may take long: beside the event loop."""
-    return msgspec.Raw(await asyncio.to_thread(context.core, "eth_getLogs", criteria))
+    return msgspec.Raw(await context.beside(lambda: context.core("eth_getLogs", criteria)))
 
 
 async def uninstall_filter(context: Context, params: Params) -> Any:
@@ -136,26 +144,32 @@ async def send_raw_transaction_sync(context: Context, params: Params) -> Any:
     ------
     InvalidParams: the transaction was refused or dropped meanwhile.
     SendTimeout: it is not final in time.
+    Busy: AWAITED_MAX clients wait already.
     """
     parse_bytes(params, 0, "Transaction")
     timeout_ms = min(parse_quantity(params, 1, "Timeout", SEND_SYNC_MS_DEFAULT), SEND_SYNC_MS_MAX)
-    height: int = context.node.chain.head()[0]
-    call = {"jsonrpc": "2.0", "id": 0, "method": "eth_sendRawTransaction", "params": [params[0]]}
+    if context.gate.awaited >= AWAITED_MAX:
+        raise Busy("too many clients wait for receipts", "use eth_sendRawTransaction")
+    context.gate.awaited += 1
+    try:
+        return await _send_and_wait(context, params[0], timeout_ms)
+    finally:
+        context.gate.awaited -= 1
+
+
+async def _send_and_wait(context: Context, raw: Any, timeout_ms: int) -> msgspec.Raw:
+    call = {"jsonrpc": "2.0", "id": 0, "method": "eth_sendRawTransaction", "params": [raw]}
     text = await context.gate.answer(encode_json(call))
     transaction = _sent_hash(text)
-    deadline = time.monotonic() + timeout_ms / 1_000
-    while True:
+    async for _ in look_at_each_block(context.node, timeout_ms / 1_000):
         receipt = context.core("eth_getTransactionReceipt", transaction)
         if receipt != b"null":
             return msgspec.Raw(receipt)
-        left = deadline - time.monotonic()
         status, reason = context.node.chain.status_of(bytes.fromhex(transaction[2:]))
         if status in ("refused", "dropped"):
             raise InvalidParams(f"the transaction was {status}: {reason}")
-        if left <= 0:
-            raise SendTimeout(transaction, timeout_ms)
         _check_gap(context, transaction)
-        height = await context.node.wait_sealed(height, left)
+    raise SendTimeout(transaction, timeout_ms)
 
 
 def _sent_hash(answer: bytes | None) -> str:

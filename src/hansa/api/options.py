@@ -9,13 +9,15 @@ from hansa.api.errors import UnsafeListen
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 BODY_BYTES_MAX = 5 * 1024 * 1024  # as in the native parser
-BODIES_BYTES_MAX = 256 * 1024 * 1024  # of all HTTP bodies that come in pieces, until they are answered
+BODIES_BYTES_MAX = 256 * 1024 * 1024  # of all large bodies together, until they are answered
 HEADER_BYTES_MAX = 16 * 1024  # request line and headers of one request
 BODY_SECONDS_MAX = 30.0  # from the headers to the end of the body
 CONNECTIONS_MAX = 1_024
+CONNECTIONS_OF_AN_ADDRESS_MAX = 512  # so that one client alone leaves room for others
 WORKERS = 2  # threads for heavy reads
 READS_WAITING_MAX = 1_024  # heavy reads queued or running; more are told to come back
 SENDS_WAITING_BYTES_MAX = 64 * 1024 * 1024  # bodies with transactions queued for the pool
+AWAITED_MAX = 1_024  # receipts that eth_sendRawTransactionSync waits for
 SUBSCRIPTIONS_MAX = 64  # of one connection
 SUBSCRIPTIONS_TOTAL_MAX = 4_096
 REQUESTS_IN_FLIGHT_MAX = 64  # of one WebSocket connection
@@ -23,6 +25,7 @@ QUEUE_MESSAGES_MAX = 4_096  # not yet taken by a WebSocket client
 QUEUE_BYTES_MAX = 64 * 1024 * 1024  # of the same; beyond it the client is dropped
 QUEUES_BYTES_MAX = 256 * 1024 * 1024  # of all clients together; beyond it whoever gets the next message is dropped
 CRITERIA_BYTES_MAX = 64 * 1024  # of one filter or subscription for logs, as JSON
+CHANGES_BLOCKS_MAX = 10_000  # that one look at a filter covers; as in the native eth_getLogs
 FILTERS_MAX = 1_024
 FILTER_IDLE_SECONDS_MAX = 300.0
 SEND_SYNC_MS_DEFAULT = 2_000

@@ -7,7 +7,7 @@ event loop, and one busy client costs one thread hop per batch.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -30,6 +30,18 @@ _BODY_BYTES_MAX = 8 * 1024
 HELD_MAX = 1024  # questions held back at once; further ones are answered as things stand
 
 
+async def look_at_each_block(node: NodeView, seconds: float) -> AsyncIterator[None]:
+    """Yield at once, and again whenever a block was sealed, for `seconds`; then once more, and end."""
+    deadline_s = time.monotonic() + seconds
+    height = node.chain.head()[0]
+    while True:
+        yield
+        left_s = deadline_s - time.monotonic()
+        if left_s <= 0:
+            return
+        height = await node.wait_sealed(height, left_s)
+
+
 class SendGate:
     """The one way of request bodies that contain transactions."""
 
@@ -38,6 +50,7 @@ class SendGate:
         self._waiting: deque[tuple[bytes, asyncio.Future[bytes | None]]] = deque()
         self._waiting_bytes = 0
         self._drain: asyncio.Task[None] | None = None
+        self.awaited = 0  # receipts that clients wait for
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="rpc-send")
 
     async def answer(self, body: bytes) -> bytes | None:
@@ -86,13 +99,9 @@ class SendGate:
     async def _wait_for_room(self) -> None:
         """Hold senders back while more waits in the pool than a few blocks take: an alliance that is asked too much
         goes on at its own speed instead of spending it on what it must refuse."""
-        deadline_s = time.monotonic() + _ROOM_WAIT_S
-        height = self._node.chain.head()[0]
-        while self._node.chain.pool_status()[0] >= POOL_CROWDED:
-            left_s = deadline_s - time.monotonic()
-            if left_s <= 0:
+        async for _ in look_at_each_block(self._node, _ROOM_WAIT_S):
+            if self._node.chain.pool_status()[0] < POOL_CROWDED:
                 return
-            height = await self._node.wait_sealed(height, left_s)
 
     def _deliver(self, batch: Batch, work: asyncio.Future[list[bytes | None]]) -> None:
         self._waiting_bytes -= sum(len(body) for body, _ in batch)
@@ -132,19 +141,15 @@ class ReceiptHold:
 
     async def answer(self, body: bytes, ask: Callable[[bytes], Awaitable[bytes | None]]) -> bytes | None:
         """The answer to a body without side effects; `ask` gives it as things stand."""
-        height = self._node.chain.head()[0]
-        answer = await ask(body)
         if _ASKS not in body or len(body) > _BODY_BYTES_MAX or self._held >= HELD_MAX:
-            return answer
-        deadline_s = time.monotonic() + _HOLD_S
+            return await ask(body)
+        answer: bytes | None = None
         self._held += 1
         try:
-            while answer is not None and _NOTHING in answer and self._is_under_way():
-                left_s = deadline_s - time.monotonic()
-                if left_s <= 0:
-                    break
-                height = await self._node.wait_sealed(height, left_s)
+            async for _ in look_at_each_block(self._node, _HOLD_S):
                 answer = await ask(body)
+                if answer is None or _NOTHING not in answer or not self._is_under_way():
+                    break
         finally:
             self._held -= 1
         return answer

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from typing import Any
 
 import uvicorn
@@ -17,7 +17,14 @@ from hansa.api.context import DevControl
 from hansa.api.dispatch import Dispatcher
 from hansa.api.errors import PortTaken
 from hansa.api.guard import Guard
-from hansa.api.options import BODY_BYTES_MAX, CONNECTIONS_MAX, HEADER_BYTES_MAX, ApiOptions, check_options
+from hansa.api.options import (
+    BODY_BYTES_MAX,
+    CONNECTIONS_MAX,
+    CONNECTIONS_OF_AN_ADDRESS_MAX,
+    HEADER_BYTES_MAX,
+    ApiOptions,
+    check_options,
+)
 from hansa.types.ports import NodeView
 
 _BACKLOG = 512
@@ -34,9 +41,12 @@ class BoundedHttp(HttpToolsProtocol):
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
-        """Start the clock of the first request."""
+        """Start the clock of the first request; hang up on whoever has too many connections, or if all have."""
         super().connection_made(transport)
-        self._start_clock()
+        if is_crowded(self.connections, self.client):
+            transport.abort()
+        else:
+            self._start_clock()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop it."""
@@ -83,6 +93,16 @@ class BoundedHttp(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+def is_crowded(connections: Collection[Any], client: tuple[str, int] | None) -> bool:
+    """Whether the newest of `connections`, which is of `client`, is one too many."""
+    if len(connections) > CONNECTIONS_MAX:
+        return True
+    if len(connections) <= CONNECTIONS_OF_AN_ADDRESS_MAX or client is None:
+        return False
+    same = sum(1 for one in connections if one.client is not None and one.client[0] == client[0])
+    return same > CONNECTIONS_OF_AN_ADDRESS_MAX
 
 
 class BoundedWebSocket(WebSocketsSansIOProtocol):

@@ -19,6 +19,7 @@ _LOG = logging.getLogger("hansa.api")
 _PENDING_POLL_SECONDS = 0.05
 _SYNCING_POLL_SECONDS = 1.0
 _CATCH_UP_BLOCKS_MAX = 1_024
+_LOGS_PER_TURN = 512  # pushed in one turn of the event loop
 
 
 class Sink(Protocol):
@@ -147,9 +148,20 @@ class Hub:
         if logs:
             criteria = list(dict.fromkeys(one.criteria for one in logs))
             found = await asyncio.to_thread(self._find_logs, number, criteria)
-            for one in logs:
-                for log in found[one.criteria]:
-                    one.send(log)
+            await self._publish_logs(logs, found)
+
+    async def _publish_logs(self, subscriptions: list[Subscription], found: dict[bytes, list[bytes]]) -> None:
+        """Push logs in portions, so that many of them for many subscribers hold up nobody else."""
+        group = self._by_kind["logs"]
+        pushed = 0
+        for one in subscriptions:
+            for log in found[one.criteria]:
+                if one.name not in group:  # unsubscribed, or dropped for not reading
+                    break
+                one.send(log)
+                pushed += 1
+                if pushed % _LOGS_PER_TURN == 0:
+                    await asyncio.sleep(0)
 
     def _find_logs(self, number: int, criteria: list[bytes]) -> dict[bytes, list[bytes]]:
         return {one: self._node.rpc.log_events(number, one) for one in criteria}

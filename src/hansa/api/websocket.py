@@ -9,7 +9,10 @@ from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from hansa.api.calls import error_text
 from hansa.api.dispatch import Dispatcher
+from hansa.api.errors import Busy
+from hansa.api.guard import Room
 from hansa.api.options import QUEUE_BYTES_MAX, QUEUE_MESSAGES_MAX, QUEUES_BYTES_MAX, REQUESTS_IN_FLIGHT_MAX
 
 _LOG = logging.getLogger("hansa.api")
@@ -17,6 +20,8 @@ _LOG = logging.getLogger("hansa.api")
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+
+_SMALL_BODY_BYTES = 64 * 1024  # 64 of them on every connection are bounded well enough
 
 dropped_clients = 0  # since the process started; for metrics
 waiting_bytes = 0  # in the queues of all clients
@@ -74,11 +79,11 @@ class Client:
         waiting_bytes += size
 
 
-async def serve_websocket(dispatcher: Dispatcher, receive: Receive, send: Send) -> None:
+async def serve_websocket(dispatcher: Dispatcher, room: Room, receive: Receive, send: Send) -> None:
     """Serve one connection until either side ends it."""
     await send({"type": "websocket.accept"})
     client = Client()
-    reader = asyncio.create_task(_read(dispatcher, client, receive))
+    reader = asyncio.create_task(_read(dispatcher, client, room, receive))
     writer = asyncio.create_task(client.write(send))
     dropped = asyncio.create_task(client.overflowed.wait())
     try:
@@ -91,24 +96,31 @@ async def serve_websocket(dispatcher: Dispatcher, receive: Receive, send: Send) 
         client.clear()
 
 
-async def _read(dispatcher: Dispatcher, client: Client, receive: Receive) -> None:
-    room = asyncio.Semaphore(REQUESTS_IN_FLIGHT_MAX)
+async def _read(dispatcher: Dispatcher, client: Client, room: Room, receive: Receive) -> None:
+    places = asyncio.Semaphore(REQUESTS_IN_FLIGHT_MAX)
     async with asyncio.TaskGroup() as group:
         while True:
             message = await receive()
             if message["type"] == "websocket.disconnect":
                 break
             body = message.get("bytes") or (message.get("text") or "").encode()
-            await room.acquire()
-            group.create_task(_answer(dispatcher, client, body, room))
+            await places.acquire()
+            group.create_task(_answer(dispatcher, client, body, room, places))
         # Whoever left needs no answers.
         raise asyncio.CancelledError
 
 
-async def _answer(dispatcher: Dispatcher, client: Client, body: bytes, room: asyncio.Semaphore) -> None:
+async def _answer(dispatcher: Dispatcher, client: Client, body: bytes, room: Room, places: asyncio.Semaphore) -> None:
+    taken = 0
     try:
+        if len(body) > _SMALL_BODY_BYTES:
+            room.take(len(body))
+            taken = len(body)
         answer = await dispatcher.answer(body, client)
-        if answer:
-            client.push(answer)
+    except Busy as error:
+        answer = error_text(error)
     finally:
-        room.release()
+        room.taken -= taken
+        places.release()
+    if answer:
+        client.push(answer)

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import shutil
+import signal
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from hansa.bench.run import RunOptions, measure_workload
 from hansa.bench.scale.study import SIZES, study_scale
 from hansa.bench.workloads import WORKLOADS
 
+EXIT_TERMINATED = 128 + signal.SIGTERM
 DESCRIPTION = "Measurements and long checks of an alliance; the client runs outside the nodes, everything from a seed."
 
 
@@ -128,10 +130,16 @@ def _in_folder(options: argparse.Namespace, work: Callable[[Path], Awaitable[int
 
 def _run(work: Awaitable[int]) -> int:
     async def awaited() -> int:
+        own = asyncio.current_task()
+        assert own is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, own.cancel)
         return await work
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(awaited())
+        try:
+            return runner.run(awaited())
+        except asyncio.CancelledError:  # nodes and temporary folders are gone by now
+            return EXIT_TERMINATED
 
 
 async def _measure(options: argparse.Namespace, folder: Path) -> int:

@@ -13,7 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from hansa.api import ApiOptions, ApiServer
-from hansa.api import asgi as asgi_room
+from hansa.api import guard as guard_room
 from hansa.api import server as server_room
 from hansa.api import websocket as websocket_room
 from hansa.api.errors import PortTaken
@@ -151,7 +151,7 @@ async def test_a_method_name_in_escapes_is_not_run_on_the_event_loop(
 
 
 async def test_large_bodies_together_are_bounded(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asgi_room, "BODIES_BYTES_MAX", 3 << 20)
+    monkeypatch.setattr(guard_room, "BODIES_BYTES_MAX", 3 << 20)
     room = served.server._application._room
     text = call("native_echo", "x" * (2 << 20))
     head = f"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(text)}\r\n\r\n".encode()
