@@ -65,6 +65,7 @@ lock:  ## write the lock files anew from pyproject.toml
 	$(UV_COMPILE) pyproject.toml -o requirements.lock
 	$(UV_COMPILE) pyproject.toml --group dev -o requirements-dev.lock
 	$(UV_COMPILE) --group vyper -o requirements-vyper.lock
+	$(UV_COMPILE) pyproject.toml --group fuzz -o requirements-fuzz.lock
 
 clean:  ## remove what was built; ledgers and keys stay
 	rm -rf .venv .venv-dev .venv-vyper .stamps target src/hansa/_native.abi3.so .mypy_cache .ruff_cache .pytest_cache

@@ -19,7 +19,7 @@ def test_continuous_integration_runs_the_tests_as_people_do() -> None:
 
 
 def test_python_locks_pin_every_package_by_hash() -> None:
-    for name in ("requirements.lock", "requirements-dev.lock", "requirements-vyper.lock"):
+    for name in ("requirements.lock", "requirements-dev.lock", "requirements-vyper.lock", "requirements-fuzz.lock"):
         entries = re.split(r"\n(?=\S)", (ROOT / name).read_text().strip())
         unpinned = [entry.splitlines()[0] for entry in entries if "==" not in entry or "--hash=sha256:" not in entry]
         assert not unpinned, f"{name}: {unpinned}"
