@@ -13,6 +13,8 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from limits import limits_page
+
 import hansa
 from hansa.errors import HansaError
 from hansa.sim.matrix.page import matrix_page
@@ -243,6 +245,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "rpc.md": rpc_page,
     "config.md": config_page,
     "fault-matrix.md": fault_matrix_page,
+    "limits.md": lambda: limits_page(NOTE),
 }
 
 
