@@ -211,6 +211,9 @@ def config_page() -> str:
     lines += ["## node.toml\n"]
     config = ROOT / "src/hansa/node/config.py"
     lines += struct_table(config, "NodeConfig", "top level") + struct_table(config, "PeerEntry", "`[[peers]]`")
+    lines += struct_table(config, "SharedSigner", "`[signer]`")
+    lines += ["## signer.toml\n"]
+    lines += struct_table(ROOT / "src/hansa/node/signing/config.py", "SignerConfig", "top level")
     return "\n".join(lines).rstrip() + "\n"
 
 

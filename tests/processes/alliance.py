@@ -42,13 +42,14 @@ class Node:
     folder: NodeFolder
     name: str
     process: subprocess.Popen[bytes] | None = None
+    module: str = "hansa.node"  # what runs it
 
     def start(self) -> None:
         """Start the process; returns at once."""
-        environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+        environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
         with self.folder.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "hansa.node", str(self.folder.root)], stdout=log, stderr=log, env=environment
+                [sys.executable, "-m", self.module, str(self.folder.root)], stdout=log, stderr=log, env=environment
             )
 
     def wait_ready(self) -> None:

@@ -1,40 +1,21 @@
 """One validator of a running alliance on two nodes: its signer, its active node, its standby."""
 
-import os
 import signal
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from hansa.alliance.layout import AllianceFolder
 from hansa.cli.network import open_network
-from hansa.cli.pairing import choose_places, make_standby
-from tests.processes.alliance import DEADLINE_S, ROOT, Node, RunningAlliance, free_ports
+from hansa.node.signing.pairing import choose_places, make_standby
+from tests.processes.alliance import DEADLINE_S, Node, RunningAlliance, free_ports
 from tests.waiting import wait_until
-
-
-@dataclass
-class Signer(Node):
-    """A signer's process."""
-
-    def start(self) -> None:
-        """Start the process; returns at once."""
-        environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
-        with self.folder.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "hansa.node.signing", str(self.folder.root)],
-                stdout=log,
-                stderr=log,
-                env=environment,
-            )
 
 
 @dataclass
 class Pair:
     """The three processes of one validator."""
 
-    signer: Signer
+    signer: Node
     first: Node
     second: Node
 
@@ -79,12 +60,11 @@ def give_standby(root: Path, alliance: RunningAlliance, index: int) -> Pair:
     network = open_network(root)
     node = network.nodes[index]
     listen, rpc, ws, signs = (f"127.0.0.1:{port}" for port in free_ports(4))
-    make_standby(
-        network.folder, network.alliance, node, choose_places(network.alliance, node.name, listen, rpc, ws, signs)
-    )
+    places = choose_places(network.alliance, node.name, listen, rpc, ws, signs)
+    make_standby(network.folder, network.alliance, node.organisation, node.name, places)
     folder = AllianceFolder(root)
     pair = Pair(
-        Signer(folder.signer(node.organisation, node.name), f"{node.name}-signer"),
+        Node(folder.signer(node.organisation, node.name), f"{node.name}-signer", module="hansa.node.signing"),
         alliance.nodes[index],
         Node(folder.standby(node.organisation, node.name), f"{node.name}-standby"),
     )

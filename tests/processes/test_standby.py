@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from hansa.node.signing.pairing import open_signer_client, take_over
 from tests.processes.alliance import DEADLINE_S, Load, Node, RunningAlliance, found
-from tests.processes.pairs import Pair, give_standby, is_standby
+from tests.processes.pairs import Pair, give_standby, is_active, is_standby
 from tests.waiting import wait_until
 
 PAIRED = 1  # not the first leader
@@ -101,4 +102,38 @@ def test_one_that_wakes_up_after_the_other_took_over_is_refused(paired: tuple[Ru
         alliance.wait_final(node, load.sent)
     check_needed(alliance, pair.second)
     alliance.check_agreement()
+    check_nobody_lied(alliance, pair)
+
+
+def test_on_command_the_standby_takes_over_and_nobody_waits(paired: tuple[RunningAlliance, Pair]) -> None:
+    alliance, pair = paired
+    make_leader(alliance, pair.first)
+    through = others(alliance)[0]
+    load = Load(alliance)
+    load.burst(through, 0.5)
+    client = open_signer_client(pair.first.folder)
+    before, after, _ = take_over(client, DEADLINE_S)
+    client.close()
+    assert before.holder != after.holder
+    load.burst(through, 0.5)
+    pair.wait_active(pair.second)
+    wait_until(lambda: is_standby(pair.first), DEADLINE_S, "the old one stands by")
+    for node in (*others(alliance), pair.second):
+        alliance.wait_final(node, load.sent)
+    check_nobody_lied(alliance, pair)
+    refused = pair.first.post(b'{"jsonrpc":"2.0","id":1,"method":"eth_sendRawTransaction","params":["0x00"]}')
+    assert refused["error"]["data"]["code"] == "RPC-15"
+
+
+def test_a_signer_that_is_killed_stops_one_validator_and_comes_back(paired: tuple[RunningAlliance, Pair]) -> None:
+    alliance, pair = paired
+    through = others(alliance)[0]
+    load = Load(alliance)
+    pair.signer.kill()
+    load.burst(through, 0.5)
+    alliance.wait_final(through, load.sent)
+    pair.signer.start()
+    pair.signer.wait_ready()
+    wait_until(lambda: is_active(pair.first) != is_active(pair.second), DEADLINE_S, "one of them votes")
+    check_needed(alliance, pair.active())
     check_nobody_lied(alliance, pair)

@@ -15,9 +15,9 @@ from hansa.alliance.authority import check_authority_certificate
 from hansa.alliance.model import Alliance
 from hansa.alliance.public_part import PublicPart
 from hansa.crypto.suite import KeyPair, decompress_key, keccak256, sign_recoverable
+from hansa.types.versions import PROTOCOL_GENESIS
 
 MEMBERSHIP_ADDRESS = "0x48414e5341000000000000000000000000000001"  # "HANSA", 1
-PROTOCOL = 1  # version of the rules by which blocks are made and judged
 STATUS_OBSERVER, STATUS_VALIDATOR, STATUS_REMOVED = 1, 2, 3
 STATUS_NAMES = {STATUS_OBSERVER: "observer", STATUS_VALIDATOR: "validator", STATUS_REMOVED: "removed"}
 KEY_DOMAIN = b"hansa/membership/key/1"
@@ -48,7 +48,7 @@ def membership_account(terms: Alliance, parts: Sequence[PublicPart]) -> dict[str
     rules = terms.consensus
     storage.put("window", 0, rules.window)
     storage.put("epoch_first", 0, 1)
-    for offset, number in enumerate((rules.view_timeout_ms, rules.block_interval_ms, PROTOCOL)):
+    for offset, number in enumerate((rules.view_timeout_ms, rules.block_interval_ms, PROTOCOL_GENESIS)):
         storage.put("consensus", offset, number)
     storage.put("organisation_count", 0, len(parts))
     nodes = [(owner, part, at) for owner, part in enumerate(parts) for at in range(len(part.nodes))]

@@ -15,6 +15,7 @@ from hansa.bench.crash import CrashOptions, check_crashes
 from hansa.bench.errors import InvalidPlan
 from hansa.bench.faults import FAULTS
 from hansa.bench.ingress import IngressOptions, measure_ingress
+from hansa.bench.moves.study import MovesOptions, measure_moves
 from hansa.bench.report import RunReport, read_result, run_text, say, show_data, write_result
 from hansa.bench.results.compare import compare_text
 from hansa.bench.results.plots import draw_plots
@@ -45,6 +46,8 @@ def main(arguments: Sequence[str]) -> int:
         return _in_folder(options, lambda folder: _ingress(options, folder))
     if options.command == "agreement":
         return _in_folder(options, lambda folder: _agreement(options, folder))
+    if options.command == "moves":
+        return _in_folder(options, lambda folder: _moves(options, folder))
     if options.command == "rot":
         return _in_folder(options, lambda folder: _rot(options, folder))
     return _in_folder(options, lambda folder: _crash(options, folder))
@@ -76,6 +79,10 @@ def build_parser() -> argparse.ArgumentParser:
     _add_common(crash)
     crash.add_argument("--rounds", type=int, default=10, help="how often all nodes are killed at once")
     crash.add_argument("--rate", type=float, default=500.0, help="transactions per second")
+    moves = commands.add_parser("moves", help="a validator on two nodes: take-overs, planned moves")
+    _add_common(moves)
+    moves.add_argument("--rounds", type=int, default=3, help="how often each move is made")
+    moves.add_argument("--rate", type=float, default=300.0, help="transactions per second")
     rot = commands.add_parser("rot", help="single bytes of a stopped node's files change; verify names, repair heals")
     _add_common(rot)
     rot.add_argument("--changes", type=int, default=50)
@@ -220,6 +227,20 @@ async def _crash(options: argparse.Namespace, folder: Path) -> int:
     say(
         f"leader killed once, all nodes killed {report.rounds} times · {report.final_transactions:,} transactions had a"
         f" receipt, none was lost · longest return {report.return_s_max:.1f} s"
+    )
+    _hand_over(report, options.out)
+    return 0
+
+
+async def _moves(options: argparse.Namespace, folder: Path) -> int:
+    plan = MovesOptions(options.seed, options.validators, options.rounds, options.rate, options.batch)
+    report = await measure_moves(plan, folder)
+    say(
+        f"standby votes {max(report.voting_after_kill_s):.2f} s after kill -9 of the active node, "
+        f"{max(report.voting_after_command_s):.2f} s after the command · longest time without a block: "
+        f"{max(report.gap_after_kill_s):.2f} s, {max(report.gap_after_command_s):.2f} s; leader stopped "
+        f"{max(report.gap_after_stop_s):.2f} s; renewed one by one {max(report.gap_while_renewed_s):.2f} s · "
+        f"{report.final_transactions:,} transactions, all final"
     )
     _hand_over(report, options.out)
     return 0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hansa.bench.accounts import Accounts, derive_accounts
 from hansa.bench.agreement import CALLS_MAX, read_faces, wait_level
-from hansa.bench.client.http_connection import HttpConnection, call, call_many
+from hansa.bench.client.http_connection import Endpoint, HttpConnection, call, call_many
 from hansa.bench.client.schedule import steady
 from hansa.bench.client.sender import Batch, Sender, make_batches
 from hansa.bench.client.watcher import Watcher
@@ -121,7 +121,7 @@ class CrashTest:
         count = round(self.options.rate * LOAD_S)
         nonces = Nonces(SENDERS_PER_ROUND)
         workload = make_transfers(self.group(group), nonces, count, CHAIN_ID, self.options.seed + group)
-        return workload, Load(self.alliance, workload, self.options.rate, self.options.batch)
+        return workload, Load(self.alliance.endpoints, workload, self.options.rate, self.options.batch)
 
     def _remember(self, load: "Load", workload: Transactions) -> None:
         for block in load.watcher.blocks:
@@ -143,7 +143,7 @@ class CrashTest:
         """Fresh transactions become final."""
         nonces = Nonces(SENDERS_PER_ROUND)
         workload = make_transfers(self.group(group), nonces, PROOF_TRANSACTIONS, CHAIN_ID, self.options.seed + group)
-        load = Load(self.alliance, workload, self.options.rate, self.options.batch)
+        load = Load(self.alliance.endpoints, workload, self.options.rate, self.options.batch)
         await load.finish()
         self._remember(load, workload)
         if load.watcher.open:
@@ -174,9 +174,9 @@ class CrashTest:
 class Load:
     """Transactions under way and the watch over them."""
 
-    def __init__(self, alliance: OwnAlliance, workload: Transactions, rate: float, batch: int) -> None:
-        self.watcher = Watcher(alliance.endpoints, workload.hashes)
-        self._sender = Sender(alliance.endpoints)
+    def __init__(self, endpoints: Sequence[Endpoint], workload: Transactions, rate: float, batch: int) -> None:
+        self.watcher = Watcher(endpoints, workload.hashes)
+        self._sender = Sender(endpoints)
         self._begin = time.monotonic()
         self._deadline = self._begin + len(workload) / rate + PATIENCE_S
         batches = make_batches(workload.raws, batch, steady(len(workload), rate))

@@ -52,12 +52,13 @@ class OwnNode:
     folder: NodeFolder
     rpc: Endpoint
     process: subprocess.Popen[bytes] | None = None
+    module: str = "hansa.node"  # what runs it
 
     def start(self) -> None:
         """Start the process; its words go to node.log."""
         self.folder.ready.unlink(missing_ok=True)
         with self.folder.log.open("ab") as log:
-            command = [sys.executable, "-m", "hansa.node", str(self.folder.root)]
+            command = [sys.executable, "-m", self.module, str(self.folder.root)]
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def wait_ready(self, deadline_s: float) -> None:
@@ -222,17 +223,17 @@ def own_contract_address(number: int) -> bytes:
     return _native.keccak256(b"hansa/bench/contract/%d" % number)[12:]
 
 
-def find_free_ports(count: int) -> int:
-    """The first of `count` consecutive loopback ports that nobody listens on.
+def find_free_ports(count: int, lowest: int = _PORT_FIRST) -> int:
+    """The first of `count` consecutive loopback ports from `lowest` on that nobody listens on.
 
     Raises
     ------
     InvalidPlan: there are none.
     """
-    for first in range(_PORT_FIRST, _PORT_LAST, count):
+    for first in range(lowest, _PORT_LAST, count):
         if all(_is_free(first + offset) for offset in range(count)):
             return first
-    raise InvalidPlan(f"no {count} consecutive free ports from {_PORT_FIRST} to {_PORT_LAST}", "stop other alliances")
+    raise InvalidPlan(f"no {count} consecutive free ports from {lowest} to {_PORT_LAST}", "stop other alliances")
 
 
 def _is_free(port: int) -> bool:

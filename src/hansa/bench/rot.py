@@ -66,7 +66,7 @@ class RotTest:
         """
         options = self.options
         workload = make_transfers(self.accounts, Nonces(SENDERS), options.transactions, CHAIN_ID, options.seed)
-        load = Load(self.alliance, workload, options.rate, options.batch)
+        load = Load(self.alliance.endpoints, workload, options.rate, options.batch)
         await load.finish()
         if load.watcher.open:
             raise VoidRun(f"{load.watcher.open} transactions are not final", "see the nodes' node.log")

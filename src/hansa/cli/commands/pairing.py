@@ -26,21 +26,21 @@ def standby(
     the other one follows it.
     """
     from hansa.cli.network import open_network
-    from hansa.cli.pairing import choose_places, make_standby
+    from hansa.cli.recovery.healing import check_stopped
+    from hansa.node.signing.pairing import choose_places, make_standby
 
     network = open_network(folder)
     node = network.chosen([name])[0]
     places = choose_places(network.alliance, name, listen, rpc, ws, signer)
-    make_standby(network.folder, network.alliance, node, places)
+    check_stopped(node.folder)
+    second, signs = make_standby(network.folder, network.alliance, node.organisation, name, places)
     screen = screen_of(context)
-    made = network.folder.standby(node.organisation, name).root
-    signs = network.folder.signer(node.organisation, name).root
-    screen.step("signer", f"{signs} on {places.signer}: has the key and the votes now")
-    screen.step("standby", f"{made} on {places.standby.listen}, RPC {places.standby.rpc}")
+    screen.step("signer", f"{signs.root} on {places.signer}: has the key and the votes now")
+    screen.step("standby", f"{second.root} on {places.standby.listen}, RPC {places.standby.rpc}")
     screen.step("active", f"{node.folder.root}: signs through the signer")
     screen.say("  Move standby and signer each to a machine of its own, and correct the addresses in node.toml and")
     screen.say("  signer.toml. Start the signer first: hansa node signer FOLDER; here, hansa up starts all three.")
-    facts = {"signer": str(signs), "standby": str(made), "active": str(node.folder.root)}
+    facts = {"signer": str(signs.root), "standby": str(second.root), "active": str(node.folder.root)}
     screen.data(facts | {"listen": places.standby.listen, "rpc": places.standby.rpc, "signerListen": places.signer}, "")
 
 
@@ -55,7 +55,7 @@ def takeover(
     The active node gives leadership up first, so that no other validator waits for a timeout; then it is the standby.
     """
     from hansa.cli.network import open_network
-    from hansa.cli.pairing import open_signer_client, take_over
+    from hansa.node.signing.pairing import open_signer_client, take_over
 
     node = open_network(folder).chosen([name])[0]
     client = open_signer_client(node.folder)

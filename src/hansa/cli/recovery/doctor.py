@@ -18,7 +18,6 @@ from hansa import __version__
 from hansa.alliance.files import read_public
 from hansa.alliance.layout import NodeFolder
 from hansa.cli.log_view import read_entries
-from hansa.cli.pairing import open_signer_client
 from hansa.cli.processes import read_ready, running_process
 from hansa.cli.recovery.evidence import tell_evidence, verify_evidence
 from hansa.cli.recovery.healing import vote_damage
@@ -32,6 +31,7 @@ from hansa.io.tls import Roster, open_tls
 from hansa.node.assemble import check_place
 from hansa.node.config import NodeConfig, load_node_config, parse_address
 from hansa.node.genesis import Genesis, decode_genesis
+from hansa.node.signing.pairing import open_signer_client
 from hansa.sdk.client import Client
 
 CERTIFICATE_DAYS_WARN = 30

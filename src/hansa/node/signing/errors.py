@@ -3,9 +3,12 @@
 SignerUnreachable     the signer process does not answer
 RightLost             another node of this validator signs now, or is to
 NoStandbyWaits        a take-over was asked for, and nobody is there to take over
+TakeoverPending       a take-over was asked for, and did not happen yet
+AlreadyPaired         the validator has a standby already
+NotPaired             the validator has none
 """
 
-from hansa.errors import Refused, Unavailable
+from hansa.errors import Conflict, NotFound, Refused, Unavailable
 
 
 class SignerUnreachable(Unavailable):
@@ -24,3 +27,21 @@ class NoStandbyWaits(Refused):
     """No other node of this validator waits for the right to sign."""
 
     code = "SIGNER-3"
+
+
+class TakeoverPending(Unavailable):
+    """The active node was asked to pass the right to sign on, and did not do so in time."""
+
+    code = "SIGNER-4"
+
+
+class AlreadyPaired(Conflict):
+    """The validator has a standby already."""
+
+    code = "SIGNER-5"
+
+
+class NotPaired(NotFound):
+    """The validator has one node only."""
+
+    code = "SIGNER-6"

@@ -11,13 +11,11 @@ from hansa.alliance.files import make_private_folder, read_public, write_private
 from hansa.alliance.layout import AllianceFolder, NodeFolder
 from hansa.alliance.model import Alliance, Node, split_address
 from hansa.alliance.node_config import encode_node_config, encode_signer_config
-from hansa.cli.errors import NotReady, Usage
-from hansa.cli.network import LocalNode
-from hansa.cli.recovery.healing import check_stopped
 from hansa.io.private_files import read_private
 from hansa.io.tls import open_own_tls
 from hansa.node.config import load_node_config, parse_address
 from hansa.node.signing.client import SignerClient
+from hansa.node.signing.errors import AlreadyPaired, NotPaired, TakeoverPending
 from hansa.node.signing.wire import ALPN_PROTOCOL, State
 
 PORT_STEP = 1_000  # from a node's own ports to those of its standby and signer, unless others are named
@@ -53,38 +51,41 @@ def _beside(address: str, step: int = PORT_STEP) -> str:
     return f"[{host}]:{port + step}" if ":" in host else f"{host}:{port + step}"
 
 
-def make_standby(folder: AllianceFolder, alliance: Alliance, node: LocalNode, places: Places) -> None:
-    """Write the folders of standby and signer, and have the node use the signer.
+def make_standby(
+    folder: AllianceFolder, alliance: Alliance, organisation: str, name: str, places: Places
+) -> tuple[NodeFolder, NodeFolder]:
+    """Write the folders of a stopped node's standby and signer, and have the node use the signer; returns both.
 
     Key and votes are moved, never copied, the key first: whatever happens in between, at most one process can sign,
     and none before all is done. Doing it again goes on where it ended.
 
     Raises
     ------
-    StillRunning: the node runs. Usage: it has a standby already.
+    AlreadyPaired: it has a standby.
     """
-    check_stopped(node.folder)
-    if load_node_config(node.folder).signer is not None:
-        raise Usage(f"{node.name} has a standby already", f"see {folder.standby(node.organisation, node.name).root}")
-    signer = folder.signer(node.organisation, node.name)
-    standby = folder.standby(node.organisation, node.name)
-    active = next(one for _, one in alliance.nodes() if one.name == node.name)
+    node = folder.node(organisation, name)
+    if load_node_config(node).signer is not None:
+        raise AlreadyPaired(f"{name} has a standby already", f"see {folder.standby(organisation, name).root}")
+    signer = folder.signer(organisation, name)
+    standby = folder.standby(organisation, name)
+    active = next(one for _, one in alliance.nodes() if one.name == name)
     for place in (signer, standby):
-        _copy_identity(node.folder, place)
-    write_public(signer.signer_config, encode_signer_config(alliance, node.name, places.signer).encode())
-    if node.folder.consensus_key.exists():
+        _copy_identity(node, place)
+    write_public(signer.signer_config, encode_signer_config(alliance, name, places.signer).encode())
+    if node.consensus_key.exists():
         if not signer.consensus_key.exists():
-            write_private(signer.consensus_key, read_private(node.folder.consensus_key))
-        node.folder.consensus_key.unlink()
-    if node.folder.votes.exists():
+            write_private(signer.consensus_key, read_private(node.consensus_key))
+        node.consensus_key.unlink()
+    if node.votes.exists():
         signer.data.mkdir(parents=True, exist_ok=True)
-        shutil.move(node.folder.votes, signer.votes)
+        shutil.move(node.votes, signer.votes)
         _sync_folder(signer.data)
-        _sync_folder(node.folder.data)
-    standby_text = encode_node_config(alliance, node.name, places.standby, (places.signer, active.listen))
+        _sync_folder(node.data)
+    standby_text = encode_node_config(alliance, name, places.standby, (places.signer, active.listen))
     write_public(standby.config, standby_text.encode())
-    active_text = encode_node_config(alliance, node.name, active, (places.signer, places.standby.listen))
-    write_public(node.folder.config, active_text.encode())
+    active_text = encode_node_config(alliance, name, active, (places.signer, places.standby.listen))
+    write_public(node.config, active_text.encode())
+    return standby, signer
 
 
 def _copy_identity(source: NodeFolder, target: NodeFolder) -> None:
@@ -108,11 +109,11 @@ def open_signer_client(folder: NodeFolder) -> SignerClient:
 
     Raises
     ------
-    Usage: the validator has one node only. SignerUnreachable: the signer does not answer.
+    NotPaired: the validator has one node only. SignerUnreachable: the signer does not answer.
     """
     config = load_node_config(folder)
     if config.signer is None:
-        raise Usage(f"{config.name} has no standby", f"hansa node standby {config.name}")
+        raise NotPaired(f"{config.name} has no standby", f"hansa node standby {config.name}")
     tls = open_own_tls(folder.tls_certificate, folder.tls_key, ALPN_PROTOCOL)
     return SignerClient(parse_address(config.signer.address), tls.client, tls.certificate)
 
@@ -122,7 +123,7 @@ def take_over(client: SignerClient, timeout_s: float) -> tuple[State, State, flo
 
     Raises
     ------
-    NoStandbyWaits: nobody waits. NotReady: it did not happen in time. RightLost: the signer went away.
+    NoStandbyWaits: nobody waits. TakeoverPending: it did not happen in time. RightLost: the signer went away.
     """
     before = client.look()
     began = time.monotonic()
@@ -132,4 +133,6 @@ def take_over(client: SignerClient, timeout_s: float) -> tuple[State, State, flo
         if after.number > before.number and after.holder is not None:
             return before, after, time.monotonic() - began
         time.sleep(_POLL_S)
-    raise NotReady(f"{before.holder} did not pass the right to sign on within {timeout_s:.0f} s", "hansa logs")
+    raise TakeoverPending(
+        f"{before.holder} did not pass the right to sign on within {timeout_s:.0f} s", "hansa doctor, on both nodes"
+    )
