@@ -193,7 +193,7 @@ def _is_overtaken(entry: _Entry, by: Sequence[_Entry]) -> bool:
 
 def _gives_up(vote: Vote, other: Vote) -> bool:
     if vote.type is VoteType.VIEW_CHANGE:
-        return other.type is not VoteType.SEAL and other.view < vote.view
+        return other.type is not VoteType.SEAL and (other.epoch, other.view) < (vote.epoch, vote.view)
     return vote.type is VoteType.REJOIN
 
 

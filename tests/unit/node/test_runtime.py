@@ -12,7 +12,7 @@ import pytest
 
 from hansa._native import NativeError, bundle_encode
 from hansa.consensus.config import EngineConfig
-from hansa.consensus.inputs import HeldBody, Restored
+from hansa.consensus.inputs import Executed, HeldBody, Restored
 from hansa.consensus.messages import PayloadRequest, encode_message
 from hansa.consensus.signer import VoteDomain
 from hansa.consensus.validators import ValidatorSet
@@ -26,11 +26,14 @@ from hansa.io.vote_log_file import create_vote_log, open_vote_log
 from hansa.io.vote_signer import LoggedSigner
 from hansa.network.lanes import Lane
 from hansa.node import ledger_work
+from hansa.node.errors import ProtocolTooNew
 from hansa.node.inbox import Verifier
 from hansa.node.ledger_work import SERVED_AT_ONCE_MAX
 from hansa.node.replica import Replica, ReplicaConfig
 from hansa.node.runtime import Runtime, RuntimeParts
 from hansa.node.sealed_feed import SealedFeed
+from hansa.types import versions
+from hansa.types.epoch import EpochFacts
 from hansa.types.order import decode_order, encode_order, genesis_order
 from tests.unit.io.test_transport import Alliance
 from tests.unit.node.fake_chain import GENESIS_HASH, FakeChain
@@ -357,3 +360,31 @@ async def test_all_stop_and_go_on(tmp_path: Path) -> None:
             for member in world.members:
                 await member.start()
         world.check_agreement()
+
+
+def epoch_of(protocol: int, first_height: int) -> EpochFacts:
+    """An epoch of which only the protocol matters here."""
+    return EpochFacts(1, first_height, (), (), 1_000, 50, protocol)
+
+
+async def test_a_node_stops_behind_the_last_block_before_a_protocol_that_it_does_not_know(tmp_path: Path) -> None:
+    async with running(tmp_path) as world:
+        runtime = world.members[0].runtime
+        assert runtime is not None
+        runtime.push(Executed(5, bytes(32), bytes(32), None, epoch_of(versions.PROTOCOL_MAX + 1, 6)))
+        runtime.on_sealed(4)
+        assert not runtime._ended.done()
+        runtime.on_sealed(5)
+        with pytest.raises(ProtocolTooNew, match="from block 6 on"):
+            await asyncio.wait_for(runtime.wait_ended(), DEADLINE_S)
+
+
+async def test_a_known_protocol_becomes_active_with_its_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(versions, "PROTOCOL_MAX", 2)
+    async with running(tmp_path) as world:
+        runtime = world.members[0].runtime
+        assert runtime is not None
+        runtime.push(Executed(5, bytes(32), bytes(32), None, epoch_of(2, 6)))
+        assert runtime.protocol == versions.PROTOCOL_GENESIS
+        runtime.on_sealed(5)
+        assert runtime.protocol == 2 and not runtime._ended.done()

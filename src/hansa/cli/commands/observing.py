@@ -76,10 +76,19 @@ def status(
         ["consensus", f"view {now['view']}, leader {leader}, {'voting' if now['voting'] else 'not voting'}"],
         ["pool", f"{now['poolExecutable']} ready, {now['poolWaiting']} waiting for an earlier nonce"],
         ["peers", ", ".join(_peer(one) for one in validators if one["name"] != now["name"]) or "none"],
+        ["protocol", _protocols(now["protocol"], validators)],
         ["uptime", f"{now['uptimeSeconds']} s, hansa {now['version']}"],
     ]
     rows += [[word, now[word]] for word in ("paused", "quarantine", "standby", "halted") if now[word]]
     screen_of(context).data(now | {"validators": validators}, table(rows))
+
+
+def _protocols(active: int, validators: list[dict[str, Any]]) -> str:
+    """The active protocol, and how many validators are ready for each later one."""
+    from hansa.cli.commands.upgrading import count_ready
+
+    later = [f"{one}: {count} of {len(validators)} ready" for one, count in count_ready(validators, active).items()]
+    return ", ".join([str(active), *later])
 
 
 def _stage_rows(report: dict[str, Any]) -> list[list[str]]:
