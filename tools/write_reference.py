@@ -16,6 +16,7 @@ from pathlib import Path
 from limits import limits_page
 
 import hansa
+from hansa.chaos.matrix import decode_process_report, process_cells
 from hansa.errors import HansaError
 from hansa.sim.matrix.page import matrix_page
 from hansa.sim.matrix.report import decode_report
@@ -105,20 +106,26 @@ def cli_page() -> str:
     from typer.main import get_command
 
     from hansa.bench.command import build_parser
+    from hansa.chaos.command import build_parser as build_chaos_parser
     from hansa.cli.app import build_app
 
     lines = ["# Commands\n", NOTE, "`hansa COMMAND --help` shows the same. Everywhere: `--json --no-input --quiet`.\n"]
     lines += command_sections(get_command(build_app()), "hansa")
-    lines += ["## hansa bench, its measurements\n"]
-    for name, parser in build_parser()._subparsers._group_actions[0].choices.items():  # type: ignore[union-attr]
-        lines += [f"### hansa bench {name}\n", "| option | meaning |", "|---|---|"]
-        for action in parser._actions[1:]:
-            default = "" if action.default in (None, False, []) else f" (default {action.default})"
-            lines.append(
-                f"| `{' '.join(action.option_strings) or action.dest.upper()}` | {action.help or ''}{default} |"
-            )
-        lines.append("")
+    for name, parser in (("bench", build_parser()), ("chaos", build_chaos_parser("chaos"))):
+        lines += [f"## hansa {name}, its parts\n"]
+        for part, member in parser._subparsers._group_actions[0].choices.items():  # type: ignore[union-attr]
+            lines += parser_section(f"### hansa {name} {part}", member)
+    lines += parser_section("## hansa soak, its options", build_chaos_parser("soak"))
     return "\n".join(lines).rstrip() + "\n"
+
+
+def parser_section(title: str, parser: argparse.ArgumentParser) -> list[str]:
+    """One table with the options of a tool that reads them itself."""
+    lines = [f"{title}\n", "| option | meaning |", "|---|---|"]
+    for action in parser._actions[1:]:
+        default = "" if action.default in (None, False, []) else f" (default {action.default})"
+        lines.append(f"| `{' '.join(action.option_strings) or action.dest.upper()}` | {action.help or ''}{default} |")
+    return [*lines, ""]
 
 
 def command_sections(command: object, path: str) -> list[str]:
@@ -238,8 +245,10 @@ def struct_table(path: Path, name: str, title: str) -> list[str]:
 
 
 def fault_matrix_page() -> str:
-    """The fault matrix, from the report that `hansa sim --matrix --out` wrote beside it."""
-    return matrix_page(decode_report((REFERENCE / "fault-matrix.json").read_bytes()), NOTE)
+    """The fault matrix, from the reports that `hansa sim --matrix` and `hansa chaos matrix` wrote beside it."""
+    simulated = decode_report((REFERENCE / "fault-matrix.json").read_bytes())
+    processes = decode_process_report((REFERENCE / "fault-matrix-processes.json").read_bytes())
+    return matrix_page(simulated, process_cells(processes), NOTE)
 
 
 PAGES: dict[str, Callable[[], str]] = {

@@ -8,7 +8,8 @@ from tests.architecture.sources import ROOT
 
 MODULES_MAX = 220  # those of a bare Python and typer are about 150
 HEAVY = {
-    "asyncio", "cryptography", "hansa._native", "hansa.alliance", "hansa.api", "hansa.bench", "hansa.consensus",
+    "asyncio", "cryptography", "hansa._native", "hansa.alliance", "hansa.api", "hansa.bench", "hansa.chaos",
+    "hansa.consensus",
     "hansa.io", "hansa.network", "hansa.node", "hansa.sdk", "hansa.sim", "http", "httptools", "msgspec",
     "multiprocessing",
     "rich", "ssl", "sqlite3", "uvicorn", "uvloop", "websockets", "web3", "xml",

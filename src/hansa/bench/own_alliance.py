@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -53,13 +53,16 @@ class OwnNode:
     rpc: Endpoint
     process: subprocess.Popen[bytes] | None = None
     module: str = "hansa.node"  # what runs it
+    prefix: tuple[str, ...] = ()  # a command that becomes the node, say inside a network namespace
+    environment: dict[str, str] = field(default_factory=dict)  # besides this process's own
 
     def start(self) -> None:
         """Start the process; its words go to node.log."""
         self.folder.ready.unlink(missing_ok=True)
         with self.folder.log.open("ab") as log:
-            command = [sys.executable, "-m", self.module, str(self.folder.root)]
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            command = [*self.prefix, sys.executable, "-m", self.module, str(self.folder.root)]
+            environment = os.environ | self.environment
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
 
     def wait_ready(self, deadline_s: float) -> None:
         """Wait until it serves, at most until the monotonic clock shows `deadline_s`.
@@ -69,7 +72,7 @@ class OwnNode:
         NodeFailed: it ended, or is not ready in time.
         """
         assert self.process is not None
-        while not self._is_ready():
+        while not self.is_ready():
             if self.process.poll() is not None:
                 raise NodeFailed(
                     f"node {self.name} ended while starting: {self._last_words()}", f"see {self.folder.log}"
@@ -99,8 +102,10 @@ class OwnNode:
             self.process.wait()
             self.process = None
 
-    def _is_ready(self) -> bool:
-        assert self.process is not None
+    def is_ready(self) -> bool:
+        """Whether this very process serves."""
+        if self.process is None:
+            return False
         try:
             return msgspec.json.decode(self.folder.ready.read_bytes(), type=_Ready).pid == self.process.pid
         except (OSError, msgspec.DecodeError):
@@ -135,7 +140,7 @@ class OwnAlliance:
         if consensus is not None:
             draft = msgspec.structs.replace(draft, consensus=consensus)
         alliance = msgspec.structs.replace(draft, dev_accounts=None)
-        self.nodes = _found(AllianceFolder(root), alliance, accounts, contracts)
+        self.nodes = found_nodes(AllianceFolder(root), alliance, accounts, contracts)
 
     @property
     def endpoints(self) -> list[Endpoint]:
@@ -164,9 +169,15 @@ class OwnAlliance:
             node.stop()
 
 
-def _found(
-    folder: AllianceFolder, alliance: Alliance, accounts: Accounts, contracts: Sequence[Contract]
+def found_nodes(
+    folder: AllianceFolder, alliance: Alliance, accounts: Accounts, contracts: Sequence[Contract] = ()
 ) -> list[OwnNode]:
+    """Make every organisation's keys, genesis from their public parts, and all nodes; nothing runs yet.
+
+    Raises
+    ------
+    InvalidPlan: the folder is in use.
+    """
     if folder.description.exists():
         raise InvalidPlan(f"{folder.root} holds an alliance already", "name an empty folder")
     write_public(folder.description, encode_alliance(alliance).encode())

@@ -49,7 +49,12 @@ COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("dev", tools.dev),
 )
 # Their own options are parsed by the tools themselves, which are not imported before they are called.
-FORWARDED: tuple[tuple[str, Callable[..., None]], ...] = (("sim", tools.sim), ("bench", tools.bench))
+FORWARDED: tuple[tuple[str, Callable[..., None]], ...] = (
+    ("sim", tools.sim),
+    ("bench", tools.bench),
+    ("chaos", tools.chaos),
+    ("soak", tools.soak),
+)
 GROUPS: tuple[tuple[str, str, tuple[tuple[str, Callable[..., None]], ...]], ...] = (
     (
         "genesis",

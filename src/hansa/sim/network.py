@@ -61,7 +61,7 @@ class SimNetwork:
             return
         copies = 1
         for fault in self._troubled.get(link, ()):
-            if rng.randrange(100) < fault.loss_percent:
+            if rng.randrange(100) < fault.loss_percent + fault.flip_percent:
                 return
             at_us += rng.randint(0, fault.delay_ms * 1_000)
             copies += rng.randrange(100) < fault.duplicate_percent

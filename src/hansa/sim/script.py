@@ -80,6 +80,7 @@ class Links(msgspec.Struct, frozen=True, tag_field="kind", tag="links"):
     loss_percent: Percent = 0
     duplicate_percent: Percent = 0
     delay_ms: Millis = 0  # longest additional delay
+    flip_percent: Percent = 0  # a bit flips on the way; TLS notices, so that what was sent is lost
 
 
 class Clock(msgspec.Struct, frozen=True, tag_field="kind", tag="clock"):

@@ -24,6 +24,7 @@ class Endpoint:
     host: str
     port: int
     path: str = "/"
+    token: str | None = None  # shown with every request
 
     def __str__(self) -> str:
         return f"http://{self.host}:{self.port}{self.path}"
@@ -31,6 +32,8 @@ class Endpoint:
     def encode(self, body: bytes) -> bytes:
         """The whole request that posts `body` here."""
         head = f"POST {self.path} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\nContent-Type: application/json\r\n"
+        if self.token is not None:
+            head += f"Authorization: Bearer {self.token}\r\n"
         return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 

@@ -1,4 +1,4 @@
-"""`hansa dev`, `hansa sim`, `hansa bench`: each is a tool of its own, imported only when called."""
+"""`hansa dev`, `sim`, `bench`, `chaos`, `soak`: each is a tool of its own, imported only when called."""
 
 from typing import Annotated
 
@@ -46,5 +46,23 @@ def bench(context: typer.Context) -> None:
     from hansa.bench import main
 
     code = main(context.args)
+    if code:
+        raise typer.Exit(code)
+
+
+def chaos(context: typer.Context) -> None:
+    """Torment real node processes: crashes, disks, links, intruders (hansa chaos --help)."""
+    from hansa.chaos.command import main
+
+    code = main("chaos", context.args)
+    if code:
+        raise typer.Exit(code)
+
+
+def soak(context: typer.Context) -> None:
+    """Measure availability while faults strike (hansa soak --help)."""
+    from hansa.chaos.command import main
+
+    code = main("soak", context.args)
     if code:
         raise typer.Exit(code)

@@ -57,6 +57,12 @@ def _duplicates(rng: Random, size: int) -> Play:
     return Play([twice], END_MS)
 
 
+def _flips(rng: Random, size: int) -> Play:
+    """Bits flip on all links of one to all validators."""
+    nodes = tuple(sorted(rng.sample(range(size), rng.randint(1, size))))
+    return Play([Links(BEGIN_MS, END_MS, nodes, everybody(size), flip_percent=rng.choice((1, 5)))], END_MS)
+
+
 def _jumps(rng: Random, size: int) -> Play:
     """Up to all clocks jump by ten minutes, each to its side."""
     faults = [
@@ -79,6 +85,7 @@ NETWORKS = (
     Row("delay, reorder, duplicate, loss", "loss", "I1 I5 I9", "votes and certificates are repeated", _loss),
     Row("delay, reorder, duplicate, loss", "delay and reordering", "I1 I5 I9", "timeouts grow, bounded", _delay),
     Row("delay, reorder, duplicate, loss", "duplicates", "I1 I5 I9", "a vote counts once", _duplicates),
+    Row("corrupted peer", "bits flip on the way", "I1 I5 I9", "TLS ends the link, which is made anew", _flips),
     Row("clocks", "jumps of ten minutes", "I1 I5", "blocks of the future wait or are replaced", _jumps),
     Row("clocks", "wrong rates", "I1 I5", "timeouts differ by a quarter", _rates),
 )

@@ -1,5 +1,7 @@
 """The page of the fault matrix, made from a report that lies beside it."""
 
+from collections.abc import Mapping
+
 from hansa.sim.matrix.report import MatrixReport, RowResult
 
 INTRODUCTION = """Every row is a named scenario that the simulator plays under seeds: whole alliances of four, five or
@@ -11,6 +13,9 @@ At most t validators are faulty, besides crashes, cuts and lossy links, unless t
 moment when only lying goes on (or, for a node that never returns, from its loss), the longest time in which no block
 became final at every sound node, until the demanded progress was made: half of the runs, 99 in 100, and the longest, in
 milliseconds of virtual time. Delays are drawn up to 100 ms, syncs up to 40 ms, execution up to 30 ms a block.
+
+*Processes*: the same script played with real node processes, links and disks ([chaos](../operate/chaos.md)), and its
+longest gap in milliseconds of real time, on a machine that all nodes share; or why it is not played.
 """
 
 INVARIANTS = """## Invariants
@@ -33,19 +38,30 @@ than t are faulty demands safety only.
 
 MISSING = """## What this page does not show
 
-Membership changes under faults: members are fixed in this version. Whole processes in network namespaces.
+Membership changes under faults: members are fixed in this version.
 """
 
 
-def matrix_page(report: MatrixReport, note: str) -> str:
-    """Return the page as Markdown; `note` says that it is generated."""
+def matrix_page(report: MatrixReport, processes: Mapping[str, str], note: str) -> str:
+    """Return the page as Markdown.
+
+    Parameters
+    ----------
+    processes: by the name of a row, what became of it with real processes. note: says that the page is generated.
+    """
     lines = ["# Fault matrix\n", note, INTRODUCTION.format(seeds=report.seeds)]
-    lines += ["| fault | scenario | must hold | reaction | seeds | failed | longest gap: p50 · p99 · worst |"]
-    lines += ["|---|---|---|---|---|---|---|", *map(_line, report.rows), ""]
+    lines += [
+        "| fault | scenario | must hold | reaction | seeds | failed | longest gap: p50 · p99 · worst | processes |"
+    ]
+    lines += [
+        "|---|---|---|---|---|---|---|---|",
+        *(_line(row, processes.get(row.name, "–")) for row in report.rows),
+        "",
+    ]
     return "\n".join(lines) + "\n" + INVARIANTS + "\n" + MISSING
 
 
-def _line(row: RowResult) -> str:
+def _line(row: RowResult, processes: str) -> str:
     gaps = "safety only" if row.gap_max_ms < 0 else f"{row.gap_p50_ms} · {row.gap_p99_ms} · {row.gap_max_ms}"
-    cells = (row.fault, row.name, row.must_hold, row.reaction, str(row.seeds), str(len(row.failed)), gaps)
+    cells = (row.fault, row.name, row.must_hold, row.reaction, str(row.seeds), str(len(row.failed)), gaps, processes)
     return "| " + " | ".join(cells) + " |"

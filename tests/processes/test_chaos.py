@@ -1,0 +1,48 @@
+"""One script of torment, played with real processes by the command: crash, cuts, an intruder, a lost vote log.
+
+`hansa chaos matrix` plays every row of the fault matrix, `hansa soak` goes on for as long as one likes.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from hansa.chaos import sandbox
+from hansa.chaos.run import RunResult
+from hansa.sim.script import Attack, AttackKind, Crash, Cut, Disk, DiskTrouble, Fault, Links, Script, encode_script
+
+DEADLINE_S = 180.0
+OTHERS = (0, 1, 2)
+
+
+def play(tmp_path: Path, faults: tuple[Fault, ...], *options: str) -> RunResult:
+    """What `hansa chaos run` makes of a script."""
+    script = Script("slice", 7, 4, faults, calm_ms=max(fault.until_ms for fault in faults), deadline_ms=60_000)
+    path, out = tmp_path / "script.json", tmp_path / "result.json"
+    path.write_bytes(encode_script(script))
+    command = [sys.executable, "-m", "hansa.cli", "chaos", "run", str(path), "--out", str(out), *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return msgspec.json.decode(out.read_bytes(), type=RunResult)
+
+
+def test_crash_cuts_and_a_lost_vote_log(tmp_path: Path) -> None:
+    if not sandbox.is_possible():
+        pytest.skip("needs the right to make network namespaces")
+    faults = (
+        Crash(500, 1_500, (0,)),
+        Disk(1_600, 3_500, (1,), DiskTrouble.LOST),
+        Cut(1_500, 2_500, (3,), OTHERS, is_one_way=True),
+        Cut(4_000, 5_000, (2,), (0, 1, 3)),
+        Links(0, 5_000, (0,), (1, 2), loss_percent=5, delay_ms=50),
+    )
+    result = play(tmp_path, faults)
+    assert result.namespaces and result.violation is None and result.transactions > 0
+
+
+def test_an_intruder_on_loopback(tmp_path: Path) -> None:
+    result = play(tmp_path, (Attack(0, 2_000, (3,), AttackKind.FLOOD),), "--loopback")
+    assert not result.namespaces and set(result.guilty) <= {3}
