@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Any
 
+from hansa.bench.errors import NodeFailed
 from hansa.bench.own_alliance import OwnNode
 from hansa.chaos import harm
 from hansa.chaos.alliance import ChaosAlliance
@@ -204,10 +205,12 @@ class Player:
                 timeout=REPAIR_S_MAX,
                 check=False,
             )
-            if done.returncode == 0:
-                self.repaired.append(validator)
-                node.process = None
-                node.start()
+            if done.returncode != 0:
+                said = (done.stdout + done.stderr)[-400:]
+                raise NodeFailed(f"{node.name} was not repaired: {said!r}", f"see {node.folder.log}")
+            self.repaired.append(validator)
+            node.process = None
+            node.start()
 
     async def _begin_attack(self, fault: Attack) -> None:
         for validator in fault.nodes:

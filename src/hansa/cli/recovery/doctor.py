@@ -20,13 +20,12 @@ from hansa.alliance.layout import NodeFolder
 from hansa.cli.log_view import read_entries
 from hansa.cli.processes import read_ready, running_process
 from hansa.cli.recovery.evidence import tell_evidence, verify_evidence
-from hansa.cli.recovery.healing import vote_damage
+from hansa.cli.recovery.healing import read_token, vote_damage
 from hansa.cli.setup import genesis_hash_of
 from hansa.consensus.validators import ValidatorSet, can_rejoin
 from hansa.errors import HansaError
 from hansa.io.evidence_folder import EVIDENCE_FOLDER, list_evidence
 from hansa.io.key_file import load_consensus_key
-from hansa.io.private_files import read_private
 from hansa.io.tls import Roster, open_tls
 from hansa.node.assemble import check_place
 from hansa.node.config import NodeConfig, load_node_config, parse_address
@@ -104,16 +103,11 @@ def open_case(folder: NodeFolder, config: NodeConfig, genesis: Genesis, genesis_
     validators: list[dict[str, Any]] = []
     if ready is not None and ready.rpc is not None and config.rpc.key is None:
         try:
-            with Client(f"http://{ready.rpc}", ASK_S, _read_token(folder, config)) as client:
+            with Client(f"http://{ready.rpc}", ASK_S, read_token(folder, config)) as client:
                 status, validators = client.call("hansa_status"), client.call("hansa_validators")
         except HansaError:
             status = None
     return Case(folder, config, genesis, genesis_bytes, folder.root / config.data, pid, status, validators)
-
-
-def _read_token(folder: NodeFolder, config: NodeConfig) -> str | None:
-    name = config.rpc.token_file
-    return None if name is None else read_private(folder.root / name).decode().strip()
 
 
 def check_process(case: Case) -> list[Finding]:
