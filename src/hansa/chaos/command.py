@@ -1,6 +1,7 @@
 """The commands `hansa chaos` and `hansa soak`."""
 
 import argparse
+import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Coroutine, Sequence
@@ -38,6 +39,7 @@ def main(tool: str, arguments: Sequence[str]) -> int:
     elif not options.loopback and sandbox.is_possible():
         sandbox.enter(tool, arguments)
     is_sandboxed = sandbox.is_inside()
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # intruders' connections break all the time
     if not is_sandboxed:
         say("  no namespaces: nodes run on loopback, without small disks")
     try:

@@ -1,5 +1,6 @@
 """The fault matrix with real processes: the rows of `sim/matrix`, each with a script that its row draws from a seed."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def make_row_script(name: str, seed: int) -> Script:
 async def run_process_matrix(
     names: Sequence[str], seeds: Sequence[int], folder: Path, is_sandboxed: bool
 ) -> ProcessReport:
-    """Play rows one after the other."""
+    """Play rows one after the other; what a run that held leaves in the folder is removed."""
     rows = []
     for name in names:
         reason, runs = None, []
@@ -53,7 +54,10 @@ async def run_process_matrix(
             if reason is not None:
                 say(f"  {name:32} not played: {reason}")
                 break
-            runs.append(await run_script(script, folder / f"{name.replace(' ', '-')}-{seed}", is_sandboxed))
+            where = folder / f"{name.replace(' ', '-')}-{seed}"
+            runs.append(await run_script(script, where, is_sandboxed))
+            if runs[-1].violation is None:
+                shutil.rmtree(where, ignore_errors=True)  # a tmpfs inside stays until the sandbox ends
         rows.append(ProcessRow(name, reason, tuple(runs)))
     return ProcessReport(tuple(seeds), tuple(rows))
 

@@ -104,6 +104,8 @@ class Run:
                     heights = {place: self.watch.heights[place] for place in self._standing()}
                     raise Violation("liveness", f"height {demanded} was demanded by now, the nodes stand at {heights}")
             await self._wait(calm_s + AFTER_CALM_S, playing)
+            if self.watch.stills:
+                say("  this process stood still meanwhile: the gap is its own")
             return round(self.watch.longest_gap_s(calm_s, time.monotonic()) * 1_000)
         finally:
             playing.cancel()

@@ -16,6 +16,7 @@ from hansa.sim.checkers.violation import Violation
 LOOKS_PER_SECOND = 40.0  # at all nodes together: how finely gaps are seen
 LOOK_S_MAX = 1.0
 SEND_S_MAX = 1.0
+SELF_S, STILL_S = 0.1, 0.7  # how often, and how much too late, this process must wake to have stood still
 SENDING_MAX = 256
 GAS = 21_000
 RECENT_MAX = 256  # finals looked through to find a moment of the last second
@@ -34,6 +35,7 @@ class Watch:
         self.sealed: dict[int, str] = {}  # height -> hash, everything an honest node ever showed as final
         self.finals: list[tuple[float, int]] = [(time.monotonic(), 0)]  # when the best height was seen to grow
         self.violation: Violation | None = None
+        self.stills: list[tuple[float, float]] = []  # when this very process stood still, and saw nothing
         self._honest = frozenset(honest)
         self._clients = clients
         self._tasks: list[asyncio.Task[None]] = []
@@ -46,6 +48,7 @@ class Watch:
     def start(self) -> None:
         """Begin to look."""
         self._tasks = [asyncio.create_task(self._follow(place)) for place in range(len(self._clients))]
+        self._tasks.append(asyncio.create_task(self._watch_self()))
 
     async def stop(self) -> None:
         """Look no more."""
@@ -64,6 +67,17 @@ class Watch:
             except Unreachable:
                 pass  # dead or cut off: that is what faults are for
             await asyncio.sleep(pause_s)
+
+    async def _watch_self(self) -> None:
+        while True:
+            before_s = time.monotonic()
+            await asyncio.sleep(SELF_S)
+            if time.monotonic() - before_s > SELF_S + STILL_S:
+                self.stills.append((before_s, time.monotonic()))
+
+    def was_still(self, since_s: float, until_s: float) -> bool:
+        """Whether this process stood still at some time between two moments: then it measured itself."""
+        return any(before < until_s and since_s < after for before, after in self.stills)
 
     def note(self, place: int, height: int, block_hash: str) -> None:
         """A node shows a block as final."""

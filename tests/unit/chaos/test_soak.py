@@ -61,9 +61,9 @@ def test_points_are_thinned_out() -> None:
 
 
 def make_report(good: int, lost: tuple[str, ...] = (), violation: str | None = None) -> SoakReport:
-    bad = tuple(Probe(float(at), "0xaa", (1, 2), 2_500, 2_600, False) for at in range(1_000 - good))
+    bad = tuple(Probe(float(at), "0xaa", (1, 2), 2_500, 2_600, False, False) for at in range(1_000 - good))
     return SoakReport(
-        "0.1.0", "2026-01-01T00:00:00", MACHINE, 1, 7, 30.0, 60.0, True, 2.0, 1_000, good, 90, 400, bad,
+        "0.1.0", "2026-01-01T00:00:00", MACHINE, 1, 7, 30.0, 60.0, True, 2.0, 1_000, 0, good, 90, 400, bad,
         (Happening(10.0, 20.0, (3,), "kill -9"),), (), ((0.0, 0),), 1_000, lost, (), violation,
     )  # fmt: skip
 

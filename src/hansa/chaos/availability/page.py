@@ -42,6 +42,7 @@ def soak_page(report: SoakReport, has_picture: bool) -> str:
         _paragraph(
             f"Final after {report.final_ms_p50} ms (p50), {report.final_ms_p99} ms (p99); limit {report.limit_s:g} s."
             f" {report.transactions} transactions in the ledger, {len(report.lost)} lost. {verdict}"
+            + (f" {report.void} further probes do not count: the prober itself stood still." if report.void else "")
         ),
     ]
     if has_picture:

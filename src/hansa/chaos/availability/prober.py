@@ -33,6 +33,7 @@ class Probe(msgspec.Struct, frozen=True):
     final_ms: int  # from when it was due until a gateway showed it final; -1 = not seen
     read_ms: int  # until another node showed it; -1 = not seen
     is_good: bool
+    is_void: bool  # the prober itself stood still meanwhile, say because somebody stopped it: it proves nothing
 
 
 class Prober:
@@ -84,6 +85,7 @@ class Prober:
                 final_ms=-1 if shown is None else round(final_s * 1_000),
                 read_ms=-1 if read is None else round(read_s * 1_000),
                 is_good=read is not None and read_s <= LIMIT_S,
+                is_void=self._watch.was_still(due_s, due_s + max(LIMIT_S, final_s)),
             )
         )
 

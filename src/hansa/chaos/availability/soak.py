@@ -27,6 +27,7 @@ GAPS_MAX = 200
 POINTS_MAX = 2_000  # of the height over time that are kept
 SETTLE_S = 15.0  # after a fault ends its consequences may last so long
 FIRST_S, SHARE_BEGIN, SHARE_LONGEST = 5.0, 0.1, 0.4  # when a fault begins and how long it lasts, by its period
+STOOD_STILL = "the prober itself stood still"
 DELAY_MS, LOSS_PERCENT = 200, 10
 
 
@@ -60,6 +61,7 @@ class SoakReport(msgspec.Struct, frozen=True):
     namespaces: bool
     limit_s: float  # within which a probe must be final and readable elsewhere
     probes: int
+    void: int  # further ones, during which the prober itself stood still
     good: int
     final_ms_p50: int
     final_ms_p99: int
@@ -212,7 +214,7 @@ class Soak:
         return places
 
     def _report(self, begin_s: float, places: dict[str, int], violation: str | None) -> SoakReport:
-        probes = self.prober.probes
+        probes = [probe for probe in self.prober.probes if not probe.is_void]
         taken = sorted(probe.final_ms for probe in probes if probe.final_ms >= 0) or [-1]
         seen_final = [probe.transaction for probe in probes if probe.final_ms >= 0]
         faults = tuple(Happening(f.at_ms / 1_000, f.until_ms / 1_000, f.nodes, describe(f)) for f in self.script.faults)
@@ -227,12 +229,16 @@ class Soak:
             namespaces=self.alliance.streets.is_sandboxed,
             limit_s=LIMIT_S,
             probes=len(probes),
+            void=len(self.prober.probes) - len(probes),
             good=sum(probe.is_good for probe in probes),
             final_ms_p50=taken[len(taken) // 2],
             final_ms_p99=taken[len(taken) * 99 // 100],
             bad=tuple(probe for probe in probes if not probe.is_good),
             faults=faults,
-            gaps=find_gaps([(at_s - begin_s, height) for at_s, height in self.watch.finals], faults),
+            gaps=find_gaps(
+                [(at_s - begin_s, height) for at_s, height in self.watch.finals],
+                (*faults, *(Happening(a - begin_s, b - begin_s, (), STOOD_STILL) for a, b in self.watch.stills)),
+            ),
             heights=thin_out([(round(at_s - begin_s, 2), height) for at_s, height in self.watch.finals]),
             transactions=len(places),
             lost=tuple(one for one in seen_final if one not in places) if violation is None else (),
@@ -247,7 +253,7 @@ def find_gaps(finals: list[tuple[float, int]], faults: tuple[Happening, ...]) ->
     for (before_s, _), (after_s, _) in zip(finals, finals[1:], strict=False):
         if before_s >= 0 and after_s - before_s >= GAP_S_MIN:
             causes = [
-                f"{fault.what} of {', '.join(map(str, fault.nodes))}"
+                f"{fault.what} of {', '.join(map(str, fault.nodes))}" if fault.nodes else fault.what
                 for fault in faults
                 if fault.at_s <= after_s and before_s <= fault.until_s + SETTLE_S
             ]
