@@ -76,6 +76,23 @@ def create_authority(organisation: str, alliance: str, now: datetime.datetime) -
     return Authority(organisation, key, certificate)
 
 
+def load_authority(organisation: str, key_pem: bytes, certificate_pem: bytes) -> Authority:
+    """An organisation's authority from its two files.
+
+    Raises
+    ------
+    InvalidPublicPart: the certificate is no authority's, or the key is not its key.
+    """
+    certificate = check_authority_certificate(organisation, certificate_pem.decode(errors="replace"))
+    try:
+        key = serialization.load_pem_private_key(key_pem, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise InvalidPublicPart(f"the CA key of {organisation} cannot be read") from None
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
+        raise InvalidPublicPart(f"the CA key of {organisation} is not that of its certificate")
+    return Authority(organisation, key, certificate)
+
+
 def issue_node_certificate(
     authority: Authority, node: str, host: str, alliance: str, now: datetime.datetime
 ) -> NodeCertificate:

@@ -41,9 +41,24 @@ class NodeFolder:
     def consensus_key(self) -> Path:
         return self.root / "consensus.key"
 
+    def next_consensus_key(self, label: str) -> Path:
+        """A key for a later epoch; the node signs with the one that the epoch names."""
+        return self.root / f"consensus-{label}.key"
+
+    def next_tls_key(self, label: str) -> Path:
+        return self.root / f"tls-{label}.key"
+
+    def next_tls_certificate(self, label: str) -> Path:
+        return self.root / f"tls-{label}.crt"
+
     @property
     def genesis(self) -> Path:
         return self.root / "genesis.json"
+
+    @property
+    def members(self) -> Path:
+        """Who was in the alliance when this node joined it; none for the nodes of genesis."""
+        return self.root / "members.json"
 
     @property
     def data(self) -> Path:

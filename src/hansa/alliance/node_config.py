@@ -1,6 +1,6 @@
 """Writing `node.toml`: one node, how it listens and where its peers are. `hansa.node.config` reads it."""
 
-from hansa.alliance.model import Alliance, Node
+from hansa.alliance.model import Alliance, Node, Organisation
 
 
 def encode_node_config(
@@ -16,19 +16,7 @@ def encode_node_config(
     entries = alliance.nodes()
     index = next(i for i, (_, node) in enumerate(entries) if node.name == name)
     organisation, known = entries[index]
-    node = place or known
-    lines = [
-        "# One node of the alliance; paths are relative to this file's folder.",
-        "version = 1",
-        f'name = "{node.name}"',
-        f'organisation = "{organisation.name}"',
-        f"index = {index}",
-        f"dev = {str(alliance.dev).lower()}",
-        f'listen = "{node.listen}"',
-        f'rpc_listen = "{node.rpc}"',
-        f'ws_listen = "{node.ws}"',
-        'data = "data"',
-    ]
+    lines = _own_lines(alliance, organisation, place or known, index)
     if signer is not None:
         lines += ["", "[signer]", f'address = "{signer[0]}"', f'other = "{signer[1]}"']
     for position, (owner, peer) in enumerate(entries):
@@ -42,6 +30,27 @@ def encode_node_config(
                 f'address = "{peer.listen}"',
             ]
     return "\n".join(lines) + "\n"
+
+
+def encode_joined_config(alliance: Alliance, name: str, index: int) -> str:
+    """The text of node.toml for a node that joined later: the membership contract says where its peers are."""
+    organisation, node = next(entry for entry in alliance.nodes() if entry[1].name == name)
+    return "\n".join(_own_lines(alliance, organisation, node, index)) + "\n"
+
+
+def _own_lines(alliance: Alliance, organisation: Organisation, node: Node, index: int) -> list[str]:
+    return [
+        "# One node of the alliance; paths are relative to this file's folder.",
+        "version = 1",
+        f'name = "{node.name}"',
+        f'organisation = "{organisation.name}"',
+        f"index = {index}",
+        f"dev = {str(alliance.dev).lower()}",
+        f'listen = "{node.listen}"',
+        f'rpc_listen = "{node.rpc}"',
+        f'ws_listen = "{node.ws}"',
+        'data = "data"',
+    ]
 
 
 def encode_signer_config(alliance: Alliance, name: str, listen: str) -> str:

@@ -227,6 +227,7 @@ async def status(context: Context, params: Params) -> Any:
         "protocol": now.protocol,
         "height": now.height,
         "orderedHeight": now.ordered_height,
+        "epoch": now.epoch,
         "view": now.view,
         "leader": now.leader,
         "peers": now.peers,

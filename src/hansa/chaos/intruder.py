@@ -37,6 +37,7 @@ from hansa.network.frames import HEADER, Frame, FrameKind, encode_frame
 from hansa.network.lanes import Lane
 from hansa.network.session import Hello, Purpose
 from hansa.node.assemble import GROUP
+from hansa.node.epochs.facts import members_of
 from hansa.node.genesis import decode_genesis
 from hansa.sim.script import AttackKind
 from hansa.types import versions
@@ -75,7 +76,7 @@ class Intruder:
         self._order_hash = _native.genesis_order_hash(self._genesis_hash)
         self._digest = VoteDomain(self._genesis_hash, keccak256(GROUP), Suite.STANDARD, keccak256).digest
         self._secret = load_consensus_key(folder.consensus_key, genesis.public_keys()[validator]).secret
-        self._tls = open_tls(folder.tls_certificate, folder.tls_key, Roster(genesis.members()), validator)
+        self._tls = open_tls(folder.tls_certificate, folder.tls_key, Roster(members_of(genesis.epoch())), validator)
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 

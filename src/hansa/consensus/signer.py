@@ -41,12 +41,11 @@ class Signer:
 
     Parameters
     ----------
-    index: this validator's index. digest: of a vote, 32 bytes. sign: digest -> signature.
+    index: this validator's index. sign: vote -> signature, by the key of the vote's epoch.
     """
 
-    def __init__(self, index: int, digest: Callable[[Vote], bytes], sign: Callable[[bytes], bytes]) -> None:
+    def __init__(self, index: int, sign: Callable[[Vote], bytes]) -> None:
         self._index = index
-        self._digest = digest
         self._sign = sign
         self._marks: dict[VoteType, SignedVote] = {}
 
@@ -89,7 +88,7 @@ class Signer:
         if mark is not None and mark.vote == vote:
             return mark
         self._check(vote, None if mark is None else mark.vote)
-        signed = SignedVote(vote, self._index, self._sign(self._digest(vote)))
+        signed = SignedVote(vote, self._index, self._sign(vote))
         self._marks[vote.type] = signed
         return signed
 

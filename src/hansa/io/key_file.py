@@ -23,18 +23,28 @@ def load_consensus_key(path: Path, expected_public: bytes) -> KeyPair:
     ------
     UnusableKeyFile: missing, readable by others, malformed, or another validator's.
     """
-    try:
-        pair = key_pair(bytes.fromhex(read_private(path).decode("ascii").strip().removeprefix("0x")))
-    except (ValueError, InvalidKey) as error:
-        raise UnusableKeyFile(f"{path} holds no consensus key", "restore it from your backup") from error
+    pair = read_consensus_key(path)
     if pair.public != expected_public:
         raise UnusableKeyFile(f"{path} is another validator's key than genesis.json names", "put the right key there")
     return pair
 
 
+def read_consensus_key(path: Path) -> KeyPair:
+    """Read a consensus key, whosever it is.
+
+    Raises
+    ------
+    UnusableKeyFile: missing, readable by others, or malformed.
+    """
+    try:
+        return key_pair(bytes.fromhex(read_private(path).decode("ascii").strip().removeprefix("0x")))
+    except (ValueError, InvalidKey) as error:
+        raise UnusableKeyFile(f"{path} holds no consensus key", "restore it from your backup") from error
+
+
 def open_signer(pair: KeyPair, index: int, domain: VoteDomain) -> Signer:
-    """A signer that signs with a key in memory."""
-    return Signer(index, domain.digest, lambda digest: sign(pair.secret, digest))
+    """A signer that signs with one key in memory in every epoch."""
+    return Signer(index, lambda vote: sign(pair.secret, domain.digest(vote)))
 
 
 def sign_birth(pair: KeyPair, genesis_hash: bytes, index: int) -> BirthRecord:

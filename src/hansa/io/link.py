@@ -1,12 +1,15 @@
 """One TLS connection: hands bytes to its session, does what the session says, tells its owner the rest."""
 
 import asyncio
+import errno
+import socket
 import ssl
 from typing import Protocol, cast
 
 import msgspec
 
 from hansa.errors import HansaError
+from hansa.io.errors import AddressInUse
 from hansa.io.tls import ALPN_PROTOCOL, Roster
 from hansa.network.errors import RefusedPeer
 from hansa.network.frames import Frame
@@ -30,6 +33,17 @@ from hansa.network.session import (
 
 WRITE_BUFFER_HIGH = 1024 * 1024
 WRITE_BUFFER_LOW = 256 * 1024
+ACCEPT_BACKLOG = 128
+
+
+class Address(msgspec.Struct, frozen=True):
+    """A TCP address."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 class Dialled(msgspec.Struct, frozen=True):
@@ -204,3 +218,26 @@ class Link(asyncio.Protocol):
                 self._owner.on_link_rtt(self, rtt_us, offset_ms)
             case Close(error):
                 self.abort(error)
+
+
+def open_listener(address: Address) -> socket.socket:
+    """Bind and listen.
+
+    Raises
+    ------
+    AddressInUse: another process has the address, or it is none of this machine.
+    """
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setblocking(False)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((address.host, address.port))
+        listener.listen(ACCEPT_BACKLOG)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            hint = "stop the process that has it (`ss -ltnp` shows it), or choose another port in node.toml"
+            raise AddressInUse(f"{address} is already in use", hint) from error
+        raise AddressInUse(f"cannot listen on {address}: {error.strerror}", "check `listen` in node.toml") from error
+    return listener

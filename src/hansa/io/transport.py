@@ -11,7 +11,6 @@ index at both ends and counts as no peer.
 
 import asyncio
 import contextlib
-import errno
 import logging
 import random
 import socket
@@ -22,8 +21,7 @@ import msgspec
 
 from hansa.errors import HansaError
 from hansa.io.clock import Clock
-from hansa.io.errors import AddressInUse
-from hansa.io.link import Dialled, Link
+from hansa.io.link import Address, Dialled, Link, open_listener
 from hansa.io.tls import TlsContexts
 from hansa.network import budgets
 from hansa.network.errors import InvalidFrame, LaneOverflow, RefusedPeer
@@ -38,19 +36,8 @@ TLS_TIMEOUT_S = 5.0
 TLS_SHUTDOWN_S = 0.5
 HANDSHAKES_PER_SECOND = 32.0
 LINKS_OF_A_PEER_MAX = 3 * len(Lane)  # one a lane, the one that takes its place, and knocks
-ACCEPT_BACKLOG = 128
 FLUSH_BYTES = 256 * 1024
 COMING_S = 0.5  # so long a paired node waits for those above it to dial, before it dials them
-
-
-class Address(msgspec.Struct, frozen=True):
-    """A TCP address."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 class TransportFacts(msgspec.Struct, frozen=True):
@@ -59,7 +46,7 @@ class TransportFacts(msgspec.Struct, frozen=True):
     own: int
     genesis_hash: bytes
     listen: Address
-    peers: dict[int, Address]  # all other validators by index; none for a standby
+    peers: dict[int, Address]  # all other nodes by index, at the start; none for a standby
     is_paired: bool = False  # this validator has two nodes
     follows: Address | None = None  # this is its standby: the active node is there; nobody else is dialled or heard
 
@@ -95,17 +82,20 @@ class Transport:
         self._facts = facts
         self._tls = tls
         self._events = events
-        ends = [*facts.peers, *([facts.own] if facts.is_paired else [])]
-        self._outlets = {(peer, lane): _Outlet(lane) for peer in ends for lane in Lane}
+        self._peers: dict[int, Address] = {}
+        self._outlets: dict[tuple[int, Lane], _Outlet] = {}  # those of peers that left stay, closed
+        if facts.is_paired:
+            self._outlets |= {(facts.own, lane): _Outlet(lane) for lane in Lane}
         self._up: set[int] = set()
-        self._wake = {peer: asyncio.Event() for peer in facts.peers}  # dial now
+        self._wake: dict[int, asyncio.Event] = {}  # dial now
         self._protocols: dict[int, int] = {}
         self._rtt_us: dict[int, int] = {}
         self._offset_ms: dict[int, int] = {}
         self._links: set[Link] = set()
-        self._hosts = frozenset(address.host for address in facts.peers.values())
+        self._hosts: frozenset[str] = frozenset()
         self._handshakes: dict[asyncio.Task[None], str] = {}  # and the host that asked
         self._tasks: list[asyncio.Task[None]] = []
+        self._dialling: dict[int, list[asyncio.Task[None]]] = {}  # by peer
         self._limit = budgets.HandshakeLimit(
             HANDSHAKES_PER_SECOND, max(budgets.HANDSHAKES_AT_ONCE_MAX, 8.0 * len(facts.peers))
         )
@@ -113,6 +103,7 @@ class Transport:
         self._listener: socket.socket | None = None
         self._random = random.SystemRandom()
         self._stopping = False
+        self.change_peers(tls, facts.peers)
 
     def now_us(self) -> int:
         """Microseconds of the monotonic clock."""
@@ -134,23 +125,47 @@ class Transport:
         self._tasks = [asyncio.create_task(self._tick())]
         if self._facts.follows is not None:
             follow = Dialled(self.own, Lane.SYNC, Purpose.FOLLOW)
-            self._tasks.append(asyncio.create_task(self._keep_dialled(follow, self._facts.follows)))
+            self._tasks.append(asyncio.create_task(self._keep_dialled(follow)))
         else:
             self._listener = open_listener(self._facts.listen)
-            self._tasks += [asyncio.create_task(work) for work in (self._accept(self._listener), *self._dial_peers())]
+            self._tasks.append(asyncio.create_task(self._accept(self._listener)))
         for task in self._tasks:
             task.add_done_callback(_raise_failure)
+        for peer in self._peers:
+            self._reach(peer)
 
-    def _dial_peers(self) -> list[Coroutine[Any, Any, None]]:
+    def change_peers(self, tls: TlsContexts, peers: dict[int, Address]) -> None:
+        """Hold links to these nodes from now on, and know them by this roster; links that stay are not touched."""
+        gone = [peer for peer in self._peers if peer not in peers]
+        new = [peer for peer in peers if peer not in self._peers]
+        self.roster, self._tls, self._peers = tls.roster, tls, dict(peers)
+        self._hosts = frozenset(address.host for address in peers.values())
+        for peer in gone:
+            for task in self._dialling.pop(peer, []):
+                task.cancel()
+            for lane in Lane:
+                outlet = self._outlets[peer, lane]
+                outlet.queue.clear()
+                if outlet.link is not None:
+                    outlet.link.close()
+        for peer in new:
+            self._wake[peer] = asyncio.Event()
+            self._outlets |= {(peer, lane): _Outlet(lane) for lane in Lane}
+            if self._listener is not None:
+                self._reach(peer)
+
+    def _reach(self, peer: int) -> None:
+        """Keep dialling a peer, or tell it to dial us."""
         work: list[Coroutine[Any, Any, None]] = []
-        for peer, address in self._facts.peers.items():
-            if peer < self.own:
-                work += [self._keep_dialled(Dialled(peer, lane), address) for lane in Lane]
-                continue
+        if peer < self.own:
+            work += [self._keep_dialled(Dialled(peer, lane)) for lane in Lane]
+        else:
             work.append(self._knock(peer))
             if self.is_paired:
-                work += [self._dial_absent(Dialled(peer, lane), address) for lane in Lane]
-        return work
+                work += [self._dial_absent(Dialled(peer, lane)) for lane in Lane]
+        self._dialling[peer] = [asyncio.create_task(one) for one in work]
+        for task in self._dialling[peer]:
+            task.add_done_callback(_raise_failure)
 
     @property
     def is_paired(self) -> bool:
@@ -167,7 +182,7 @@ class Transport:
     async def stop(self) -> None:
         """Stop dialling and accepting, let written frames leave, close every link."""
         self._stopping = True
-        running = [*self._tasks, *self._handshakes]
+        running = [*self._tasks, *self._handshakes, *(task for tasks in self._dialling.values() for task in tasks)]
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
@@ -184,7 +199,7 @@ class Transport:
     # --- sending
 
     def send(self, peer: int, lane: Lane, kind: FrameKind, payload: bytes) -> None:
-        """Queue one frame for a peer.
+        """Queue one frame for a peer; what is meant for a node that left is dropped.
 
         Raises
         ------
@@ -200,10 +215,12 @@ class Transport:
         InvalidFrame: the payload exceeds the frame limit.
         """
         frame = encode_frame(Frame(kind, payload))
-        for peer in self._facts.peers:
+        for peer in self._peers:
             self._push(peer, lane, frame)
 
     def _push(self, peer: int, lane: Lane, frame: bytes) -> None:
+        if peer not in self._peers and peer != self.own:
+            return
         outlet = self._outlets[peer, lane]
         if outlet.link is None and not outlet.queue.policy.keep_while_down and not self._is_coming(peer):
             outlet.queue.dropped += 1
@@ -423,19 +440,19 @@ class Transport:
                 "refused a connection from %s: %s", address[0], error, extra={"code": "NET-3", "peer": address[0]}
             )
 
-    async def _keep_dialled(self, dialled: Dialled, address: Address) -> None:
+    async def _keep_dialled(self, dialled: Dialled) -> None:
         """Keep one connection open for ever; between failures wait longer and longer, or until the peer knocks."""
         attempt = 0
         wake = self._wake.get(dialled.peer) or asyncio.Event()
         while True:
-            attempt = 0 if await self._dial(dialled, address) else attempt + 1
+            attempt = 0 if await self._dial(dialled) else attempt + 1
             wake.clear()
             delay_us = budgets.compute_reconnect_delay_us(attempt, self._random.random())
             delay_us = max(delay_us, self._bans.left_us(dialled.peer, self.now_us()))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(wake.wait(), delay_us / 1_000_000)
 
-    async def _dial_absent(self, dialled: Dialled, address: Address) -> None:
+    async def _dial_absent(self, dialled: Dialled) -> None:
         """Dial a peer whose part it is to dial, while it does not: it may know another address of this validator."""
         outlet = self._outlets[dialled.peer, dialled.lane]
         attempt = 0
@@ -443,14 +460,17 @@ class Transport:
             delay_us = budgets.compute_reconnect_delay_us(attempt, self._random.random())
             await asyncio.sleep(max(COMING_S, delay_us / 1_000_000))
             if outlet.link is None:
-                attempt = 0 if await self._dial(dialled, address) else attempt + 1
+                attempt = 0 if await self._dial(dialled) else attempt + 1
 
     async def _knock(self, peer: int) -> None:
         """Tell a peer that this node has come; whether it hears does not matter, since it dials anyway."""
-        await self._dial(Dialled(peer, Lane.VOTES, Purpose.KNOCK), self._facts.peers[peer])
+        await self._dial(Dialled(peer, Lane.VOTES, Purpose.KNOCK))
 
-    async def _dial(self, dialled: Dialled, address: Address) -> bool:
+    async def _dial(self, dialled: Dialled) -> bool:
         """Open one connection and wait for its end; returns whether it ever was a link."""
+        is_follower = dialled.purpose is Purpose.FOLLOW
+        address = self._facts.follows if is_follower else self._peers[dialled.peer]
+        assert address is not None, "only a standby follows"
         link = Link(self, dialled)
         try:
             await asyncio.get_running_loop().create_connection(
@@ -474,26 +494,3 @@ def _raise_failure(task: "asyncio.Task[None]") -> None:
     error = None if task.cancelled() else task.exception()
     if error is not None:
         raise error
-
-
-def open_listener(address: Address) -> socket.socket:
-    """Bind and listen.
-
-    Raises
-    ------
-    AddressInUse: another process has the address, or it is none of this machine.
-    """
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setblocking(False)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((address.host, address.port))
-        listener.listen(ACCEPT_BACKLOG)
-    except OSError as error:
-        listener.close()
-        if error.errno == errno.EADDRINUSE:
-            hint = "stop the process that has it (`ss -ltnp` shows it), or choose another port in node.toml"
-            raise AddressInUse(f"{address} is already in use", hint) from error
-        raise AddressInUse(f"cannot listen on {address}: {error.strerror}", "check `listen` in node.toml") from error
-    return listener

@@ -14,14 +14,18 @@ from hansa.consensus.signer import Signer, VoteDomain
 from hansa.consensus.values import SealedHead, VoteRecord
 from hansa.crypto.suite import KeyPair, Suite, keccak256
 from hansa.io.evidence_folder import EVIDENCE_FOLDER
-from hansa.io.key_file import load_consensus_key, open_signer
+from hansa.io.key_file import load_consensus_key
+from hansa.io.link import Address
 from hansa.io.logs import LogContext, open_logs
 from hansa.io.ready_file import remove_ready
-from hansa.io.tls import Roster, open_own_tls, open_tls
-from hansa.io.transport import Address, Transport, TransportEvents, TransportFacts
+from hansa.io.tls import open_own_tls
+from hansa.io.transport import Transport, TransportEvents, TransportFacts
 from hansa.io.vote_log_file import VoteLogNowhere
 from hansa.io.vote_signer import LoggedSigner, VoteSigner
 from hansa.node.config import NodeConfig, load_node_config, parse_address
+from hansa.node.epochs.facts import peers_of, read_epoch, read_known
+from hansa.node.epochs.keys import NodeKeys
+from hansa.node.epochs.links import EpochLinks, open_node_tls
 from hansa.node.errors import InvalidNodeConfig, explain_native
 from hansa.node.genesis import Genesis, decode_genesis
 from hansa.node.inbox import Verifier
@@ -35,6 +39,7 @@ from hansa.node.signing.right import Right, SignerPlace
 from hansa.node.signing.wire import ALPN_PROTOCOL
 from hansa.node.view import NodeParts, Pairing, RunningNode
 from hansa.node.votes import check_votes_before_ledger, open_votes
+from hansa.types.epoch import EpochFacts
 from hansa.types.order import decode_order, encode_order, genesis_order
 
 GROUP = b"main"
@@ -53,27 +58,31 @@ async def open_node(directory: Path) -> RunningNode:
     open_logs(config.log_level, LogContext(config.organisation, config.name))
     genesis_bytes = read_genesis(folder)
     genesis = decode_genesis(genesis_bytes)
-    check_place(config, genesis)
+    known = read_known(folder) or genesis.epoch()
+    check_place(config, genesis, known)
     data = folder.root / config.data
     take_cores(config)
     if config.signer is not None:
         chain = open_chain(data, genesis_bytes)
         remove_ready(folder.ready)
         return open_paired_node(folder, config, genesis, chain)
-    pair = load_consensus_key(folder.consensus_key, genesis.public_keys()[config.index])
+    pair = load_consensus_key(folder.consensus_key, known.nodes[config.index].public_key)
     if not has_ledger(data):  # nothing may be begun for a chain that these votes are not of
         check_votes_before_ledger(data, hash_genesis(genesis_bytes), config.index, pair)
     chain = open_chain(data, genesis_bytes)  # from here on the folder is locked
     remove_ready(folder.ready)
-    signer = make_signer(config, chain, pair)
+    epoch = read_epoch(chain, chain.head()[2]) or genesis.epoch()
+    keys = NodeKeys(folder, config.index, pair)
+    keys.begin(epoch)
+    signer = make_signer(config, chain, keys)
     votes = open_votes(data, chain.genesis_hash, genesis.validator_set(), config.index, pair, signer)
     signer.restore(votes.records)
     engine = build_replica(config, genesis, chain)
-    runtime = build_runtime(config, genesis, chain, engine, LoggedSigner(signer, votes), votes.records)
+    runtime = build_runtime(config, genesis, chain, engine, LoggedSigner(signer, votes), votes.records, keys=keys)
     runtime.evidence = data / EVIDENCE_FOLDER
-    transport = open_transport(folder, config, genesis, runtime)
+    transport = open_transport(folder, config, max(known, epoch, key=lambda facts: facts.number), runtime)
     open_logs(config.log_level, LogContext(config.organisation, config.name, runtime.position))
-    return RunningNode(NodeParts(folder, config, genesis, runtime, transport, open_rpc(chain, config, genesis)))
+    return RunningNode(NodeParts(folder, config, genesis, runtime, transport, open_rpc(chain, config, known)))
 
 
 def open_paired_node(folder: NodeFolder, config: NodeConfig, genesis: Genesis, chain: Chain) -> RunningNode:
@@ -93,18 +102,18 @@ def open_paired_node(folder: NodeFolder, config: NodeConfig, genesis: Genesis, c
         runtime = build_runtime(config, genesis, chain, engine, client, records, feed)
         runtime.evidence = folder.root / config.data / EVIDENCE_FOLDER
         open_logs(config.log_level, LogContext(config.organisation, config.name, runtime.position))
-        return runtime, open_transport(folder, config, genesis, runtime)
+        return runtime, open_transport(folder, config, runtime.epoch, runtime)
 
     runtime = build_runtime(config, genesis, chain, Follower(config.index), SignsNothing(), (), feed)
-    transport = open_transport(folder, config, genesis, runtime, parse_address(config.signer.other))
+    transport = open_transport(folder, config, runtime.epoch, runtime, parse_address(config.signer.other))
     open_logs(config.log_level, LogContext(config.organisation, config.name, runtime.position))
-    rpc = open_rpc(chain, config, genesis)
+    rpc = open_rpc(chain, config, runtime.epoch)
     return RunningNode(NodeParts(folder, config, genesis, runtime, transport, rpc, Pairing(Right(place), lead)))
 
 
-def open_rpc(chain: Chain, config: NodeConfig, genesis: Genesis) -> Rpc:
-    """The native JSON-RPC front of one validator."""
-    return Rpc(chain, {"coinbase": genesis.validators[config.index].account})
+def open_rpc(chain: Chain, config: NodeConfig, known: EpochFacts) -> Rpc:
+    """The native JSON-RPC front of one node."""
+    return Rpc(chain, {"coinbase": "0x" + known.nodes[config.index].account.hex()})
 
 
 def read_genesis(folder: NodeFolder) -> bytes:
@@ -120,16 +129,20 @@ def read_genesis(folder: NodeFolder) -> bytes:
         raise InvalidNodeConfig(error.cause, "put the alliance's genesis.json there") from error
 
 
-def check_place(config: NodeConfig, genesis: Genesis) -> None:
+def check_place(config: NodeConfig, genesis: Genesis, known: EpochFacts) -> None:
     """Check that node.toml and genesis.json speak of the same node and the same peers.
+
+    Parameters
+    ----------
+    known: epoch 0, or of a node that joined later the epoch in which it did.
 
     Raises
     ------
     InvalidNodeConfig: they contradict each other.
     """
-    if config.index >= len(genesis.validators):
-        raise InvalidNodeConfig(f"node.toml: index {config.index}, genesis lists {len(genesis.validators)} validators")
-    expected = genesis.validators[config.index]
+    if config.index >= len(known.nodes):
+        raise InvalidNodeConfig(f"node.toml: index {config.index}, genesis lists {len(known.nodes)} validators")
+    expected = known.nodes[config.index]
     if (expected.name, expected.organisation) != (config.name, config.organisation):
         raise InvalidNodeConfig(
             f"node.toml: validator {config.index} is {expected.name} of {expected.organisation} in genesis.json, "
@@ -138,9 +151,9 @@ def check_place(config: NodeConfig, genesis: Genesis) -> None:
         )
     if config.dev != genesis.dev:
         raise InvalidNodeConfig(f"node.toml: dev is {config.dev}, genesis.json says {genesis.dev}")
-    known = {config.index, *(peer.index for peer in config.peers)}
-    missing = [validator.name for index, validator in enumerate(genesis.validators) if index not in known]
-    if missing or len(known) != len(genesis.validators):
+    named = {config.index, *(peer.index for peer in config.peers)}
+    missing = [node.name for node in known.nodes if node.index not in named and not node.address]
+    if missing or not named <= set(range(len(known.nodes))):
         raise InvalidNodeConfig(f"node.toml: no address of {', '.join(missing)}", "every validator is a peer")
 
 
@@ -222,18 +235,26 @@ def build_runtime(
     signer: VoteSigner,
     records: tuple[VoteRecord, ...],
     feed: SealedFeed | None = None,
+    keys: NodeKeys | None = None,
 ) -> Runtime:
-    """Everything between the ledger and the links; `records` are the votes that the signer keeps."""
+    """Everything between the ledger and the links; `records` are the votes that the signer keeps.
+
+    Parameters
+    ----------
+    keys: of the signer, if it signs here.
+    """
+    epoch = read_epoch(chain, chain.head()[2]) or genesis.epoch()
     return Runtime(
         RuntimeParts(
             index=config.index,
             chain=chain,
             replica=replica,
             signer=signer,
-            verifier=Verifier(vote_domain(chain), genesis.public_keys()),
+            epoch=epoch,
+            verifier=Verifier(vote_domain(chain), epoch),
+            keys=keys,
             feed=feed or SealedFeed(chain.head()[0]),
             gas_limit=genesis.gas_limit,
-            names=tuple(validator.name for validator in genesis.validators),
             restored=read_restored(chain, genesis, records),
         )
     )
@@ -244,9 +265,10 @@ def vote_domain(chain: Chain) -> VoteDomain:
     return VoteDomain(chain.genesis_hash, keccak256(GROUP), Suite.STANDARD, keccak256)
 
 
-def make_signer(config: NodeConfig, chain: Chain, pair: KeyPair) -> Signer:
-    """This validator's signer, with no marks yet."""
-    return open_signer(pair, config.index, vote_domain(chain))
+def make_signer(config: NodeConfig, chain: Chain, keys: NodeKeys) -> Signer:
+    """This node's signer, with no marks yet."""
+    domain = vote_domain(chain)
+    return Signer(config.index, lambda vote: keys.sign(vote.epoch, domain.digest(vote)))
 
 
 def read_restored(chain: Chain, genesis: Genesis, records: tuple[VoteRecord, ...]) -> ins.Restored:
@@ -263,39 +285,54 @@ def read_restored(chain: Chain, genesis: Genesis, records: tuple[VoteRecord, ...
     first = max(0, height - RECENT_HEIGHTS + 1)
     hashes = ((number, chain.sealed_hash(number)) for number in range(first, height + 1))
     recent = tuple((number, found) for number, found in hashes if found is not None)
+    epoch = read_epoch(chain, order_hash)
+    number = 0 if epoch is None else epoch.number
     bodies: list[ins.HeldBody] = []
     for body_hash, order in chain.unsealed_bodies():
         found = chain.order_block(body_hash)
         if found is not None:
             block = decode_order(order)
+            if block.epoch != number:  # what closed an epoch before is never executed
+                continue
             chain.add_bundle(block.proposer, chain.payload(found[1]))
             bodies.append(ins.HeldBody(body_hash, block, found[1]))
-    return ins.Restored(head, recent, records, tuple(bodies), read_certificate(chain, height))
+    root = b"" if epoch is None else chain.order_hash(epoch.first_height - 1) or b""
+    end = chain.epoch_end(order_hash)
+    return ins.Restored(
+        head, recent, records, tuple(bodies), read_certificate(chain, height), epoch, root,
+        end if end is not None and end > height else None,
+    )  # fmt: skip
 
 
 def open_transport(
-    folder: NodeFolder, config: NodeConfig, genesis: Genesis, runtime: Runtime, follows: Address | None = None
+    folder: NodeFolder, config: NodeConfig, known: EpochFacts, runtime: Runtime, follows: Address | None = None
 ) -> Transport | None:
-    """The links to the other validators; None for a single node. A standby has but one, to the node it `follows`.
+    """The links to the other nodes, which follow the epochs; None for a single node.
+
+    Parameters
+    ----------
+    known: the latest epoch of which this node knows the members. follows: a standby has but one link, to this node.
 
     Raises
     ------
     UnusableKeyFile, UnusableCertificate: this node's TLS files do not fit.
     """
-    if len(genesis.validators) == 1:
+    if len(known.nodes) == 1:
         return None
-    roster = Roster(genesis.members())
-    tls = open_tls(folder.tls_certificate, folder.tls_key, roster, config.index)
+    tls = open_node_tls(folder, config, known)
     facts = TransportFacts(
         config.index,
         runtime.chain.genesis_hash,
         parse_address(config.listen),
-        config.peer_addresses() if follows is None else {},
+        peers_of(known, config) if follows is None else {},
         config.signer is not None,
         follows,
     )
     events = TransportEvents(runtime.on_message, runtime.gossip.on_bundle, runtime.on_peer_up, runtime.on_peer_down)
-    return Transport(facts, tls, events)
+    transport = Transport(facts, tls, events)
+    if follows is None:
+        runtime.follow_epochs(EpochLinks(folder, config, transport, tls, known.number).begin)
+    return transport
 
 
 def open_memory_node(config: NodeConfig, genesis_bytes: bytes, pair: KeyPair) -> RunningNode:
@@ -306,11 +343,14 @@ def open_memory_node(config: NodeConfig, genesis_bytes: bytes, pair: KeyPair) ->
     HansaError: one class per cause.
     """
     genesis = decode_genesis(genesis_bytes)
-    check_place(config, genesis)
+    known = genesis.epoch()
+    check_place(config, genesis, known)
+    keys = NodeKeys(None, config.index, pair)
+    keys.begin(known)
     try:
         chain = Chain.create(None, genesis_bytes)
     except NativeError as error:
         raise explain_native(error) from error
-    signer = LoggedSigner(make_signer(config, chain, pair), VoteLogNowhere())
+    signer = LoggedSigner(make_signer(config, chain, keys), VoteLogNowhere())
     runtime = build_runtime(config, genesis, chain, build_replica(config, genesis, chain), signer, ())
-    return RunningNode(NodeParts(None, config, genesis, runtime, None, open_rpc(chain, config, genesis)))
+    return RunningNode(NodeParts(None, config, genesis, runtime, None, open_rpc(chain, config, known)))

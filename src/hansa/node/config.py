@@ -13,7 +13,7 @@ from hansa.alliance.files import read_text
 from hansa.alliance.layout import NodeFolder
 from hansa.alliance.model import is_loopback, split_address
 from hansa.alliance.strict_toml import decode_toml
-from hansa.io.transport import Address
+from hansa.io.link import Address
 from hansa.node.errors import InvalidNodeConfig, NotLoopback
 
 PEERS_MAX = 100

@@ -128,6 +128,7 @@ class DevNode:
             version=__version__,
             height=height,
             ordered_height=height,
+            epoch=0,
             view=0,
             leader=0,
             peers=0,

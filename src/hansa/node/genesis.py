@@ -5,10 +5,11 @@ from typing import Literal
 import msgspec
 
 from hansa.consensus.validators import ValidatorSet
-from hansa.io.tls import Member
 from hansa.node.errors import InvalidNodeConfig
+from hansa.types.epoch import EpochFacts, EpochNode
 
 PREFIX = "0x"
+PROTOCOL = 1
 
 
 class GenesisConsensus(msgspec.Struct, frozen=True):
@@ -51,23 +52,27 @@ class Genesis(msgspec.Struct, frozen=True):
     dev: bool = False
     consensus: GenesisConsensus = GenesisConsensus()
 
-    def members(self) -> list[Member]:
-        """The validators' TLS identities.
+    def epoch(self) -> EpochFacts:
+        """Epoch 0, which lasts for ever where no contract can change it.
 
         Raises
         ------
-        InvalidNodeConfig: a validator of an unknown organisation, a malformed fingerprint.
+        InvalidNodeConfig: a validator of an unknown organisation, a malformed key, account or fingerprint.
         """
         authorities = {organisation.name: organisation.ca_certificate_pem for organisation in self.organisations}
-        members: list[Member] = []
-        for index, validator in enumerate(self.validators):
+        nodes: list[EpochNode] = []
+        for index, (validator, public, account) in enumerate(
+            zip(self.validators, self.public_keys(), self.accounts(), strict=True)
+        ):
             pem = authorities.get(validator.organisation)
-            if pem is None:
+            if pem is None and len(self.validators) > 1:  # one alone shows itself to nobody
                 raise InvalidNodeConfig(f"genesis.json: validator {validator.name} is of no listed organisation")
             printed = validator.tls_certificate_fingerprint
             fingerprint = None if printed is None else unhex(printed, 32, "tls_certificate_fingerprint")
-            members.append(Member(index, validator.name, validator.organisation, pem, fingerprint))
-        return members
+            owner = validator.organisation
+            nodes.append(EpochNode(index, validator.name, owner, public, account, fingerprint, pem or "", "", 1))
+        rules = self.consensus
+        return EpochFacts(0, 1, tuple(nodes), (), rules.view_timeout_ms, rules.block_interval_ms, PROTOCOL)
 
     def validator_set(self) -> ValidatorSet:
         """The validators as consensus counts them: one vote each."""

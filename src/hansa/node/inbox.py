@@ -3,6 +3,9 @@
 Few unchecked signatures are verified at once, so that votes keep their order; many (a view change of a large alliance)
 go to a worker, for no step of the event loop may take long. A certificate consists of votes that were mostly seen one
 by one before: a bounded memory of verified votes saves most of the work.
+
+Votes are judged by the keys of their epoch. Those of the next one may come before this node has executed the last block
+of its own, which names the keys: they wait. Those of epochs long past are left out.
 """
 
 import asyncio
@@ -12,7 +15,7 @@ from collections.abc import Callable, Sequence
 
 from hansa.consensus import inputs as ins
 from hansa.consensus.errors import InvalidMessage
-from hansa.consensus.messages import Message, decode_message, lane_of, signed_votes
+from hansa.consensus.messages import Message, VoteReport, Votes, decode_message, lane_of, signed_votes
 from hansa.consensus.signer import VoteDomain
 from hansa.consensus.values import SignedVote
 from hansa.crypto.suite import is_signature_valid
@@ -21,6 +24,7 @@ from hansa.io.transport import Transport
 from hansa.io.worker import Worker
 from hansa.network.errors import InvalidSignature
 from hansa.network.lanes import Lane
+from hansa.types.epoch import EpochFacts
 
 log = logging.getLogger("hansa.node")
 
@@ -29,32 +33,66 @@ MESSAGE_OVERHEAD_BYTES = 1_024  # what a small message takes once it is decoded
 CHECKED_AT_ONCE_MAX = 24  # signatures of one message, about 50 us each
 CHECKED_PER_TURN_MAX = 48  # signatures of all messages that one turn of the event loop brings
 VERIFIED_MAX = 65_536
+EARLY_MAX = 512  # messages of an epoch whose keys are not known yet
+EARLY_BYTES_MAX = 8 * 1024 * 1024
+
+
+class ForeignEpoch(Exception):
+    """A vote of an epoch whose keys this node does not know: not yet, or no more."""
+
+    def __init__(self, what: str, is_early: bool) -> None:
+        super().__init__(what)
+        self.is_early = is_early
 
 
 class Verifier:
     """Knows the validators' keys and the votes that were verified lately. Used on the event loop only."""
 
-    def __init__(self, domain: VoteDomain, public_keys: Sequence[bytes]) -> None:
+    def __init__(self, domain: VoteDomain, epoch: EpochFacts) -> None:
         self._domain = domain
-        self._public_keys = tuple(public_keys)
+        self._keys: dict[int, tuple[bytes, ...]] = {}  # by epoch: the latest that is known, and the one before
         self._verified: dict[SignedVote, None] = {}
+        self.latest = epoch.number
+        self.add_epoch(epoch)
 
-    def public_key(self, signer: int) -> bytes:
-        """The key that a validator signs with, 33 bytes."""
-        return self._public_keys[signer]
+    def add_epoch(self, epoch: EpochFacts) -> None:
+        """Learn the keys of an epoch; those of the one before it are kept."""
+        self._keys = {number: keys for number, keys in self._keys.items() if number == epoch.number - 1}
+        self._keys[epoch.number] = tuple(node.public_key for node in epoch.nodes)
+        self.latest = epoch.number
+
+    def without_old(self, message: Message) -> Message:
+        """The message without votes of epochs whose keys are forgotten; nobody counts those any more."""
+        if isinstance(message, Votes | VoteReport):
+            kept = tuple(
+                vote for vote in message.votes if vote.vote.epoch in self._keys or vote.vote.epoch > self.latest
+            )
+            return message if len(kept) == len(message.votes) else type(message)(kept)
+        return message
+
+    def public_key(self, epoch: int, signer: int) -> bytes:
+        """The key that a validator signs with in an epoch that is not forgotten, 33 bytes."""
+        return self._keys[epoch][signer]
 
     def unverified(self, message: Message) -> list[SignedVote]:
         """The votes in a message whose signatures were not checked yet.
 
         Raises
         ------
-        InvalidSignature: a signer that is no validator.
+        InvalidSignature: a signer that is no node.
+        ForeignEpoch: a vote of an epoch whose keys are not known.
         """
         votes = [vote for vote in signed_votes(message) if vote not in self._verified]
         for vote in votes:
-            if vote.signer >= len(self._public_keys):
+            keys = self._keys.get(vote.vote.epoch)
+            if keys is None:
+                raise ForeignEpoch(f"a vote of epoch {vote.vote.epoch}", is_early=self._is_early(vote))
+            if vote.signer >= len(keys):
                 raise InvalidSignature(f"a vote of validator {vote.signer}, who does not exist")
         return votes
+
+    def _is_early(self, vote: SignedVote) -> bool:
+        return vote.vote.epoch == self.latest + 1
 
     def check(self, votes: Sequence[SignedVote]) -> None:
         """Check signatures. Safe in any thread; `remember` them on the event loop afterwards.
@@ -64,7 +102,8 @@ class Verifier:
         InvalidSignature: one does not hold.
         """
         for signed in votes:
-            public = self._public_keys[signed.signer]
+            keys = self._keys.get(signed.vote.epoch, ())
+            public = keys[signed.signer] if signed.signer < len(keys) else b""  # an epoch may just have become old
             if not is_signature_valid(public, self._domain.digest(signed.vote), signed.signature):
                 what = f"a {signed.vote.type.name} vote of validator {signed.signer} does not verify"
                 raise InvalidSignature(what, vote=str(signed.vote), signature=signed.signature.hex())
@@ -89,21 +128,37 @@ class Inbox:
         self._checked = 0  # signatures in this turn of the event loop
         self._waiting: dict[int, deque[int]] = {}  # sizes of messages on their way to the replica, by peer
         self._waiting_bytes: dict[int, int] = {}  # their sum
+        self._early: deque[tuple[int, Lane, bytes]] = deque(maxlen=EARLY_MAX)
+        self._early_bytes = 0
 
     def start(self, transport: Transport | None) -> None:
         """Learn whom to turn away from."""
         self._transport = transport
 
+    def add_epoch(self, epoch: EpochFacts) -> None:
+        """Learn the keys of the next epoch, and take what came too early."""
+        self._verifier.add_epoch(epoch)
+        early = list(self._early)
+        self._early.clear()
+        self._early_bytes = 0
+        for peer, lane, payload in early:
+            self.on_message(peer, lane, payload)
+
     def on_message(self, peer: int, lane: Lane, payload: bytes) -> None:
         """A message frame came."""
         try:
-            message = decode_on_lane(payload, lane)
+            message = self._verifier.without_old(decode_on_lane(payload, lane))
             unchecked = self._verifier.unverified(message)
             if len(unchecked) > CHECKED_AT_ONCE_MAX or self._checked + len(unchecked) > CHECKED_PER_TURN_MAX:
                 self._check_elsewhere(peer, payload, message, unchecked)
                 return
             self._note_checked(len(unchecked))
             self._verifier.check(unchecked)
+        except ForeignEpoch as error:
+            if error.is_early and self._early_bytes + len(payload) <= EARLY_BYTES_MAX:
+                self._early.append((peer, lane, payload))
+                self._early_bytes += len(payload)
+            return
         except (InvalidMessage, InvalidSignature) as error:
             self._refuse(peer, error)
             return

@@ -16,6 +16,7 @@ from hansa.crypto.suite import keccak256
 from hansa.io.errors import DiskFull
 from hansa.io.stages import StageClock
 from hansa.io.worker import Worker
+from hansa.node.epochs.facts import read_boundary
 from hansa.node.errors import explain_native, native_code
 from hansa.types.order import decode_order, encode_order
 
@@ -249,14 +250,16 @@ class LedgerWork:
     def _execute(self, effect: fx.Execute) -> None:
         self._unsealed[effect.height] = effect.order_hash
 
-        def execute_now() -> tuple[int, bytes, int, int]:
-            return self._chain.execute(effect.order_hash)
+        def execute_now() -> tuple[ins.Executed, int, int]:
+            height, sealed_hash, gas_used, included = self._chain.execute(effect.order_hash)
+            end, following = read_boundary(self._chain, height, effect.order_hash)
+            return ins.Executed(height, effect.order_hash, sealed_hash, end, following), gas_used, included
 
-        def done(result: tuple[int, bytes, int, int]) -> None:
-            height, sealed_hash, gas_used, included = result
+        def done(result: tuple[ins.Executed, int, int]) -> None:
+            executed, gas_used, included = result
             self._gas_since_checkpoint += gas_used
             self._shell.stages.count_transactions(included)
-            self._shell.push(ins.Executed(height, effect.order_hash, sealed_hash))
+            self._shell.push(executed)
 
         self._execute_worker.submit("execute", execute_now, done)
 
@@ -349,7 +352,9 @@ def read_head(chain: "Chain") -> SealedHead:
     height, sealed_hash, order_hash = chain.head()
     found = chain.order_block(order_hash)
     assert found is not None, "the head's own order block is in the log"
-    return SealedHead(height, sealed_hash, order_hash, decode_order(found[0]))
+    return SealedHead(
+        height, sealed_hash, order_hash, decode_order(found[0]), *read_boundary(chain, height, order_hash)
+    )
 
 
 PERFORM: dict[type[Any], Callable[[LedgerWork, Any], None]] = {

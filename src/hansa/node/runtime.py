@@ -30,6 +30,7 @@ from hansa.consensus.errors import RefusedVote
 from hansa.consensus.evidence import encode_evidence, evidence_name
 from hansa.consensus.messages import Message, encode_message, lane_of
 from hansa.consensus.values import SignedVote, Vote, VoteType
+from hansa.errors import HansaError
 from hansa.io.clock import Clock
 from hansa.io.errors import DiskFull
 from hansa.io.evidence_folder import keep_evidence
@@ -40,6 +41,7 @@ from hansa.io.vote_signer import VoteSigner, VoteToSign
 from hansa.io.worker import Worker
 from hansa.network.frames import FrameKind
 from hansa.network.lanes import Lane
+from hansa.node.epochs.keys import NodeKeys
 from hansa.node.errors import explain_native, explain_protocol
 from hansa.node.gossip import Gossip
 from hansa.node.inbox import Inbox, Verifier
@@ -67,10 +69,11 @@ class RuntimeParts:
     chain: "Chain"
     replica: Replica | Follower
     signer: VoteSigner
+    epoch: EpochFacts  # in force above the head
     verifier: Verifier
+    keys: NodeKeys | None  # None: votes are signed elsewhere, or never
     feed: SealedFeed
     gas_limit: int  # of one block
-    names: tuple[str, ...]  # of the validators
     restored: ins.Restored
 
 
@@ -81,6 +84,7 @@ class Runtime:
         self.index = parts.index
         self.chain = parts.chain
         self.replica = parts.replica
+        self.epoch = parts.epoch
         self.clock = Clock()
         self.feed = parts.feed
         self.halted: str | None = None
@@ -97,6 +101,7 @@ class Runtime:
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._timers: dict[ins.TimerId, asyncio.TimerHandle] = {}
         self._transport: Transport | None = None
+        self._follow_epoch: Callable[[EpochFacts], None] | None = None
         self.stages = StageClock()
         self._workers = {name: Worker(name, self.stages, self._on_work_failed, self._is_full) for name in WORKERS}
         self._ledger = LedgerWork(self.chain, parts.gas_limit, self._workers, self)
@@ -112,7 +117,7 @@ class Runtime:
         self._transport = transport
         self.stages.start()
         self.inbox.start(transport)
-        self._follow_protocol(self.feed.height)
+        self._begin_epoch(self.feed.height)
         self.push(self._parts.restored)
         self.gossip.start(transport)
         if transport is not None:
@@ -322,9 +327,9 @@ class Runtime:
         self._ledger.perform(effect)
 
     def on_sealed(self, height: int) -> None:
-        """A block is final here."""
+        """A block is final here; after the last one of an epoch links are what the next one says."""
         self.feed.publish(height)
-        self._follow_protocol(height)
+        self._begin_epoch(height)
 
     def _note_epoch(self, event: ins.Executed | ins.Imported) -> None:
         """Remember what holds above the block that ends an epoch."""
@@ -332,10 +337,26 @@ class Runtime:
         for end in ends:
             if end.next_epoch is not None:
                 self._next_epoch = end.next_epoch
-                self._follow_protocol(self.feed.height)
+                self._learn_keys(end.next_epoch)
+                self._begin_epoch(self.feed.height)
 
-    def _follow_protocol(self, height: int) -> None:
-        """At the last block of an epoch change the protocol; or end the node, if this release does not know it."""
+    def _learn_keys(self, facts: EpochFacts) -> None:
+        """Votes of the next epoch may come, and may have to be signed, as soon as the last block of this one ran."""
+        if self._parts.keys is not None:
+            try:
+                self._parts.keys.begin(facts)
+            except HansaError as error:
+                log.critical(str(error), extra={"code": error.code})
+        self.inbox.add_epoch(facts)
+
+    def follow_epochs(self, follow: Callable[[EpochFacts], None]) -> None:
+        """Tell somebody of each epoch that begins."""
+        self._follow_epoch = follow
+
+    def _begin_epoch(self, height: int) -> None:
+        """Behind the last block of an epoch change links and protocol; or end the node, if this release does not know
+        the protocol.
+        """
         facts = self._next_epoch
         if facts is None or height + 1 < facts.first_height:
             return
@@ -348,6 +369,11 @@ class Runtime:
         if facts.protocol != self.protocol:
             log.info("protocol %d is active from block %d on", facts.protocol, facts.first_height)
         self.protocol = facts.protocol
+        if facts.number > self.epoch.number:
+            log.info("epoch %d begins with block %d", facts.number, facts.first_height)
+        self.epoch = facts
+        if self._follow_epoch is not None:
+            self._follow_epoch(facts)
 
     def _on_work_failed(self, error: BaseException) -> None:
         self.fail(explain_native(error) if isinstance(error, NativeError) else error)
@@ -357,7 +383,8 @@ class Runtime:
     def _evidence(self, effect: fx.Evidence) -> None:
         proof, parts = effect.proof, self._parts
         liar, folder = proof.first.signer, self.evidence
-        name, public_key = parts.names[liar], parts.verifier.public_key(liar)
+        name = self._name_of(liar)
+        public_key = parts.verifier.public_key(proof.first.vote.epoch, liar)
         content = encode_evidence(proof, self.chain.genesis_hash, name, public_key, self.clock.wall_ms())
         log.critical(
             "%s contradicted itself: %s and %s",
@@ -379,7 +406,12 @@ class Runtime:
         log.info("view %d given up for view %d: %s", effect.view, effect.asked, effect.why)
 
     def _begin_view(self, effect: fx.BeginView) -> None:
-        log.info("view %d begins, led by %s", effect.view, self._parts.names[effect.leader])
+        log.info("view %d begins, led by %s", effect.view, self._name_of(effect.leader))
+
+    def _name_of(self, index: int) -> str:
+        """A node's name; one that is not known here yet is called by its index."""
+        nodes = self.epoch.nodes
+        return nodes[index].name if index < len(nodes) else f"node {index}"
 
     def _halt(self, effect: fx.Halt) -> None:
         log.critical("%s (%s)", effect.reason, effect.hint, extra={"code": effect.code})

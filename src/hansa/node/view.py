@@ -18,10 +18,11 @@ from hansa.api.options import ApiOptions, TlsFiles
 from hansa.api.server import ApiServer
 from hansa.consensus.values import VoteRecord
 from hansa.io.group_commit import explain_disk_error
+from hansa.io.link import Address
 from hansa.io.private_files import check_private, read_private
 from hansa.io.ready_file import Ready, remove_ready, write_ready
 from hansa.io.stages import StageClock
-from hansa.io.transport import Address, Transport
+from hansa.io.transport import Transport
 from hansa.node.config import NodeConfig, parse_address
 from hansa.node.errors import InvalidNodeConfig
 from hansa.node.genesis import Genesis
@@ -240,6 +241,7 @@ class RunningNode:
             protocol=self._runtime.protocol,
             height=self._runtime.feed.height,
             ordered_height=max(replica.committed_height, self._runtime.feed.height),
+            epoch=self._runtime.epoch.number,
             view=replica.view,
             leader=replica.leader,
             peers=0 if self._transport is None else len(self._transport.peers_up()),
@@ -267,20 +269,22 @@ class RunningNode:
         return f"{pairing.right.holder or 'no node'} holds the right to sign for this validator"
 
     def validators(self) -> list[ValidatorInfo]:
-        """All validators in index order."""
-        genesis, transport = self._parts.genesis, self._transport
-        rows = zip(genesis.validators, genesis.public_keys(), genesis.accounts(), strict=True)
+        """All validators of the epoch in index order."""
+        transport = self._transport
         found: list[ValidatorInfo] = []
-        for index, (validator, public, account) in enumerate(rows):
+        for node in self._runtime.epoch.nodes:
+            index = node.index
+            if not node.weight:
+                continue
             own = index == self._parts.config.index
             rtt_us = None if own or transport is None else transport.rtt_us(index)
             found.append(
                 ValidatorInfo(
                     index=index,
-                    name=validator.name,
-                    organisation=validator.organisation,
-                    public_key=public,
-                    account=account,
+                    name=node.name,
+                    organisation=node.organisation,
+                    public_key=node.public_key,
+                    account=node.account,
                     connected=own or (transport is not None and transport.is_up(index)),
                     rtt_ms=None if rtt_us is None else rtt_us / 1000,
                     clock_offset_ms=None if own or transport is None else transport.clock_offset_ms(index),

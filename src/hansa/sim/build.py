@@ -11,7 +11,7 @@ from hansa.consensus.validators import ValidatorSet
 
 def make_plain_signer(index: int) -> Signer:
     """Return a signer with the real marks; its signatures say whose they are."""
-    return Signer(index, lambda vote: b"", lambda digest: b"signature of %d" % index)
+    return Signer(index, lambda vote: b"signature of %d" % index)
 
 
 def make_plain_validators(size: int) -> ValidatorSet:

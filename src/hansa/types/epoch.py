@@ -23,6 +23,7 @@ class EpochNode(msgspec.Struct, frozen=True):
     ca_certificate_pem: str  # the organisation's authority
     address: str  # host:port, or "" where it is not known
     weight: int  # 0 = no vote
+    is_linked: bool = True  # the others keep links to it; a removed node keeps them for one epoch
 
 
 class EpochFacts(msgspec.Struct, frozen=True):

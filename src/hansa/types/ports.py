@@ -39,6 +39,7 @@ class NodeStatus(msgspec.Struct, frozen=True):
     protocol: int  # by which blocks are made and judged now
     height: int  # latest sealed block
     ordered_height: int  # latest committed order, >= height
+    epoch: int  # of the validators who sign the next block
     view: int
     leader: int  # index of the leader of `view`
     peers: int  # validators whose vote lane is open, oneself not counted

@@ -20,6 +20,7 @@ STATUS = NodeStatus(
     protocol=1,
     height=3,
     ordered_height=3,
+    epoch=0,
     view=0,
     leader=0,
     peers=1,

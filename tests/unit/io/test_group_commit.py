@@ -77,7 +77,7 @@ class World:
             lambda: self.told.append("room"),
             self.errors.append,
         )
-        signer = LoggedSigner(Signer(0, lambda vote: bytes(32), lambda digest: digest), self.disk)
+        signer = LoggedSigner(Signer(0, lambda vote: bytes(32)), self.disk)
         self.commit = GroupCommit(signer, self.disk.sync_blocks, events, StageClock())
 
     def _on_durable(self, votes: Sequence[SignedVote]) -> None:

@@ -11,14 +11,12 @@ from pathlib import Path
 import pytest
 
 from hansa.io.errors import AddressInUse
-from hansa.io.link import Link
+from hansa.io.link import Address, Link, open_listener
 from hansa.io.tls import Member, Roster, TlsContexts, open_tls
 from hansa.io.transport import (
-    Address,
     Transport,
     TransportEvents,
     TransportFacts,
-    open_listener,
 )
 from hansa.network.budgets import STRANGERS_AT_ONCE_MAX
 from hansa.network.frames import HEADER, MAGIC, PAYLOAD_BYTES_MAX, Frame, FrameKind, encode_frame

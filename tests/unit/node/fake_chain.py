@@ -4,9 +4,19 @@ import threading
 from typing import Any
 
 from hansa._native import NativeError, bundle_decode, bundle_encode, certificate_decode, genesis_order_hash, keccak256
+from hansa.types.epoch import EpochFacts, EpochNode
 from hansa.types.order import decode_order
 
 GENESIS_HASH = keccak256(b"a genesis for tests")
+
+
+def epoch_of(publics: list[bytes], number: int = 0, first_height: int = 1) -> EpochFacts:
+    """An epoch whose nodes all vote, by their consensus keys."""
+    nodes = tuple(
+        EpochNode(index, f"node{index}", "org", public, bytes(20), None, "", "", 1)
+        for index, public in enumerate(publics)
+    )
+    return EpochFacts(number, first_height, nodes, (), 1_000, 50, 1)
 
 
 class FakeChain:
@@ -24,6 +34,12 @@ class FakeChain:
 
     def head(self) -> tuple[int, bytes, bytes]:
         return len(self.sealed) - 1, self.sealed[-1][0], self.sealed[-1][1]
+
+    def epoch_end(self, order_hash: bytes) -> int | None:
+        return None
+
+    def epoch_facts(self, order_hash: bytes) -> None:
+        return None
 
     def sealed_hash(self, height: int) -> bytes:
         return self.sealed[height][0]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hansa.alliance.layout import NodeFolder
-from hansa.io.transport import Address
+from hansa.io.link import Address
 from hansa.node.config import load_node_config, parse_address
 from hansa.node.errors import InvalidNodeConfig, NotLoopback
 

@@ -8,7 +8,7 @@ from hansa.consensus import inputs as ins
 from hansa.consensus.messages import BlockResponse, Certificate, Message, Status, Votes, encode_message, lane_of
 from hansa.consensus.signer import VoteDomain
 from hansa.consensus.values import QuorumCertificate, SignedVote, Vote, VoteType
-from hansa.crypto.suite import Suite, generate_key_pair, keccak256, sign
+from hansa.crypto.suite import KeyPair, Suite, generate_key_pair, keccak256, sign
 from hansa.errors import HansaError
 from hansa.io.stages import StageClock
 from hansa.io.worker import Worker
@@ -22,6 +22,7 @@ from hansa.node.inbox import (
     Verifier,
 )
 from hansa.types.order import genesis_order
+from tests.unit.node.fake_chain import epoch_of
 from tests.waiting import eventually
 
 DEADLINE_S = 10.0
@@ -33,7 +34,7 @@ class CountingVerifier(Verifier):
     """Counts the signatures it really checks."""
 
     def __init__(self) -> None:
-        super().__init__(DOMAIN, [pair.public for pair in PAIRS])
+        super().__init__(DOMAIN, epoch_of([pair.public for pair in PAIRS]))
         self.checked = 0
 
     def check(self, votes: Any) -> None:
@@ -162,6 +163,39 @@ async def test_a_peer_that_sends_faster_than_the_replica_takes_is_not_read() -> 
         world.inbox.taken(2)
         taken += 1
     assert len(world.inputs) // 2 <= taken < len(world.inputs)
+    world.worker.close()
+
+
+def in_epoch(signer: int, epoch: int, pair: KeyPair) -> SignedVote:
+    vote = Vote(VoteType.PREPARE, epoch, 0, 9, bytes(32))
+    return SignedVote(vote, signer, sign(pair.secret, DOMAIN.digest(vote)))
+
+
+async def test_votes_of_the_next_epoch_wait_for_its_keys() -> None:
+    world = World()
+    fresh = generate_key_pair()
+    early = Votes((in_epoch(1, 1, fresh),))
+    world.receive(early)
+    assert (world.inputs, world.refused) == ([], [])
+    publics = [pair.public for pair in PAIRS]
+    world.inbox.add_epoch(epoch_of([publics[0], fresh.public, *publics[2:]], 1, 9))
+    assert world.inputs == [ins.MessageIn(1, early)]
+    world.receive(Votes((in_epoch(1, 0, PAIRS[1]),)))
+    assert len(world.inputs) == 2, "the epoch before still has votes"
+    world.receive(Votes((in_epoch(1, 1, PAIRS[1]),)))
+    assert len(world.banned) == 1, "its key is another one now"
+    world.worker.close()
+
+
+async def test_votes_of_epochs_long_past_are_left_out() -> None:
+    world = World()
+    publics = [pair.public for pair in PAIRS]
+    world.inbox.add_epoch(epoch_of(publics, 1, 5))
+    world.inbox.add_epoch(epoch_of(publics, 2, 9))
+    old, new = in_epoch(1, 0, PAIRS[1]), in_epoch(1, 2, PAIRS[1])
+    world.receive(Votes((old, new)))
+    assert world.inputs == [ins.MessageIn(1, Votes((new,)))]
+    assert world.refused == []
     world.worker.close()
 
 

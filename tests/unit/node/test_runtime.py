@@ -36,7 +36,7 @@ from hansa.types import versions
 from hansa.types.epoch import EpochFacts
 from hansa.types.order import decode_order, encode_order, genesis_order
 from tests.unit.io.test_transport import Alliance
-from tests.unit.node.fake_chain import GENESIS_HASH, FakeChain
+from tests.unit.node.fake_chain import GENESIS_HASH, FakeChain, epoch_of
 from tests.waiting import eventually
 
 DEADLINE_S = 30.0
@@ -73,6 +73,7 @@ class Member:
             order_hash=lambda block: keccak256(encode_order(block)),
             payload_hash=keccak256,
         )
+        epoch = epoch_of([pair.public for pair in self.world.pairs])
         self.runtime = Runtime(
             RuntimeParts(
                 index=self.index,
@@ -80,9 +81,10 @@ class Member:
                 replica=Replica(ReplicaConfig(engine)),
                 signer=LoggedSigner(signer, votes),
                 feed=SealedFeed(height),
-                verifier=Verifier(self.world.domain, [pair.public for pair in self.world.pairs]),
+                epoch=epoch,
+                verifier=Verifier(self.world.domain, epoch),
+                keys=None,
                 gas_limit=10**9,
-                names=tuple(f"node{index}" for index in range(SIZE)),
                 restored=Restored(SealedHead(height, sealed_hash, order_hash, block), recent, votes.records, bodies),
             )
         )
@@ -362,7 +364,7 @@ async def test_all_stop_and_go_on(tmp_path: Path) -> None:
         world.check_agreement()
 
 
-def epoch_of(protocol: int, first_height: int) -> EpochFacts:
+def epoch_with_protocol(protocol: int, first_height: int) -> EpochFacts:
     """An epoch of which only the protocol matters here."""
     return EpochFacts(1, first_height, (), (), 1_000, 50, protocol)
 
@@ -371,7 +373,7 @@ async def test_a_node_stops_behind_the_last_block_before_a_protocol_that_it_does
     async with running(tmp_path) as world:
         runtime = world.members[0].runtime
         assert runtime is not None
-        runtime.push(Executed(5, bytes(32), bytes(32), None, epoch_of(versions.PROTOCOL_MAX + 1, 6)))
+        runtime.push(Executed(5, bytes(32), bytes(32), None, epoch_with_protocol(versions.PROTOCOL_MAX + 1, 6)))
         runtime.on_sealed(4)
         assert not runtime._ended.done()
         runtime.on_sealed(5)
@@ -384,7 +386,7 @@ async def test_a_known_protocol_becomes_active_with_its_epoch(tmp_path: Path, mo
     async with running(tmp_path) as world:
         runtime = world.members[0].runtime
         assert runtime is not None
-        runtime.push(Executed(5, bytes(32), bytes(32), None, epoch_of(2, 6)))
+        runtime.push(Executed(5, bytes(32), bytes(32), None, epoch_with_protocol(2, 6)))
         assert runtime.protocol == versions.PROTOCOL_GENESIS
         runtime.on_sealed(5)
         assert runtime.protocol == 2 and not runtime._ended.done()

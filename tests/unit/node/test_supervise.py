@@ -39,7 +39,7 @@ async def test_a_commit_that_fails_for_no_known_reason_ends_the_node() -> None:
         raise AssertionError("a bound is broken")
 
     events = CommitEvents(refuse, refuse, refuse, lambda: refuse(None), refuse)
-    signer = LoggedSigner(Signer(0, lambda vote: bytes(32), lambda digest: digest), VoteLogNowhere())
+    signer = LoggedSigner(Signer(0, lambda vote: bytes(32)), VoteLogNowhere())
     commit = GroupCommit(signer, sync_blocks, events, StageClock())
     commit.mark_blocks_dirty()
     commit.add(VoteToSign(Vote(VoteType.SEAL, 0, 0, 1, bytes(32)), b""))

@@ -29,6 +29,7 @@ from hansa.io.key_file import load_consensus_key
 from hansa.io.tls import Roster, open_tls
 from hansa.node.assemble import check_place
 from hansa.node.config import NodeConfig, load_node_config, parse_address
+from hansa.node.epochs.facts import members_of, read_known
 from hansa.node.genesis import Genesis, decode_genesis
 from hansa.node.signing.pairing import open_signer_client
 from hansa.sdk.client import Client
@@ -87,7 +88,7 @@ def diagnose(directory: Path) -> tuple[Case | None, list[Finding]]:
         config = load_node_config(folder)
         genesis_bytes = read_public(folder.genesis)
         genesis = decode_genesis(genesis_bytes)
-        check_place(config, genesis)
+        check_place(config, genesis, read_known(folder) or genesis.epoch())
     except HansaError as error:
         return None, [_bad("config", error)]
     case = open_case(folder, config, genesis, genesis_bytes)
@@ -144,12 +145,12 @@ def check_version(case: Case) -> list[Finding]:
 
 def check_keys(case: Case) -> list[Finding]:
     """Keys: there, nobody else's to read, this validator's."""
+    known = read_known(case.folder) or case.genesis.epoch()
     try:
         if case.config.signer is None:
-            load_consensus_key(case.folder.consensus_key, case.genesis.public_keys()[case.config.index])
-        if len(case.genesis.validators) > 1:
-            roster = Roster(case.genesis.members())
-            open_tls(case.folder.tls_certificate, case.folder.tls_key, roster, case.config.index)
+            load_consensus_key(case.folder.consensus_key, known.nodes[case.config.index].public_key)
+        if len(known.nodes) > 1:
+            open_tls(case.folder.tls_certificate, case.folder.tls_key, Roster(members_of(known)), case.config.index)
     except HansaError as error:
         return [_bad("keys", error)]
     return [Finding("keys", Level.GOOD, "the keys here are this validator's, and private")]
@@ -159,7 +160,8 @@ def check_certificates(case: Case) -> list[Finding]:
     """This node's certificate, and the authorities of all."""
     if len(case.genesis.validators) == 1:
         return []
-    texts = {f"the authority of {one.organisation}": one.ca_certificate_pem.encode() for one in case.genesis.members()}
+    members = members_of(read_known(case.folder) or case.genesis.epoch())
+    texts = {f"the authority of {one.organisation}": one.ca_certificate_pem.encode() for one in members}
     try:
         texts["this node's certificate"] = case.folder.tls_certificate.read_bytes()
     except OSError as error:

@@ -17,7 +17,7 @@ from hansa.consensus.errors import RefusedVote
 from hansa.consensus.values import SignedVote
 from hansa.errors import HansaError
 from hansa.io.errors import DiskFull
-from hansa.io.transport import Address
+from hansa.io.link import Address
 from hansa.io.vote_signer import VoteToSign
 from hansa.node.signing.errors import NoStandbyWaits, RightLost, SignerUnreachable
 from hansa.node.signing.wire import (

@@ -23,10 +23,10 @@ from hansa.errors import HansaError
 from hansa.io.clock import Clock
 from hansa.io.errors import FolderLocked
 from hansa.io.key_file import load_consensus_key, open_signer
+from hansa.io.link import open_listener
 from hansa.io.logs import LogContext, open_logs
 from hansa.io.ready_file import Ready, remove_ready, write_ready
 from hansa.io.tls import open_own_tls
-from hansa.io.transport import open_listener
 from hansa.io.vote_signer import LoggedSigner
 from hansa.node.assemble import GROUP, hash_genesis, read_genesis
 from hansa.node.config import parse_address

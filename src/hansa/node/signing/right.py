@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from hansa.io.transport import Address
+from hansa.io.link import Address
 from hansa.node.signing.client import SignerClient
 from hansa.node.signing.errors import RightLost, SignerUnreachable
 from hansa.node.signing.wire import Granted

@@ -131,7 +131,7 @@ class LaxSigner(Signer):
 
 def make_lax_signer(index: int) -> Signer:
     """The signer of mutants."""
-    return LaxSigner(index, lambda vote: b"", lambda digest: b"signature of %d" % index)
+    return LaxSigner(index, lambda vote: b"signature of %d" % index)
 
 
 def make_weak_validators(size: int) -> ValidatorSet:

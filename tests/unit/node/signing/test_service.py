@@ -41,7 +41,7 @@ class Desk:
     def __init__(self, folder: Path) -> None:
         create_vote_log(folder, sign_birth(generate_key_pair(), GENESIS, 0))
         self.log: VoteLogFile = open_vote_log(folder, GENESIS, 0, lambda birth: True)
-        signer = Signer(0, lambda vote: bytes(32), lambda digest: digest * 2)
+        signer = Signer(0, lambda vote: bytes(64))
         self.service = SignerService(LoggedSigner(signer, self.log), lambda: self.log.records)
         self.now_ms = 1_000
 

@@ -1,0 +1,236 @@
+"""`hansa org` and `hansa proposal`: who belongs to the alliance, and what its organisations vote on."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hansa.cli.options import As, Folder, PasswordFile, Rpc, screen_of
+
+if TYPE_CHECKING:
+    from hansa.cli.members.contract import Members, Proposal
+
+OrgName = Annotated[str, typer.Argument(help="Name of the organisation.")]
+NodeName = Annotated[str, typer.Argument(help="Name of the node.")]
+Hours = Annotated[float, typer.Option("--hours", help="Hours until it expires.")]
+Number = Annotated[int, typer.Argument(help="Number of the proposal.")]
+EXPIRY_HOURS = 24.0
+
+
+def invite(
+    context: typer.Context,
+    name: OrgName,
+    role: Annotated[str, typer.Option("--role", help="What it is, said to people.")] = "member",
+    observer: Annotated[bool, typer.Option("--observer", help="Its node is to have no vote.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--out", help="The file; NAME.invite otherwise.", show_default=False)
+    ] = None,
+    hours: Hours = EXPIRY_HOURS,
+    sender: As = None,
+    rpc: Rpc = None,
+    folder: Folder = None,
+    password_file: PasswordFile = None,
+) -> None:
+    """Propose to invite an organisation, and write the file by which its node joins."""
+    from hansa.alliance.draft import encode_alliance
+    from hansa.alliance.founding import load_genesis
+    from hansa.alliance.membership import STATUS_OBSERVER, STATUS_VALIDATOR
+    from hansa.cli.keys import resolve_key
+    from hansa.cli.members.invitation import Invitation, write_invitation
+    from hansa.cli.network import open_network
+    from hansa.crypto.suite import generate_key_pair
+
+    screen = screen_of(context)
+    network = open_network(folder)
+    genesis = load_genesis(network.folder).decode()
+    members = _open(rpc, folder)
+    voter = resolve_key(sender, folder, password_file, screen)
+    guest = generate_key_pair()
+    status = STATUS_OBSERVER if observer else STATUS_VALIDATOR
+    expires_at = _expiry(members, hours)
+    events = members.send(voter, "invite", name, role, guest.address, status, expires_at)
+    number = int(events["Opened"]["proposal"])
+    urls = dict.fromkeys([members.client.url, *(f"http://{node.rpc}" for _, node in network.alliance.nodes())])
+    file = output or Path(f"{name}.invite")
+    text = encode_alliance(network.alliance)
+    write_invitation(
+        file, Invitation(1, text, genesis, name, role, number, "0x" + guest.secret.hex(), tuple(urls), expires_at)
+    )
+    screen.step("invited", f"{name} → {file}", f"expires in {hours:g} h, one use")
+    _say_votes(context, members.proposal(number))
+    screen.data({"file": str(file), "proposal": number, "expires_at": expires_at}, "")
+
+
+def remove(
+    context: typer.Context,
+    name: OrgName,
+    hours: Hours = EXPIRY_HOURS,
+    sender: As = None,
+    rpc: Rpc = None,
+    folder: Folder = None,
+    password_file: PasswordFile = None,
+) -> None:
+    """Propose to remove an organisation and its nodes."""
+    members = _open(rpc, folder)
+    subject = members.organisation(name).index
+    _propose(context, members, "removeOrganisation", (subject,), hours, (sender, folder, password_file))
+
+
+def list_(context: typer.Context, rpc: Rpc = None, folder: Folder = None) -> None:
+    """Show the organisations and their nodes."""
+    from hansa.cli.screen import table
+
+    members = _open(rpc, folder)
+    organisations = members.organisations()
+    nodes = members.nodes()
+    rows = [["organisation", "role", "votes by", "nodes"]]
+    for one in organisations:
+        own = [f"{node.name} ({node.status})" for node in nodes if node.organisation == one.index]
+        rows.append([one.name, one.role, one.account if one.is_active else "removed", ", ".join(own)])
+    facts = [
+        {
+            "name": one.name,
+            "role": one.role,
+            "account": one.account,
+            "active": one.is_active,
+            "nodes": [
+                {"index": node.index, "name": node.name, "status": node.status, "address": node.endpoint}
+                for node in nodes
+                if node.organisation == one.index
+            ],
+        }
+        for one in organisations
+    ]
+    screen_of(context).data(facts, table(rows))
+
+
+def proposals(context: typer.Context, rpc: Rpc = None, folder: Folder = None) -> None:
+    """Show all proposals with their votes."""
+    import datetime
+
+    from hansa.cli.screen import table
+
+    members = _open(rpc, folder)
+    rows = [["proposal", "what", "votes", "state", "expires"]]
+    found = members.proposals()
+    for one in found:
+        expires = datetime.datetime.fromtimestamp(one.expires_at, datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+        rows.append([str(one.number), _what(members, one), f"{one.votes}/{one.needed}", one.state, expires])
+    facts = [
+        {"number": one.number, "what": row[1], "votes": one.votes, "needed": one.needed, "state": one.state}
+        for one, row in zip(found, rows[1:], strict=True)
+    ]
+    screen_of(context).data(facts, table(rows))
+
+
+def approve(
+    context: typer.Context,
+    number: Number,
+    sender: As = None,
+    rpc: Rpc = None,
+    folder: Folder = None,
+    password_file: PasswordFile = None,
+) -> None:
+    """Vote for a proposal as an organisation."""
+    from hansa.cli.keys import resolve_key
+
+    members = _open(rpc, folder)
+    members.proposal(number)
+    members.send(resolve_key(sender, folder, password_file, screen_of(context)), "approve", number)
+    _show(context, members, number)
+
+
+def propose_node(
+    context: typer.Context,
+    name: NodeName,
+    status: Annotated[str, typer.Argument(help="validator, observer or removed.")],
+    hours: Hours = EXPIRY_HOURS,
+    sender: As = None,
+    rpc: Rpc = None,
+    folder: Folder = None,
+    password_file: PasswordFile = None,
+) -> None:
+    """Propose what a node is to be from the next epoch on."""
+    from hansa.alliance.membership import STATUS_NAMES
+    from hansa.cli.errors import Usage
+
+    numbers = {word: number for number, word in STATUS_NAMES.items()}
+    if status not in numbers:
+        raise Usage(f"{status!r} is nothing that a node can be", f"one of: {', '.join(numbers)}")
+    members = _open(rpc, folder)
+    subject = members.node_named(name).index
+    _propose(context, members, "setStatus", (subject, numbers[status]), hours, (sender, folder, password_file))
+
+
+def propose_consensus(
+    context: typer.Context,
+    view_timeout: Annotated[int, typer.Option("--view-timeout", help="Milliseconds of patience with a leader.")],
+    block_interval: Annotated[int, typer.Option("--block-interval", help="Least milliseconds between blocks.")],
+    hours: Hours = EXPIRY_HOURS,
+    sender: As = None,
+    rpc: Rpc = None,
+    folder: Folder = None,
+    password_file: PasswordFile = None,
+) -> None:
+    """Propose how consensus is set from the next epoch on."""
+    members = _open(rpc, folder)
+    protocol = members.ask("consensusInForce")[0][2]
+    settings = f"({view_timeout},{block_interval},{protocol})"
+    _propose(context, members, "setConsensus", (settings,), hours, (sender, folder, password_file))
+
+
+def _open(rpc: str | None, folder: Path | None) -> "Members":
+    from hansa.cli.members.contract import Members
+    from hansa.cli.network import open_client
+
+    return Members(open_client(rpc, folder))
+
+
+def _expiry(members: "Members", hours: float) -> int:
+    """When something expires that many hours after the latest block or now, whichever is later."""
+    import time
+
+    block = members.client.call("eth_getBlockByNumber", "latest", False)
+    return max(int(block["timestamp"], 16), int(time.time())) + round(hours * 3_600)
+
+
+def _propose(
+    context: typer.Context,
+    members: "Members",
+    function: str,
+    arguments: tuple[object, ...],
+    hours: float,
+    who: tuple[str | None, Path | None, Path | None],
+) -> None:
+    from hansa.cli.keys import resolve_key
+
+    key = resolve_key(*who, screen_of(context))
+    events = members.send(key, function, *arguments, _expiry(members, hours))
+    _show(context, members, int(events["Opened"]["proposal"]))
+
+
+def _show(context: typer.Context, members: "Members", number: int) -> None:
+    proposal = members.proposal(number)
+    _say_votes(context, proposal)
+    facts = {"proposal": number, "votes": proposal.votes, "needed": proposal.needed, "state": proposal.state}
+    screen_of(context).data(facts, "")
+
+
+def _say_votes(context: typer.Context, proposal: "Proposal") -> None:
+    screen = screen_of(context)
+    screen.step(f"proposal {proposal.number}", f"yes {proposal.votes}/{proposal.needed}", proposal.state)
+    if proposal.state == "open":
+        screen.say(f"  Each other organisation: hansa proposal approve {proposal.number} --as ITS-ACCOUNT")
+
+
+def _what(members: "Members", proposal: "Proposal") -> str:
+    from hansa.alliance.membership import STATUS_NAMES
+
+    if proposal.kind == "invite":
+        return f"invite {proposal.name}"
+    if proposal.kind == "remove":
+        return f"remove {members.organisations()[proposal.subject].name}"
+    if proposal.kind == "node":
+        node = members.node(proposal.subject)
+        return f"node {node.name if node else proposal.subject} → {STATUS_NAMES[proposal.status]}"
+    return "consensus settings"

@@ -1,0 +1,1 @@
+"""Members by the command line: the contract that holds them, invitations, and how a node joins."""

@@ -1,0 +1,1 @@
+"""What changes from epoch to epoch: who is there, with which keys, and over which links."""

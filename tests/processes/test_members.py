@@ -1,0 +1,122 @@
+"""An alliance of four processes changes while it runs: a fifth member, new keys, a member less; nothing is lost."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hansa.alliance.layout import AllianceFolder
+from tests.processes.alliance import ROOT, Node, RunningAlliance
+from tests.waiting import wait_until
+
+DEADLINE_S = 60.0
+PORTION = 5
+
+
+class CommandLine:
+    """The command line of a person who holds all keys of the development alliance."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.joined: Node | None = None
+
+    def run(self, *arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "hansa.cli", *arguments, "-d", str(folder or self.folder), "--json"]
+        environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+        return subprocess.run(
+            command, capture_output=True, text=True, env=environment, timeout=DEADLINE_S * 2, check=False,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def hansa(self, *arguments: str, folder: Path | None = None) -> Any:
+        done = self.run(*arguments, folder=folder)
+        assert done.returncode == 0, (arguments, done.stderr)
+        return json.loads(done.stdout)
+
+    def approve(self, proposal: int, *voters: str) -> None:
+        for voter in voters:
+            self.hansa("proposal", "approve", str(proposal), "--as", voter)
+
+
+class SteadyLoad:
+    """A few transfers all the time, sent to one node; every one is remembered."""
+
+    def __init__(self, alliance: RunningAlliance, node: Node) -> None:
+        self.alliance = alliance
+        self.node = node
+        self.sent: list[str] = []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._stop.wait(0.1):
+            self.sent += self.alliance.send(self.node, PORTION)
+
+    def stop(self) -> list[str]:
+        self._stop.set()
+        self._thread.join()
+        return self.sent
+
+
+@pytest.fixture
+def person(alliance: RunningAlliance, tmp_path: Path) -> Iterator[CommandLine]:
+    person = CommandLine(tmp_path / "alliance")
+    yield person
+    if person.joined is not None:
+        person.run("down", folder=tmp_path / "logistics")
+
+
+def status(node: Node) -> dict[str, Any]:
+    return dict(node.rpc("hansa_status"))
+
+
+def wait_epoch(nodes: list[Node], epoch: int) -> None:
+    wait_until(
+        lambda: all(status(node)["epoch"] >= epoch and status(node)["voting"] for node in nodes),
+        DEADLINE_S,
+        f"epoch {epoch}",
+    )
+
+
+def test_members_come_and_go_while_it_runs(alliance: RunningAlliance, person: CommandLine, tmp_path: Path) -> None:
+    unsafe = person.run("org", "remove", "regulator", "--as", "core")
+    assert unsafe.returncode != 0
+    assert "fewer than four validators" in unsafe.stderr
+
+    alliance.take_fresh_accounts()  # the others' nonces are the command line's
+    load = SteadyLoad(alliance, alliance.nodes[0])
+    invitation = tmp_path / "logistics.invite"
+    opened = person.hansa("org", "invite", "logistics", "-o", str(invitation), "--as", "core")
+    person.approve(opened["proposal"], "supplier", "bank")
+    home = tmp_path / "logistics"
+    person.joined = Node(AllianceFolder(home).node("logistics", "logistics"), "logistics")
+    joined = person.hansa("node", "join", str(invitation), folder=home)
+    assert (joined["index"], joined["status"]) == (4, "validator")
+    wait_epoch([*alliance.nodes, person.joined], 2)
+
+    rotated = person.hansa("key", "rotate", "node", "bank")
+    assert rotated["epoch"] == 3
+    wait_epoch([*alliance.nodes, person.joined], 3)
+
+    removed = person.hansa("org", "remove", "regulator", "--as", "core")
+    person.approve(removed["proposal"], "supplier", "bank")
+    person.hansa("proposal", "approve", str(removed["proposal"]), "--as", "logistics", folder=home)
+    wait_epoch([*alliance.nodes[:3], person.joined], 4)
+    names = {one["name"] for one in alliance.nodes[0].rpc("hansa_validators")}
+    assert names == {"core", "supplier", "bank", "logistics"}
+
+    sent = load.stop()
+    for node in (*alliance.nodes[:3], person.joined):
+        alliance.wait_final(node, sent)
+    alliance.nodes[2].stop()  # with its new keys it comes back
+    alliance.nodes[2].start()
+    alliance.nodes[2].wait_ready()
+    wait_epoch(alliance.nodes[2:3], 4)
+    alliance.wait_final(alliance.nodes[2], alliance.send(alliance.nodes[0], PORTION))
