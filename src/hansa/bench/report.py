@@ -58,6 +58,12 @@ class RunReport:
     def is_sustained(self) -> bool:
         return self.best is not None
 
+    @property
+    def foreign_cpu_share(self) -> float:
+        """What others used of the machine at most, 0 to 1, of all runs that are shown."""
+        shown = [*self.counted, *([self.half] if self.half else []), *(one.run for one in self.beyond)]
+        return max((run.foreign_cpu_share for run in shown), default=0.0)
+
 
 def say(text: str) -> None:
     """A line for people, on stderr."""

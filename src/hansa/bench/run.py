@@ -307,13 +307,14 @@ async def measure_workload(options: RunOptions, folder: Path) -> RunReport:
     finally:
         bench.close()
     beyond = [await _overload(options, folder, best, factor) for factor in options.overload] if best else []
-    foreign = max((run.foreign_cpu_share for run in counted), default=0.0)
+    report = dataclasses.replace(_report(options, machine, bench, counted, best), half=half, beyond=tuple(beyond))
+    foreign = report.foreign_cpu_share
     if foreign > FOREIGN_SHARE_MAX and not options.allow_load:
         raise VoidRun(
             f"others used {foreign:.0%} of the machine during a run, {FOREIGN_SHARE_MAX:.0%} may be",
             "stop what else runs here, or count it all the same with --allow-load",
         )
-    return dataclasses.replace(_report(options, machine, bench, counted, best), half=half, beyond=tuple(beyond))
+    return report
 
 
 def median_run(runs: Sequence[TrialResult]) -> TrialResult | None:
@@ -362,8 +363,7 @@ async def _overload(options: RunOptions, folder: Path, best: TrialResult, factor
         run = await bench.run(best.rate * factor, options.trial_s, crowd=True)
     finally:
         bench.close()
-    lost = max(0, run.accepted - run.final)
-    return Beyond(factor=factor, run=run, relative=round(run.tps / best.tps, 3), lost=lost)
+    return Beyond(factor=factor, run=run, relative=round(run.tps / best.tps, 3), lost=run.lost or 0)
 
 
 def _report(

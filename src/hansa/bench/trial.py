@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 
 from hansa.bench.client.http_connection import Endpoint, HttpConnection
@@ -112,6 +113,7 @@ class TrialResult:
     network_bytes_per_tx: float | None  # per node: what nodes sent one another
     foreign_cpu_share: float
     reasons: tuple[str, ...]  # why the rate was not sustained; empty when it was
+    lost: int | None = None  # accepted by a node, and not seen final by the end; None in results of earlier releases
 
     @property
     def is_sustained(self) -> bool:
@@ -156,7 +158,7 @@ async def _drive(
     work = [asyncio.create_task(sender.send_all(batches, begin))]
     reading = asyncio.create_task(readers.ask_until(begin, end))
     if plan.drains:
-        await watcher.follow(end + DRAIN_S_MAX, lambda: sender.has_finished and watcher.seen >= sender.result.accepted)
+        await watcher.follow(end + DRAIN_S_MAX, lambda: sender.has_finished and _is_drained(sender.result, watcher))
     else:
         await watcher.follow(end + GRACE_S)
     # What is still unanswered by now was lost.
@@ -252,6 +254,7 @@ def _judge(plan: Plan, run: _Seen) -> TrialResult:
     intervals = _intervals_ms(watcher.blocks)
     per_node = final * meter.nodes
     failed, read = run.receipts or (None, 0)
+    lost = count_lost(sent.accepted_places, watcher.seen_s)
     reasons = _reasons(plan, final / offered, percentile(latencies, 0.99), sent, failed)
     return TrialResult(
         rate=round(plan.schedule.rate, 1),
@@ -265,7 +268,7 @@ def _judge(plan: Plan, run: _Seen) -> TrialResult:
         latency_ms_max=percentile(latencies, 1.0),
         accepted=sent.accepted,
         refused=dict(sent.refused),
-        drain_s=_drain_s(plan, begin, watcher, sent) if plan.drains else None,
+        drain_s=_drain_s(plan, begin, watcher, lost) if plan.drains else None,
         broken_requests=sent.broken,
         sender_late_ms_max=round(sent.late_s_max * 1_000, 1),
         blocks=len(watcher.blocks),
@@ -289,12 +292,28 @@ def _judge(plan: Plan, run: _Seen) -> TrialResult:
         network_bytes_per_tx=round(meter.network / per_node, 1) if per_node else None,
         foreign_cpu_share=round(meter.foreign, 3),
         reasons=tuple(reasons),
+        lost=lost,
     )
 
 
-def _drain_s(plan: Plan, begin: float, watcher: Watcher, sent: SendResult) -> float | None:
+def count_lost(accepted_places: bytes | bytearray, seen_s: "array[float]") -> int:
+    """How many transactions a node took that were never seen final; what was seen without an answer makes up for none.
+
+    Parameters
+    ----------
+    accepted_places: 1 for each transaction that a node took. seen_s: below 0 for each that was not seen.
+    """
+    return sum(seen < 0 for seen in compress(seen_s, accepted_places))
+
+
+def _is_drained(sent: SendResult, watcher: Watcher) -> bool:
+    # The counts tell most of the time, and cost nothing.
+    return watcher.seen >= sent.accepted and not count_lost(sent.accepted_places, watcher.seen_s)
+
+
+def _drain_s(plan: Plan, begin: float, watcher: Watcher, lost: int) -> float | None:
     """Seconds from the end of the plan until all that was accepted was final; None when something of it never was."""
-    if watcher.seen < sent.accepted or not watcher.blocks:
+    if lost or not watcher.blocks:
         return None
     return round(max(0.0, watcher.blocks[-1].seen_s - begin - plan.schedule.length_s), 2)
 

@@ -133,6 +133,20 @@ def test_the_page_shows_every_result_under_its_machine() -> None:
     assert "| transfer | 10 k | 2 times | 950 | 96% | – | 0 |" in page
 
 
+def test_the_page_tells_given_rates_and_the_load_of_others() -> None:
+    searched = report()
+    given = dataclasses.replace(searched, workload="erc20", half=None)
+    assert searched.half is not None
+    loaded = dataclasses.replace(searched.half, foreign_cpu_share=0.12)
+    beyond = dataclasses.replace(searched.beyond[0], run=dataclasses.replace(loaded, foreign_cpu_share=0.3))
+    page = results_page([searched, given]).splitlines()
+    assert any("| transfer |" in line and "| 990 |" in line for line in page)
+    assert any("| erc20 |" in line and "| 990, rate given |" in line for line in page)
+    assert not any("others used up to" in line for line in page)
+    assert "others used up to 12%" in results_page([dataclasses.replace(searched, half=loaded)])
+    assert "others used up to 30%" in results_page([dataclasses.replace(searched, half=loaded, beyond=(beyond,))])
+
+
 def test_the_page_of_the_docs_is_made_of_the_results_kept() -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / "tools" / "write_benchmark.py"), "--check"],

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from array import array
 
 import pytest
 
@@ -11,7 +12,7 @@ from hansa.bench.client.schedule import steady
 from hansa.bench.client.sender import Sender, make_batches
 from hansa.bench.client.watcher import Watcher
 from hansa.bench.transactions import Transactions
-from hansa.bench.trial import Plan, run_trial
+from hansa.bench.trial import Plan, count_lost, run_trial
 from tests.unit.bench.test_http_connection import answer, server
 
 RAWS = [bytes([index]) * 4 for index in range(10)]
@@ -95,7 +96,7 @@ async def test_a_run_with_a_refusal_is_not_sustained() -> None:
         await sender.open()
         sent = await sender.send_all(make_batches(RAWS, 5, steady(10, 1_000.0)), time.monotonic())
         sender.close()
-    assert sent.accepted == 9
+    assert (sent.accepted, [place for place in range(10) if not sent.accepted_places[place]]) == (9, [3])
     assert dict(sent.refused) == {"POOL-9": 1}
 
 
@@ -110,6 +111,13 @@ async def test_accounts_send_again_what_was_refused_before_anything_new() -> Non
     places = [[HASHES.index(hash_) for hash_ in block] for block in network.blocks[1:]]
     assert places == [[0, 1], [2], [4, 5], [2, 3], [8, 9]]
     assert (sent.accepted, dict(sent.refused)) == (8, {"POOL-9": 1})
+    assert [place for place in range(10) if not sent.accepted_places[place]] == [6, 7]
+
+
+def test_what_was_seen_without_an_answer_makes_up_for_nothing_that_was_lost() -> None:
+    seen = array("d", [5.0, -1.0, 5.0, -1.0])
+    assert count_lost(bytearray([1, 1, 0, 0]), seen) == 1
+    assert count_lost(bytearray([1, 0, 0, 0]), seen) == 0
 
 
 async def test_a_broken_node_is_passed_over() -> None:

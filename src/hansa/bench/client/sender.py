@@ -6,6 +6,7 @@ from collections import Counter, deque
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from heapq import heappush, heappushpop
+from operator import or_
 
 from hansa.bench.client.http_connection import Endpoint, HttpConnection, decode_batch
 from hansa.bench.client.schedule import Schedule
@@ -21,6 +22,7 @@ class Batch:
 
     order: int
     body: bytes  # JSON-RPC batch
+    first: int  # place of its first transaction among all
     count: int
     due_s: float  # when the last of them is meant to be sent, from the start
 
@@ -30,6 +32,7 @@ class SendResult:
     """What the nodes said to the batches."""
 
     accepted: int = 0
+    accepted_places: bytearray = field(default_factory=bytearray)  # 1 for each transaction that a node took
     refused: Counter[str] = field(
         default_factory=Counter
     )  # by error code; one sent twice and refused twice counts twice
@@ -47,7 +50,7 @@ def make_batches(raws: Sequence[bytes], size: int, schedule: Schedule) -> list[B
             f'{{"jsonrpc":"2.0","id":{index},"method":"eth_sendRawTransaction","params":["0x{raw.hex()}"]}}'
             for index, raw in enumerate(part)
         ]
-        batches.append(Batch(order, f"[{','.join(calls)}]".encode(), len(part), due[first + len(part) - 1]))
+        batches.append(Batch(order, f"[{','.join(calls)}]".encode(), first, len(part), due[first + len(part) - 1]))
     return batches
 
 
@@ -72,7 +75,6 @@ class Sender:
         self._endpoints = list(endpoints)
         self._idle: list[list[HttpConnection]] = [[] for _ in endpoints]
         self._waiting: list[deque[tuple[Batch, bytes]]] = [deque() for _ in endpoints]
-        self._taken: dict[int, int] = {}  # by order of a batch of which something was refused: how much was not
         self._connections: list[HttpConnection] = []
         self._under_way = 0
         self._done = asyncio.Event()
@@ -100,6 +102,7 @@ class Sender:
         ----------
         start: time of the monotonic clock to which `due_s` is added.
         """
+        self.result.accepted_places = bytearray(max((batch.first + batch.count for batch in batches), default=0))
         for index, due in enumerate(batches):
             wait = start + due.due_s - time.monotonic()
             if wait > 0:
@@ -177,17 +180,22 @@ class Sender:
         self._idle[node].append(connection)
 
     def _count(self, batch: Batch, body: bytes) -> None:
-        taken = batch.count
+        taken = bytearray(b"\1" * batch.count)
         if b'"error"' in body:
-            answers = decode_batch(body)
-            errors = [a.error for a in answers if a.error is not None and not a.error.message.startswith(TAKEN)]
-            # One error may stand for the whole batch.
-            each = batch.count if errors and len(answers) < batch.count else 1
-            for error in errors:
-                self.result.refused[error.kind] += each
-            taken -= len(errors) * each
-            if errors and self._lanes:
+            for answer in decode_batch(body):
+                if answer.error is None or answer.error.message.startswith(TAKEN):
+                    continue
+                # One error may stand for the whole batch.
+                places = range(batch.count)
+                if isinstance(answer.id, int) and answer.id in places:
+                    places = range(answer.id, answer.id + 1)
+                self.result.refused[answer.error.kind] += len(places)
+                for place in places:
+                    taken[place] = 0
+            if not all(taken) and self._lanes:
                 heappush(self._held.setdefault(batch.order % self._lanes, []), (batch.order, batch))
-        self.result.accepted += taken - self._taken.get(batch.order, 0)
-        if taken < batch.count:
-            self._taken[batch.order] = taken
+        places_of = slice(batch.first, batch.first + batch.count)
+        before = self.result.accepted_places[places_of]
+        merged = bytes(map(or_, before, taken))
+        self.result.accepted_places[places_of] = merged
+        self.result.accepted += merged.count(1) - before.count(1)
