@@ -42,3 +42,9 @@ class DiskFailed(Corrupt):
     """The disk did not keep what it was told to keep; the node stops at once and never retries a sync."""
 
     code = "DISK-2"
+
+
+def disk_failed(error: OSError, what: str) -> DiskFailed:
+    """A refusal that must not be tried again, of a file that the system names or else of `what`."""
+    hint = "check the disk; what is final is safe with the other members, see `hansa repair`"
+    return DiskFailed(f"{error.filename or what}: {error.strerror}", hint)

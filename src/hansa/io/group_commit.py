@@ -17,14 +17,13 @@ from dataclasses import dataclass
 from hansa.consensus.errors import RefusedVote
 from hansa.consensus.values import SignedVote, Vote, VoteType
 from hansa.errors import HansaError
-from hansa.io.errors import DiskFailed, DiskFull
+from hansa.io.errors import DiskFull, disk_failed
 from hansa.io.stages import StageClock
 from hansa.io.vote_signer import VoteSigner, VoteToSign
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 RETRY_FULL_S = 1.0
 _FULL_HINT = "free space: this node then goes on by itself; meanwhile it does not vote, and answers reads"
-_FAILED_HINT = "check the disk; what is final is safe with the other members, see `hansa repair`"
 
 
 @dataclass(slots=True)
@@ -201,4 +200,4 @@ def explain_disk_error(error: OSError) -> HansaError:
     """A disk error as a typed one: a full disk may be tried again, a failed one must never be."""
     if error.errno in FULL:
         return DiskFull(f"no space left for {error.filename or 'the logs'}", _FULL_HINT)
-    return DiskFailed(f"{error.filename or 'the disk'}: {error.strerror}", _FAILED_HINT)
+    return disk_failed(error, "the disk")

@@ -3,12 +3,13 @@
 
 One live segment `<number>.seg` holds everything that still matters; a new one (full segment, pruning, healing) is
 written into the spare file, synced and renamed before the old one goes, so that a crash leaves one of them whole. The
-old one becomes the next spare: once opened, the log never needs more room (W6).
+old one becomes the next spare: opened with one, the log never needs more room (W6).
 """
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -24,6 +25,7 @@ from hansa.consensus.vote_log import (
     recover_segment,
     retained_records,
 )
+from hansa.io.errors import DiskFailed, disk_failed
 
 log = logging.getLogger("hansa.votes")
 
@@ -102,6 +104,7 @@ class VoteLogFile:
         Raises
         ------
         OSError: the disk is full, then it may be tried again; or it is broken.
+        DiskFailed: a segment begun for it may or may not be on the disk.
         """
         frame, crc = next_frame(records, self._sequence, self._previous)
         if self._end + len(frame) > SEGMENT_BYTES:
@@ -127,7 +130,7 @@ class VoteLogFile:
 
         Raises
         ------
-        OSError: as `append`.
+        OSError, DiskFailed: as `append`.
         """
         self._below_height = max(self._below_height, below_height)
         self._begin_segment(self._records)
@@ -140,11 +143,12 @@ class VoteLogFile:
         kept = retained_records(records, self._below_height)
         number = self._number + 1
         frame, crc = first_frame(self._birth, kept)
-        descriptor = _write_segment(self._folder, number, frame)
-        os.close(self._descriptor)
-        _recycle_segments_below(self._folder, number)
-        self._descriptor, self._number, self._records = descriptor, number, kept
+        older, self._descriptor = self._descriptor, _write_segment(self._folder, number, frame)
+        self._number, self._records = number, kept
         self._sequence, self._previous, self._end = 1, crc, len(frame)
+        with _tried_once():
+            os.close(older)
+            _recycle_segments_below(self._folder, number)
 
     def _zero_tail(self) -> None:
         _write_all(self._descriptor, bytes(SEGMENT_BYTES - self._end), self._end)
@@ -157,7 +161,7 @@ def create_vote_log(folder: Path, birth: BirthRecord) -> None:
     Raises
     ------
     FileExistsError: a log is there; it is never replaced.
-    OSError: the disk refuses.
+    OSError, DiskFailed: the disk refuses.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if _segment_numbers(folder):
@@ -173,7 +177,7 @@ def replace_vote_log(folder: Path, birth: BirthRecord, first: VoteRecord, aside:
 
     Raises
     ------
-    OSError: the disk refuses.
+    OSError, DiskFailed: the disk refuses.
     """
     moved = put_votes_aside(folder, aside)
     frame, _ = first_frame(birth, (first,))
@@ -277,18 +281,34 @@ def _segment_numbers(folder: Path) -> list[int]:
 
 
 def _write_segment(folder: Path, number: int, frame: bytes) -> int:
-    """Write a whole segment into the spare file, sync and rename it; returns its descriptor."""
+    """Write a whole segment into the spare file, sync and rename it; returns its descriptor.
+
+    Raises
+    ------
+    OSError: the older segment is the newest still. DiskFailed: either of them is.
+    """
     descriptor = os.open(folder / SPARE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         _write_all(descriptor, frame + bytes(SEGMENT_BYTES - len(frame)), 0)
         os.ftruncate(descriptor, SEGMENT_BYTES)
-        os.fsync(descriptor)
-        os.rename(folder / SPARE, segment_path(folder, number))
-        _sync_folder(folder)
-    except OSError:
+        with _tried_once():
+            os.fsync(descriptor)
+            os.rename(folder / SPARE, segment_path(folder, number))
+            _sync_folder(folder)
+    except (OSError, DiskFailed):
         os.close(descriptor)
         raise
     return descriptor
+
+
+@contextmanager
+def _tried_once() -> Iterator[None]:
+    """Turn every refusal into the end of the node, a full disk's too: what a failed sync kept nobody knows (W5), and
+    votes written into an older segment than the newest are lost."""
+    try:
+        yield
+    except OSError as error:
+        raise disk_failed(error, "the vote log") from error
 
 
 def _reserve_spare(folder: Path) -> None:

@@ -3,6 +3,7 @@
 import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +13,7 @@ from hansa.consensus.errors import CorruptVoteLog, ForeignVoteLog, LostVoteLog
 from hansa.consensus.values import SignedVote, Vote, VoteRecord, VoteType
 from hansa.consensus.vote_log import BLOCK_BYTES, SEGMENT_BYTES, BirthRecord
 from hansa.crypto.suite import generate_key_pair
+from hansa.io.errors import DiskFailed
 from hansa.io.key_file import is_birth_signed, sign_birth
 from hansa.io.vote_log_file import (
     SPARE,
@@ -131,6 +133,32 @@ def test_what_found_no_room_can_be_appended_again(folder: Path, monkeypatch: pyt
     log.append([record(2)])
     log.sync()
     assert [entry.signed.vote.height for entry in reopen(folder).records] == [1, 2]
+
+
+@pytest.mark.parametrize("refusing", ["fsync", "rename"])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+@pytest.mark.parametrize("calls_before", [0, 1])
+def test_a_segment_that_may_stand_already_ends_the_log_whatever_the_disk_says(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, refusing: str, number: int, calls_before: int
+) -> None:
+    log = reopen(folder)
+    log.append([record(1)])
+    log.sync()
+    done, real = 0, getattr(os, refusing)
+
+    def refuse(*arguments: Any) -> None:
+        nonlocal done
+        done += 1
+        if done > calls_before:
+            raise OSError(number, "no")
+        real(*arguments)
+
+    with monkeypatch.context() as refused:
+        refused.setattr(os, refusing, refuse)  # the second sync is the folder's, the second rename the older segment's
+        with pytest.raises(DiskFailed, match="the vote log: no"):
+            log.prune(0)
+    log.close()
+    assert reopen(folder).records == (record(1),)
 
 
 def test_a_torn_last_write_is_cut_and_overwritten(folder: Path) -> None:
