@@ -312,10 +312,7 @@ impl Pool {
         let Prepared { recovered, cost, authorities } = prepared;
         let (hash, nonce, sender) = (recovered.tx.hash, recovered.tx.nonce(), recovered.sender);
         let slot = self.slot_of(sender, facts, recovered.tx.own().is_some());
-        let found = self.queue(Some(slot)).map_or(Err(0), |queue| queue.find(nonce));
-        if found.is_ok() {
-            self.replace(slot, nonce, hash);
-        }
+        let takes_over = self.replace(slot, nonce, hash);
         self.bytes += recovered.tx.raw.len();
         for authority in &authorities {
             *self.delegating.entry(*authority).or_insert(0) += 1;
@@ -332,24 +329,32 @@ impl Pool {
         let at = queue.find(nonce).unwrap_or_else(|at| at);
         queue.insert(at, entry);
         let waits = at >= queue.ready;
-        // A replacement inside the run left a gap for a moment; the run is counted from there.
+        if takes_over && !waits {
+            self.feed.push(hash);
+        }
         self.settle(slot, before);
-        if waits {
+        if waits && !takes_over {
             self.park(hash);
         }
     }
 
-    fn replace(&mut self, slot: u32, nonce: u64, by: B256) {
-        let Some(queue) = self.slots[slot as usize].as_mut() else { return };
-        let Ok(at) = queue.find(nonce) else { return };
-        let before = queue.ready;
-        let Some(entry) = queue.take(at) else { return };
-        // The successor takes the same place at once, so nothing behind it is demoted meanwhile.
-        queue.ready = before.min(at);
-        self.executable -= before - queue.ready;
+    /// Takes out the transaction of that nonce, if there is one. Whether its successor takes over its place among
+    /// those that are counted as executable: nothing behind it is demoted meanwhile, or announced again.
+    fn replace(&mut self, slot: u32, nonce: u64, by: B256) -> bool {
+        let Some(queue) = self.slots[slot as usize].as_mut() else { return false };
+        let Ok(at) = queue.find(nonce) else { return false };
+        let Some(entry) = queue.take(at) else { return false };
+        let was_ready = at < queue.ready;
+        // Of our own type the successor comes last, as any newcomer.
+        let takes_over = was_ready && !queue.is_own();
+        if was_ready && !takes_over {
+            queue.ready -= 1;
+            self.executable -= 1;
+        }
         self.forget_entry(&entry);
         self.statistics.replaced += 1;
         self.reasons.note(entry.recovered.tx.hash, DropReason::Replaced(by));
+        takes_over
     }
 
     /// The sender's slot, opened when it has none.

@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use alloy_consensus::TxEip1559;
 use alloy_primitives::{Bytes, U256};
-use hansa_codec::encode_bundle;
+use hansa_codec::{OwnTransaction, encode_bundle};
 use hansa_crypto::SenderCache;
 use hansa_pool::{
     AccountCode, AccountFacts, Ancestors, DropReason, Live, PoolLimits, SelectLimits, SharedPool, TxPlace,
 };
 use world::{
-    Accounts, LOCAL, WIDE, World, address, ether, fee_rules, names, recovered, rules, signed, transfer,
+    Accounts, LOCAL, WIDE, World, address, ether, fee_rules, names, own, recovered, rules, signed,
+    signed_own, transfer,
 };
 
 #[test]
@@ -198,6 +199,36 @@ fn the_feed_is_bounded_and_forgiving_about_cursors() {
     assert_eq!((cursor, hashes), (6, vec![sent[5].hash]));
     assert_eq!(world.pool.pending_hashes_since(99, 3), (6, vec![]));
     assert_eq!(world.pool.feed_end(), 6);
+}
+
+#[test]
+fn a_replacement_is_announced_and_what_waits_behind_it_is_not_again() {
+    let mut world = World::standard();
+    world.send(1, 0..50);
+    for (nonce, tip) in [(0, 1), (20, 1), (49, 1), (0, 2)] {
+        let before = world.pool.feed_end();
+        let tx =
+            signed(1, TxEip1559 { max_fee_per_gas: tip, max_priority_fee_per_gas: tip, ..transfer(nonce) });
+        world.add(&tx).unwrap();
+        assert_eq!(
+            world.pool.pending_hashes_since(before, 100),
+            (before + 1, vec![tx.hash]),
+            "nonce {nonce}"
+        );
+        assert_eq!(world.pool.status(), (50, 0));
+    }
+    let numbered = |nonce, tip| {
+        let priced = OwnTransaction { max_fee_per_gas: tip, max_priority_fee_per_gas: tip, ..own(nonce) };
+        signed_own(2, priced)
+    };
+    for nonce in 0..50 {
+        world.add(&numbered(nonce, 0)).unwrap();
+    }
+    let before = world.pool.feed_end();
+    let tx = numbered(7, 1);
+    world.add(&tx).unwrap();
+    assert_eq!(world.pool.pending_hashes_since(before, 100), (before + 1, vec![tx.hash]));
+    assert_eq!(world.pool.status(), (100, 0));
 }
 
 #[test]
