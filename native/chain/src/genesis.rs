@@ -13,6 +13,20 @@ use crate::{ChainError, Membership};
 
 /// The only version of the format.
 const VERSION: u64 = 1;
+/// Least gas of a block: that of a plain transfer.
+pub const GAS_LIMIT_MIN: u64 = 21_000;
+/// Gas of a block at most. What its transactions log goes into one record of the block log: with more gas a single
+/// user could fill a block that no node can keep, and stop the chain.
+pub const GAS_LIMIT_MAX: u64 = 2_000_000_000;
+/// What a byte of log data costs (yellow paper, G_logdata); the rest of a log costs more than eight for each byte.
+const LOG_DATA_GAS: u64 = 8;
+/// Header and certificate in a result record, generously.
+const RESULT_FRONT_BYTES_MAX: usize = 1 << 20;
+// Beside its logs a result record holds fewer bytes for each transaction than the transaction itself has.
+const _: () = assert!(
+    GAS_LIMIT_MAX / LOG_DATA_GAS
+        <= (hansa_log::RECORD_BYTES_MAX - crate::BODY_BYTES_MAX - RESULT_FRONT_BYTES_MAX) as u64
+);
 /// More validators than an alliance may have.
 pub const VALIDATORS_MAX: usize = 1_024;
 /// Ranges of accounts.
@@ -240,6 +254,12 @@ impl Genesis {
         }
         if !["pbft", "solo"].contains(&self.consensus.kind.as_str()) {
             return Err(invalid(format!("consensus.kind is {:?}; pbft or solo", self.consensus.kind)));
+        }
+        if !(GAS_LIMIT_MIN..=GAS_LIMIT_MAX).contains(&self.gas_limit) {
+            let gas = self.gas_limit;
+            return Err(invalid(format!(
+                "gas_limit is {gas}; {GAS_LIMIT_MIN} to {GAS_LIMIT_MAX} are possible"
+            )));
         }
         for (nth, validator) in self.validators.iter().enumerate() {
             self.suite

@@ -6,6 +6,7 @@ mod fixture;
 use alloy_primitives::{Address, U256, address, b256};
 use fixture::genesis;
 use hansa_chain::Chain;
+use hansa_chain::genesis::{GAS_LIMIT_MAX, GAS_LIMIT_MIN};
 use hansa_crypto::keccak256;
 use serde_json::{Value, json};
 
@@ -74,6 +75,15 @@ fn a_listed_account_keeps_what_it_has() {
     let chain = Chain::create(None, &json).unwrap();
     let balance = |index| chain.head().state.account(&address_of(index)).unwrap().balance;
     assert_eq!([balance(0), balance(1), balance(2)], [U256::from(7), U256::from(100), U256::from(7)]);
+}
+
+#[test]
+fn the_gas_of_a_block_is_bounded_so_that_its_logs_fit_into_a_record() {
+    let with_gas = |gas: u64| Chain::create(None, &genesis(|json| json["gas_limit"] = gas.into()));
+    assert!(with_gas(GAS_LIMIT_MAX).is_ok() && with_gas(GAS_LIMIT_MIN).is_ok());
+    for gas in [GAS_LIMIT_MAX + 1, GAS_LIMIT_MIN - 1, u64::MAX] {
+        assert!(with_gas(gas).err().unwrap().to_string().contains("gas_limit"));
+    }
 }
 
 #[test]

@@ -32,6 +32,6 @@ mod walk;
 pub use check::{FINDINGS_MAX, Finding, check};
 pub use error::LogError;
 pub use frame::{FRAME_HEADER_BYTES, KIND_FIRST};
-pub use log::{Log, LogOptions, Position, Record, Tail};
+pub use log::{Log, LogOptions, Position, RECORD_BYTES_MAX, Record, Tail};
 pub use repair::{quarantine_from, quarantine_segment, strange_files};
 pub use segment::{BLOCK_BYTES, SEGMENT_SUFFIX, segment_name};

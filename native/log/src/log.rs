@@ -13,6 +13,9 @@ use crate::frame::{self, FRAME_HEADER_BYTES, KIND_CLOSE, KIND_COMMIT, aligned};
 use crate::segment::{self, BLOCK_BYTES, SegmentHeader, segment_name};
 use crate::walk::{self, Cursor, Walk};
 
+/// Largest payload of a record, unless the options say otherwise.
+pub const RECORD_BYTES_MAX: usize = 256 << 20;
+
 /// Open segment files kept for reading.
 const READ_FILES_MAX: usize = 64;
 
@@ -33,7 +36,7 @@ impl Default for LogOptions {
     fn default() -> Self {
         Self {
             segment_bytes: 16 << 20,
-            record_bytes_max: 256 << 20,
+            record_bytes_max: RECORD_BYTES_MAX,
             pending_bytes_max: 64 << 20,
             tag: [0; 32],
         }

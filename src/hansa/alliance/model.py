@@ -16,6 +16,7 @@ from hansa.alliance.strict_toml import decode_toml
 ORGANISATIONS_MAX = 100
 NODES_MAX = 100
 DEV_ACCOUNTS_MAX = 1_000
+GAS_LIMIT_MAX = 2_000_000_000  # the core's: what a block logs, 8 gas a byte, must fit into one record of the block log
 WELL_KNOWN_MNEMONIC = "test test test test test test test test test test test junk"
 
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
@@ -48,7 +49,7 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     evm: Literal["cancun", "prague", "osaka"] = "osaka"
     fees: Literal["none", "ethereum"] = "none"
-    gas_limit: Annotated[int, Meta(ge=21_000, le=2**53 - 1)] = 1_000_000_000  # gas per block
+    gas_limit: Annotated[int, Meta(ge=21_000, le=GAS_LIMIT_MAX)] = 1_000_000_000  # gas per block
 
 
 class Consensus(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

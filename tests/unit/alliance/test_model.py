@@ -4,10 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hansa import _native
 from hansa.alliance.draft import draft_alliance, encode_alliance
 from hansa.alliance.errors import InvalidAllianceFile, NoSuchMember, NotLoopback
-from hansa.alliance.model import Alliance, is_loopback, parse_alliance, split_address
+from hansa.alliance.model import GAS_LIMIT_MAX, Alliance, is_loopback, parse_alliance, split_address
 from hansa.errors import HansaError
+from tests.unit.native.alliance_fixture import genesis
 
 DEV = draft_alliance("demo", 123_456_789, 1_700_000_000_000, dev=True)
 TEXT = encode_alliance(DEV)
@@ -121,3 +123,13 @@ def test_any_text_is_read_or_refused_with_a_cause(position: int, length: int, in
         assert error.hint
     else:
         assert parse_alliance(encode_alliance(alliance)) == alliance
+
+
+def test_the_gas_of_a_block_is_bounded_as_the_core_bounds_it() -> None:
+    asked = TEXT.replace("gas_limit = 1000000000", f"gas_limit = {GAS_LIMIT_MAX}")
+    assert parse_alliance(asked).rules.gas_limit == GAS_LIMIT_MAX
+    assert _native.genesis_hash(genesis(gas_limit=GAS_LIMIT_MAX))
+    with pytest.raises(InvalidAllianceFile):
+        parse_alliance(TEXT.replace("gas_limit = 1000000000", f"gas_limit = {GAS_LIMIT_MAX + 1}"))
+    with pytest.raises(_native.NativeError, match="gas_limit"):
+        _native.genesis_hash(genesis(gas_limit=GAS_LIMIT_MAX + 1))
