@@ -103,7 +103,7 @@ impl Chain {
     /// What the order of `body` on top of executed ancestors says about transactions of our own type.
     fn screen(&self, body: &Body, ancestors: &[Arc<Executed>]) -> Screened {
         let window = self.replays.read();
-        screen(&body.order, &body.transactions, |key| {
+        screen(&self.rules, &body.order, &body.transactions, |key| {
             window.is_used(key, body.order.height)
                 || ancestors.iter().any(|executed| executed.used.binary_search(key).is_ok())
         })

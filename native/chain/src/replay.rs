@@ -7,8 +7,8 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use hansa_codec::own::BLOCK_LIMIT_HORIZON;
-use hansa_codec::{OrderBlock, Recovered, ReplayKey};
-use hansa_evm::SkipReason;
+use hansa_codec::{OrderBlock, OwnTransaction, Recovered, ReplayKey, Transaction, intrinsic_gas};
+use hansa_evm::{ChainRules, SkipReason};
 
 /// What the order of a block says about its transactions of our own type.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -21,9 +21,13 @@ pub struct Screened {
 
 /// Screens an ordered block; `is_used` tells whether one of the 1,023 blocks before it used a key.
 ///
+/// What could never have been executed, signed for another chain above all, uses nothing: otherwise a leader could
+/// use up a sender's numbers with what the sender signed elsewhere.
+///
 /// # Complexity
 /// One byte is looked at for each transaction of another type.
 pub fn screen(
+    rules: &ChainRules,
     order: &OrderBlock,
     transactions: &[Recovered],
     is_used: impl Fn(&ReplayKey) -> bool,
@@ -34,7 +38,9 @@ pub fn screen(
     for (index, tx) in transactions.iter().enumerate() {
         let (Some(own), Some(key)) = (tx.tx.own(), tx.replay_key()) else { continue };
         let (block_limit, expires_at) = (own.block_limit, own.expires_at);
-        let reason = if block_limit < number || expires_at < timestamp {
+        let reason = if let Some(never) = never_valid(rules, &tx.tx, own) {
+            never
+        } else if block_limit < number || expires_at < timestamp {
             SkipReason::Expired { block_limit, expires_at, number, timestamp }
         } else if block_limit - number >= BLOCK_LIMIT_HORIZON {
             SkipReason::BlockLimitFar { block_limit, number }
@@ -46,6 +52,19 @@ pub fn screen(
         void.push((index, reason));
     }
     Screened { void, used: used.into_iter().collect() }
+}
+
+/// Why a transaction is valid in no block of this chain, by its own fields.
+fn never_valid(rules: &ChainRules, tx: &Transaction, own: &OwnTransaction) -> Option<SkipReason> {
+    if own.chain_id != rules.chain_id {
+        return Some(SkipReason::ChainId);
+    }
+    let limit = own.gas_limit;
+    if let Some(cap) = rules.tx_gas_cap.filter(|cap| limit > *cap) {
+        return Some(SkipReason::GasCap { limit, cap });
+    }
+    let needed = intrinsic_gas(tx, rules.gas_rules()).required();
+    (limit < needed).then_some(SkipReason::IntrinsicGas { limit, needed })
 }
 
 /// The keys used by the newest sealed blocks; some 90 bytes for each.
@@ -159,6 +178,7 @@ mod tests {
     /// number twice within the horizon, nothing out of its time; and all the rest gets in.
     #[test]
     fn the_window_does_what_remembering_everything_would() {
+        let rules = ChainRules::alliance(1);
         for seed in 1..=4 {
             let mut draw = Draw(seed);
             let mut window = ReplayWindow::default();
@@ -176,7 +196,7 @@ mod tests {
                     let newest = known.len() as u64 - 1;
                     body.push(known[(newest - draw.below(newest.min(900) + 1)) as usize].clone());
                 }
-                let screened = screen(&order(height), &body, |key| window.is_used(key, height));
+                let screened = screen(&rules, &order(height), &body, |key| window.is_used(key, height));
                 let void: Vec<usize> = screened.void.iter().map(|(index, _)| *index).collect();
                 for (index, tx) in body.iter().enumerate() {
                     let (key, limit) = (tx.replay_key().unwrap(), tx.tx.own().unwrap().block_limit);

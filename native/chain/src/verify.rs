@@ -248,7 +248,7 @@ impl<'a> Replay<'a> {
         let parent_hash = self.hashes[self.hashes.len() - 1];
         let parent = Parent { header: &self.header, hash: parent_hash, state: &self.state, hashes };
         let is_used = |key: &ReplayKey| self.replays.is_used(key, height);
-        let screened = screen(&body.order, &body.transactions, is_used);
+        let screened = screen(&self.rules, &body.order, &body.transactions, is_used);
         let executed =
             engine::execute(self.genesis, &self.rules, body, screened, parent, NextBlock::default())?;
         check_result(&executed, &record, height)?;

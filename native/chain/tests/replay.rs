@@ -6,6 +6,7 @@ mod fixture;
 use alloy_primitives::{Address, U256};
 use fixture::*;
 use hansa_chain::{Chain, Status, verify_ledger};
+use hansa_codec::OwnTransaction;
 use hansa_codec::own::BLOCK_LIMIT_HORIZON;
 use hansa_crypto::keccak256;
 
@@ -93,6 +94,19 @@ fn height_and_time_bound_when_it_may_be_included() {
     add_block_of(&chain, &[own_until(1, 8, 10, SOON), own(0, 1, 5)]);
     assert_eq!(skips(&chain, 4), ["SKIP-EXPIRED", "SKIP-NONCE-USED"]);
     assert_eq!(received(&chain), U256::from(6));
+}
+
+#[test]
+fn what_is_valid_in_no_block_of_this_chain_uses_no_number() {
+    let chain = Chain::create(None, &plain_genesis()).unwrap();
+    // Signed for a sister chain on which the sender draws from the same numbers; and with too little gas for its data.
+    let foreign = sign_own(0, OwnTransaction { chain_id: CHAIN_ID + 1, ..own_unsigned(5, 100) });
+    let starved = sign_own(0, OwnTransaction { input: vec![1].into(), ..own_unsigned(6, 100) });
+    add_block_of(&chain, &[foreign.clone(), starved.clone(), own(0, 5, 100)]);
+    assert_eq!(skips(&chain, 1), ["SKIP-CHAIN-ID", "SKIP-INTRINSIC-GAS"]);
+    add_block_of(&chain, &[foreign, starved, own(0, 6, 100)]);
+    assert_eq!(skips(&chain, 2), ["SKIP-CHAIN-ID", "SKIP-INTRINSIC-GAS"]);
+    assert_eq!(received(&chain), U256::from(2));
 }
 
 #[test]
