@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering as Atomic};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use alloy_consensus::Header;
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use arc_swap::ArcSwap;
 use hansa_codec::{genesis_order_hash, recover_batch};
 use hansa_crypto::SenderCache;
 use hansa_evm::ChainRules;
 use hansa_log::{Log, LogOptions};
 use hansa_pool::{PoolLimits, SharedPool};
-use hansa_state::WorldState;
+use hansa_state::{AccountProof, WorldState};
 use parking_lot::{Mutex, RwLock};
 
 use crate::checkpoints::{self, Checkpoints};
@@ -202,6 +202,19 @@ impl Chain {
     /// `StatePruned`.
     pub fn state_at(&self, height: u64) -> Result<WorldState, ChainError> {
         self.history.get(height)
+    }
+
+    /// Proof of an account and of some of its slots after sealed block `height`.
+    ///
+    /// # Errors
+    /// `StatePruned`.
+    pub fn proof_at(
+        &self,
+        height: u64,
+        address: &Address,
+        slots: &[U256],
+    ) -> Result<AccountProof, ChainError> {
+        self.history.look(height, |state| state.proof(address, slots))
     }
 
     /// The oldest sealed block whose state is kept.

@@ -6,6 +6,7 @@
 //! waits for neither.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -13,6 +14,7 @@ use hansa_state::{StateDiff, WorldState};
 use parking_lot::Mutex;
 
 use crate::ChainError;
+use crate::rebuilt::Rebuilt;
 
 /// Sealed states kept at least (rules.md 3.2).
 pub const STATES_KEPT: u64 = 128;
@@ -37,6 +39,7 @@ struct Versions {
 /// States of consecutive blocks, oldest first.
 pub struct History {
     versions: Arc<Mutex<Versions>>,
+    rebuilt: Arc<Rebuilt>,
     /// Wakes the thread that thins; none where all states are held.
     thin: Option<Sender<()>>,
 }
@@ -46,8 +49,9 @@ impl History {
     pub fn new(height: u64, state: WorldState, keep_all: bool) -> Self {
         let list = VecDeque::from([Version::Whole(state, None)]);
         let versions = Arc::new(Mutex::new(Versions { oldest: height, list }));
-        let thin = (!keep_all).then(|| start_thinning(versions.clone())).flatten();
-        Self { versions, thin }
+        let rebuilt = Arc::new(Rebuilt::default());
+        let thin = (!keep_all).then(|| start_thinning(versions.clone(), rebuilt.clone())).flatten();
+        Self { versions, rebuilt, thin }
     }
 
     /// Adds the state of the next block, and what that changed.
@@ -64,7 +68,7 @@ impl History {
         });
         drop(versions);
         drop(pruned);
-        // Without the thread states stay whole until they are pruned.
+        // Where the thread has ended it has said so, and states stay whole until they are pruned.
         let _ = thin.send(());
     }
 
@@ -93,6 +97,14 @@ impl History {
         Err(pruned())
     }
 
+    /// What `look` finds in the state after block `height` with all nodes of its trie, which proofs need.
+    ///
+    /// # Errors
+    /// As [`History::get`].
+    pub fn look<T>(&self, height: u64, look: impl FnOnce(&WorldState) -> T) -> Result<T, ChainError> {
+        Ok(self.rebuilt.look(height, self.get(height)?, look))
+    }
+
     /// Replaces the newest state (development chains only).
     pub fn replace_newest(&self, state: WorldState) {
         if let Some(newest) = self.versions.lock().list.back_mut() {
@@ -109,16 +121,26 @@ impl History {
 }
 
 /// Starts the thread; it ends with the history. None where the system starts no thread.
-fn start_thinning(versions: Arc<Mutex<Versions>>) -> Option<Sender<()>> {
+fn start_thinning(versions: Arc<Mutex<Versions>>, rebuilt: Arc<Rebuilt>) -> Option<Sender<()>> {
     let (wake, woken) = channel();
-    let work = move || thin_when_woken(&versions, &woken);
+    let work = move || {
+        let work = AssertUnwindSafe(|| thin_when_woken(&versions, &rebuilt, &woken));
+        if catch_unwind(work).is_err() {
+            // No reason to stop the chain, which it would do on every node at the same block.
+            eprintln!(
+                "history: ended by the panic above; old states take more memory until the node restarts"
+            );
+        }
+    };
     std::thread::Builder::new().name("history".into()).spawn(work).ok().map(|_| wake)
 }
 
-fn thin_when_woken(versions: &Mutex<Versions>, woken: &Receiver<()>) {
+fn thin_when_woken(versions: &Mutex<Versions>, rebuilt: &Rebuilt, woken: &Receiver<()>) {
     hansa_crypto::workers::rank_background();
     while woken.recv().is_ok() {
         while thin_one(versions) {}
+        let oldest = versions.lock().oldest;
+        rebuilt.forget_below(oldest);
     }
 }
 
@@ -146,4 +168,63 @@ fn thin_one(versions: &Mutex<Versions>) -> bool {
     // The nodes that only this state held go here, while nobody waits.
     drop((old, state));
     true
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256};
+    use hansa_state::{AccountDiff, AccountInfo};
+
+    use super::*;
+
+    fn diff(height: u64) -> StateDiff {
+        let account = |of: u64| {
+            let info = AccountInfo { nonce: height, balance: U256::from(of), code_hash: KECCAK256_EMPTY };
+            (
+                Address::with_last_byte(of as u8),
+                AccountDiff { info: Some(info), storage_wiped: false, storage: Vec::new() },
+            )
+        };
+        StateDiff::new((0..8).map(|step| account((height + step) % 40)).collect(), Vec::new())
+    }
+
+    /// A history of `blocks` blocks, thinned, and the root after each.
+    fn grown(blocks: u64) -> (History, Vec<B256>) {
+        let mut state = WorldState::new();
+        let history = History::new(0, state.clone(), true);
+        let mut roots = vec![state.root()];
+        for height in 1..=blocks {
+            let diff = diff(height);
+            state.apply(&diff);
+            roots.push(state.root());
+            history.push(state.clone(), Arc::new(diff));
+        }
+        while thin_one(&history.versions) {}
+        (history, roots)
+    }
+
+    #[test]
+    fn old_states_are_rebuilt_one_at_a_time_and_the_last_one_is_kept() {
+        let (history, roots) = grown(40);
+        let seen = |height: u64| {
+            let look = |state: &WorldState| {
+                (state.is_whole(), state.root(), std::ptr::from_ref(state), history.rebuilt.is_busy())
+            };
+            history.look(height, look).unwrap()
+        };
+        assert!(!history.get(7).unwrap().is_whole());
+        let first = seen(7);
+        assert_eq!((first.0, first.1, first.3), (true, roots[7], true));
+        assert_eq!((seen(7), history.rebuilt.height()), (first, Some(7)));
+        for height in 0..=40 {
+            let (whole, root, _, busy) = seen(height);
+            assert_eq!((whole, root, busy), (true, roots[height as usize], height < 37), "block {height}");
+        }
+        assert_eq!(history.rebuilt.height(), Some(36), "the newest states need no rebuilding");
+        history.rebuilt.forget_below(36);
+        assert_eq!(history.rebuilt.height(), Some(36));
+        history.rebuilt.forget_below(37);
+        assert_eq!(history.rebuilt.height(), None);
+    }
 }

@@ -9,7 +9,7 @@
 //! * [`genesis`], [`birth`]: what the alliance agreed on, and block 0; [`membership`]: what it agreed on since.
 //! * [`ordering`], [`candidates`], [`payloads`]: bodies before they are sealed.
 //! * [`engine`], [`execution`], [`executed`]: executing and sealing.
-//! * [`records`], [`index`], [`stored`], [`sealed`], [`history`]: what is kept, where, and how it is read back.
+//! * [`records`], [`index`], [`stored`], [`sealed`], [`history`], [`rebuilt`]: what is kept, where, and how it is read back.
 //! * [`recovery`], [`checkpoints`], [`folder`]: starting and stopping.
 //! * [`exchange`], [`quorum`]: blocks between nodes.
 //! * [`verify`], [`repair`]: the offline check and what heals.
@@ -35,6 +35,7 @@ pub mod membership;
 mod ordering;
 mod payloads;
 pub mod quorum;
+mod rebuilt;
 pub mod records;
 mod recovery;
 mod refusals;

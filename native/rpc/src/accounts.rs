@@ -71,9 +71,9 @@ pub(crate) fn proof(rpc: &Rpc, params: &Params<'_>) -> Answer {
     let address: Address = params.required(0)?;
     let slots: Vec<JsonStorageKey> = params.required(1)?;
     check_slots(slots.len())?;
-    let state = rpc.state_param(params, 2)?;
+    let id: BlockId = params.optional(2)?.unwrap_or_default();
     let numbers: Vec<U256> = slots.iter().map(slot_number).collect();
-    let found = state.proof(&address, &numbers);
+    let found = rpc.proof(rpc.height(id)?, &address, &numbers)?;
     let info = found.info.unwrap_or_default();
     let storage_proof = slots.into_iter().zip(found.storage);
     json_bytes(&EIP1186AccountProofResponse {

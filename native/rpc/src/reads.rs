@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use alloy_eips::{BlockId, BlockNumberOrTag};
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256, U256};
 use hansa_chain::{ChainError, SealedBlock};
 use hansa_codec::Recovered;
-use hansa_state::WorldState;
+use hansa_state::{AccountProof, WorldState};
 
 use crate::error::RpcError;
 use crate::rpc::Rpc;
@@ -60,6 +60,16 @@ impl Rpc {
     /// The state after a sealed block.
     pub(crate) fn state(&self, height: u64) -> Result<WorldState, RpcError> {
         self.chain.state_at(height).map_err(failed)
+    }
+
+    /// Proof of an account and of some of its slots after a sealed block.
+    pub(crate) fn proof(
+        &self,
+        height: u64,
+        address: &Address,
+        slots: &[U256],
+    ) -> Result<AccountProof, RpcError> {
+        self.chain.proof_at(height, address, slots).map_err(failed)
     }
 
     /// Block and index of an included transaction.

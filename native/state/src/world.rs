@@ -140,8 +140,13 @@ impl WorldState {
         Self { past: Past::new(replaced), ..self.whole() }
     }
 
+    /// Whether it has a trie of its own.
+    pub fn is_whole(&self) -> bool {
+        self.past.is_empty()
+    }
+
     /// The same version with a trie of its own.
-    pub(crate) fn whole(mut self) -> Self {
+    pub fn whole(mut self) -> Self {
         if !self.past.is_empty() {
             let merged = std::mem::take(&mut self.past).merged();
             self.apply(&merged);
