@@ -7,6 +7,7 @@ mod codec;
 mod convert;
 mod crypto;
 mod dev;
+mod ending;
 mod error;
 mod rlp;
 mod rpc;
@@ -22,6 +23,14 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// The native core of Hansa.
 #[pymodule]
 mod _native {
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::ending::end_on_damage();
+        Ok(())
+    }
+
     #[pymodule_export]
     use super::abi::{
         abi_decode_log, abi_decode_output, abi_encode_arguments, abi_encode_call, abi_event_topic,

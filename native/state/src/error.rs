@@ -94,3 +94,9 @@ impl CheckpointError {
         }
     }
 }
+
+/// What the panic carries that ends a read of a page that does not hold. Nothing that unwinds from there is of use:
+/// the owner of the process sees to it, by a panic hook, that it ends.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}; set aside, the next start takes another checkpoint")]
+pub struct DamagedState(pub CheckpointError);

@@ -26,7 +26,7 @@ pub mod world;
 pub use account::AccountInfo;
 pub use checkpoint::{Checkpoint, Pace, open_checkpoint, verify_checkpoint, write_checkpoint};
 pub use diff::{AccountDiff, StateDiff};
-pub use error::{CheckpointError, DiffError};
+pub use error::{CheckpointError, DamagedState, DiffError};
 pub use proof::{AccountProof, StorageProof};
 pub use view::{StateStore, StateView};
 pub use world::WorldState;

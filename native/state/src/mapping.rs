@@ -9,13 +9,14 @@
 use std::fs::{self, File};
 use std::io;
 use std::ops::Range;
+use std::panic::panic_any;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use memmap2::Mmap;
 
-use crate::CheckpointError;
 use crate::trie::node::NodeRef;
+use crate::{CheckpointError, DamagedState};
 
 /// Bytes under one checksum.
 pub(crate) const PAGE: usize = 4_096;
@@ -168,10 +169,10 @@ impl Mapping {
     }
 
     /// Sets the file aside and gives up: wrong values must not reach anybody, and what asked has no
-    /// way on without the right ones.
+    /// way on without the right ones. Whoever owns the process must end it ([`DamagedState`]).
     fn fail(&self, offset: u64, what: &'static str) -> ! {
         // Where even this fails the next start meets the same page and says the same.
         let _ = fs::rename(&self.path, self.path.with_extension(DAMAGED));
-        panic!("{}; set aside, the next start takes another checkpoint", self.corrupt(offset, what));
+        panic_any(DamagedState(self.corrupt(offset, what)));
     }
 }
