@@ -1,8 +1,8 @@
 """How long blocks pause while members change: `python tools/measure_members.py [--rate N] [--seed N]`.
 
-A development alliance of four processes under a steady load of transfers; a fifth member joins and votes, a node rotates
-its keys, a member is removed, all by the command line. One node is asked for its height every few milliseconds: noted is
-the longest time between two blocks as a client sees them, before the changes and during each.
+A development alliance of four processes under a steady load of transfers; a fifth member joins and votes, a node
+rotates its keys, a member is removed, all by the command line. One node is asked for its height every few milliseconds:
+noted is the longest time between two blocks as a client sees them, before the changes and during each.
 """
 
 import argparse
@@ -132,12 +132,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rate", type=int, default=200, help="transfers a second")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--port", type=int, default=PORT, help="first of twelve")
     options = parser.parse_args()
     os.environ.setdefault("PYTHONPATH", str(Path(__file__).resolve().parents[1] / "src"))
     with tempfile.TemporaryDirectory(prefix="hansa-members-") as folder:
         root, home = Path(folder) / "alliance", Path(folder) / "logistics"
         try:
-            up = hansa("up", "--no-demo", "--port", str(PORT), folder=root)
+            up = hansa("up", "--no-demo", "--port", str(options.port), folder=root)
             return measure(root, home, [node["rpc"] for node in up["nodes"]], options)
         finally:
             for place in (home, root):
