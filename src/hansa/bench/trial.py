@@ -155,7 +155,7 @@ async def _drive(
     plan: Plan, batches: Sequence[Batch], begin: float, sender: Sender, watcher: Watcher, readers: Readers
 ) -> None:
     end = begin + plan.schedule.length_s
-    work = [asyncio.create_task(sender.send_all(batches, begin))]
+    work = [asyncio.create_task(sender.send_all(batches, begin, until_taken=plan.drains))]
     reading = asyncio.create_task(readers.ask_until(begin, end))
     if plan.drains:
         await watcher.follow(end + DRAIN_S_MAX, lambda: sender.has_finished and _is_drained(sender.result, watcher))

@@ -114,6 +114,19 @@ async def test_accounts_send_again_what_was_refused_before_anything_new() -> Non
     assert [place for place in range(10) if not sent.accepted_places[place]] == [6, 7]
 
 
+async def test_what_was_refused_until_the_end_is_offered_again_until_it_is_taken() -> None:
+    network = PretendedNetwork(refuse=b"\x03", refusals=3)
+    async with server(network.respond) as endpoint:
+        sender = Sender([endpoint], lanes=2)
+        await sender.open()
+        async with asyncio.timeout(30):
+            batches = make_batches(RAWS, 2, steady(10, 1_000.0))
+            sent = await sender.send_all(batches, time.monotonic(), until_taken=True)
+        sender.close()
+    assert (sent.accepted, dict(sent.refused)) == (10, {"POOL-9": 3})
+    assert sorted({hash_ for block in network.blocks for hash_ in block}) == HASHES
+
+
 def test_what_was_seen_without_an_answer_makes_up_for_nothing_that_was_lost() -> None:
     seen = array("d", [5.0, -1.0, 5.0, -1.0])
     assert count_lost(bytearray([1, 1, 0, 0]), seen) == 1

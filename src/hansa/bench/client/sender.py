@@ -95,12 +95,13 @@ class Sender:
                 self._idle[node].append(connection)
                 self._connections.append(connection)
 
-    async def send_all(self, batches: Sequence[Batch], start: float) -> SendResult:
+    async def send_all(self, batches: Sequence[Batch], start: float, until_taken: bool = False) -> SendResult:
         """Send every batch when it is due and wait for all answers.
 
         Parameters
         ----------
         start: time of the monotonic clock to which `due_s` is added.
+        until_taken: after the last one, go on with what was refused until nodes have taken all of it.
         """
         self.result.accepted_places = bytearray(max((batch.first + batch.count for batch in batches), default=0))
         for index, due in enumerate(batches):
@@ -112,13 +113,25 @@ class Sender:
             self._under_way += 1
             held = self._held.get(index % self._lanes) if self._lanes else None
             batch = heappushpop(held, (due.order, due))[1] if held else due
-            node = index % len(self._endpoints)
-            self._place(node, batch, self._endpoints[node].encode(batch.body))
+            self._place_at(index % len(self._endpoints), batch)
+        await self._all_answered()
+        while until_taken and self._held:
+            await asyncio.sleep(RETRY_S)
+            refused = sorted(
+                (batch for lane in self._held.values() for _, batch in lane), key=lambda batch: batch.order
+            )
+            self._held.clear()
+            self._under_way += len(refused)
+            for index, batch in enumerate(refused):
+                self._place_at(index % len(self._endpoints), batch)
+            await self._all_answered()
+        self.has_finished = True
+        return self.result
+
+    async def _all_answered(self) -> None:
         while self._under_way:
             self._done.clear()
             await self._done.wait()
-        self.has_finished = True
-        return self.result
 
     def traffic_bytes(self) -> int:
         """Bytes sent and received so far."""
@@ -130,6 +143,9 @@ class Sender:
             task.cancel()
         for connection in self._connections:
             connection.close()
+
+    def _place_at(self, node: int, batch: Batch) -> None:
+        self._place(node, batch, self._endpoints[node].encode(batch.body))
 
     def _place(self, node: int, batch: Batch, request: bytes) -> None:
         if self._idle[node]:
@@ -163,7 +179,7 @@ class Sender:
 
     async def _place_later(self, node: int, batch: Batch) -> None:
         await asyncio.sleep(RETRY_S)
-        self._place(node, batch, self._endpoints[node].encode(batch.body))
+        self._place_at(node, batch)
 
     async def _mend(self, node: int, connection: HttpConnection) -> None:
         """Connect again; what waits for this node goes on then, or moves to the next node at once."""
