@@ -1,10 +1,11 @@
-"""Settings of an engine: the alliance's part is in genesis, the rest are protocol constants."""
+"""Settings of an engine: the alliance's part is in genesis and in the chain, the rest are protocol constants."""
 
 from collections.abc import Callable
 
 import msgspec
 
 from hansa.consensus.validators import ValidatorSet
+from hansa.types.epoch import EpochFacts
 from hansa.types.order import OrderBlock
 
 WINDOW_MAX = 64
@@ -30,11 +31,11 @@ FETCHES_MAX = 64
 
 
 class EngineConfig(msgspec.Struct, frozen=True):
-    """What one engine of one node is built from."""
+    """What one engine of one node is built from. An engine lives for one epoch."""
 
-    me: int  # own validator index
+    me: int  # own stable index
     validators: ValidatorSet
-    genesis_order_hash: bytes  # 32 bytes, the parent of height 1
+    genesis_order_hash: bytes  # 32 bytes, of the block that the epoch grows from: the parent of `first_height`
     order_hash: Callable[[OrderBlock], bytes]  # keccak256 of the canonical encoding
     payload_hash: Callable[[bytes], bytes]  # keccak256 of refs
     window: int = 8  # W, 1 ... WINDOW_MAX
@@ -43,3 +44,27 @@ class EngineConfig(msgspec.Struct, frozen=True):
     view_timeout_ms: int = 1_000  # T before anything was measured
     prune_every_heights: int = PRUNE_EVERY_HEIGHTS
     verify_own_votes: bool = True  # ask peers at start whether they saw votes beyond our log
+    epoch: int = 0
+    first_height: int = 1  # of the epoch
+
+    @property
+    def root_height(self) -> int:
+        """The height of the block that the epoch grows from: sealed by the epoch before, or the chain's genesis."""
+        return self.first_height - 1
+
+    def for_epoch(self, facts: EpochFacts, root_order_hash: bytes) -> "EngineConfig":
+        """Return the settings of another epoch.
+
+        Parameters
+        ----------
+        root_order_hash: 32 bytes, of the block below the epoch's first one.
+        """
+        return msgspec.structs.replace(
+            self,
+            validators=type(self.validators).of_epoch(facts),
+            genesis_order_hash=root_order_hash,
+            block_interval_ms=facts.block_interval_ms,
+            view_timeout_ms=facts.view_timeout_ms,
+            epoch=facts.number,
+            first_height=facts.first_height,
+        )

@@ -150,6 +150,7 @@ class RejoinReport(msgspec.Struct, frozen=True, array_like=True, tag=17):
 
     life: U64
     view: U64  # the higher one of its view and its last VIEW-CHANGE
+    epoch: U64 = 0
 
 
 class EvidenceReport(msgspec.Struct, frozen=True, array_like=True, tag=15):
@@ -229,6 +230,21 @@ def decode_message(data: bytes) -> Message:
 def lane_of(message: Message) -> Lane:
     """Return the lane a message travels on."""
     return _LANES[type(message)]
+
+
+def epoch_of(message: Message) -> int | None:
+    """Return the epoch that a message speaks of; None where it makes no difference."""
+    match message:
+        case PrePrepare() | BlockResponse():
+            return message.block.epoch
+        case Votes():
+            return message.votes[0].vote.epoch if message.votes else None
+        case ViewChange():
+            return message.vote.vote.epoch
+        case NewView() | Certificate():
+            return message.certificate.epoch
+        case _:
+            return None
 
 
 def signed_votes(message: Message) -> list[SignedVote]:

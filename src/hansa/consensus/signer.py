@@ -1,10 +1,11 @@
 """The one place where votes are signed, behind monotone marks of its own.
 
-The marks repeat, independently of the machine, what an honest validator may sign in one epoch (W7): PREPARE(v,h),
-COMMIT(v,h), VIEW-CHANGE(v) and SEAL(h) never go back, an equal mark is signed again only for the same content, and
-nothing of a view below the last VIEW-CHANGE is signed. PROPOSE(v,h), the leader's word, has a fifth mark of the same
-kind. REJOIN of height 0 says that marks may be missing: nothing is signed until a later REJOIN, and then nothing of a
-view below that one's. A second process with the same marks is thereby refused, not believed.
+The marks repeat, independently of the machine, what an honest validator may sign (W7): PREPARE(e,v,h), COMMIT(e,v,h),
+VIEW-CHANGE(e,v) and SEAL(e,h) never go back, an equal mark is signed again only for the same content, nothing of an
+epoch below the highest one signed in is signed, nor of a view below the epoch's last VIEW-CHANGE. PROPOSE(e,v,h), the
+leader's word, has a fifth mark of the same kind. REJOIN of height 0 says that marks may be missing: nothing is signed
+in whatever epoch until a later REJOIN, and then nothing of an epoch or view below that one's. A second process with
+the same marks is thereby refused, not believed.
 """
 
 from collections.abc import Callable, Iterable
@@ -37,7 +38,7 @@ class VoteDomain:
 
 
 class Signer:
-    """Signs the votes of one validator in one epoch, or refuses.
+    """Signs the votes of one validator, or refuses.
 
     Parameters
     ----------
@@ -95,6 +96,9 @@ class Signer:
     def _check(self, vote: Vote, mark: Vote | None) -> None:
         if mark is not None and vote_position(vote) <= vote_position(mark):
             self._refuse(vote, f"at {vote_position(mark)} a vote was signed already")
+        latest = max((known.vote.epoch for known in self._marks.values()), default=0)
+        if vote.epoch < latest:
+            self._refuse(vote, f"this validator already voted in epoch {latest}")
         if vote.type is VoteType.REJOIN:
             return
         rejoined = self.mark(VoteType.REJOIN)
@@ -103,29 +107,29 @@ class Signer:
         if vote.type is VoteType.VIEW_CHANGE:
             for other in (VoteType.PREPARE, VoteType.COMMIT, VoteType.PROPOSE):
                 voted = self.mark(other)
-                if voted is not None and voted.view >= vote.view:
+                if voted is not None and (voted.epoch, voted.view) >= (vote.epoch, vote.view):
                     self._refuse(vote, f"this validator already voted in view {voted.view}")
         elif vote.type is not VoteType.SEAL:
             given_up = self.mark(VoteType.VIEW_CHANGE)
-            if given_up is not None and vote.view < given_up.view:
+            if given_up is not None and (vote.epoch, vote.view) < (given_up.epoch, given_up.view):
                 self._refuse(vote, f"views below {given_up.view} were given up")
 
     def _check_rejoined(self, vote: Vote, rejoined: Vote) -> None:
         if rejoined.height == 0:
             self._refuse(vote, "this validator lost track of its votes and is in quarantine")
         is_old = vote.view <= rejoined.view if vote.type is VoteType.VIEW_CHANGE else vote.view < rejoined.view
-        if vote.type is not VoteType.SEAL and is_old:
+        if vote.type is not VoteType.SEAL and vote.epoch == rejoined.epoch and is_old:
             self._refuse(vote, f"this validator came out of its quarantine in view {rejoined.view}")
 
     def _refuse(self, vote: Vote, why: str) -> None:
-        where = f"{vote.type.name} at view {vote.view}, height {vote.height}"
+        where = f"{vote.type.name} at epoch {vote.epoch}, view {vote.view}, height {vote.height}"
         raise RefusedVote(f"{where} is refused: {why}", "another process may run with this key; stop it")
 
 
-def vote_position(vote: Vote) -> tuple[int, int]:
+def vote_position(vote: Vote) -> tuple[int, int, int]:
     """Return where a vote stands among those of its type: at one position an honest validator signs one content."""
     if vote.type is VoteType.SEAL:
-        return (vote.height, 0)
+        return (vote.epoch, vote.height, 0)
     if vote.type is VoteType.VIEW_CHANGE:
-        return (vote.view, 0)
-    return (vote.view, vote.height)
+        return (vote.epoch, vote.view, 0)
+    return (vote.epoch, vote.view, vote.height)

@@ -1,22 +1,25 @@
 """The validator set of one epoch: weights, quorums, and who leads a view.
 
-A set of validators is a bit mask (bit i = validator i), so that counting a vote is one `|`.
+A set of validators is a bit mask (bit i = the node of stable index i), so that counting a vote is one `|`.
 """
 
 from collections.abc import Iterable
+from typing import Self
+
+from hansa.types.epoch import EpochFacts
 
 
 class ValidatorSet:
-    """The members of one epoch by index.
+    """The nodes of one epoch by stable index.
 
     Parameters
     ----------
-    weights: one positive integer for each validator, in index order.
+    weights: one integer for each node, in index order; 0 = known, without a vote.
     quorum: weight of a quorum; None = total - t. It may be configured upward, never downward.
     skip: indexes that the leader schedule passes over during the whole epoch.
     """
 
-    __slots__ = ("_leaders", "_uniform", "quorum", "size", "tolerated", "total", "weights")
+    __slots__ = ("_members", "_uniform", "leaders", "quorum", "size", "tolerated", "total", "voters", "weights")
 
     def __init__(self, weights: Iterable[int], quorum: int | None = None, skip: frozenset[int] = frozenset()) -> None:
         self.weights = tuple(weights)
@@ -26,15 +29,22 @@ class ValidatorSet:
         self.tolerated = (self.total - 1) // 3
         least = self.total - self.tolerated
         self.quorum = least if quorum is None else quorum
-        assert self.size > 0 and min(self.weights) > 0, "a validator set needs members of positive weight"
+        assert self.total > 0 and min(self.weights) >= 0, "a validator set needs a member of positive weight"
         assert least <= self.quorum <= self.total, "a quorum may only be configured upward"
+        self.voters = tuple(i for i, weight in enumerate(self.weights) if weight)
+        self._members = sum(1 << i for i in self.voters)
         self._uniform = max(self.weights) == 1
-        self._leaders = tuple(i for i in range(self.size) if i not in skip) or tuple(range(self.size))
+        self.leaders = tuple(i for i in self.voters if i not in skip) or self.voters
+
+    @classmethod
+    def of_epoch(cls, facts: EpochFacts) -> Self:
+        """Return the set that votes in an epoch."""
+        return cls(facts.weights, skip=frozenset(facts.skip))
 
     def weight_of(self, mask: int) -> int:
         """Return the weight of the validators in `mask`."""
         if self._uniform:
-            return mask.bit_count()
+            return (mask & self._members).bit_count()
         return sum(weight for i, weight in enumerate(self.weights) if mask >> i & 1)
 
     def is_quorum(self, mask: int) -> bool:
@@ -45,13 +55,22 @@ class ValidatorSet:
         """Whether at least one validator in `mask` is honest, if no more than t of the weight is faulty."""
         return self.weight_of(mask) > self.tolerated
 
+    def has_vote(self, index: int) -> bool:
+        """Whether that node votes in this epoch."""
+        return self._members >> index & 1 == 1
+
+    def all_vote(self, mask: int) -> bool:
+        """Whether nobody in `mask` is without a vote."""
+        return mask & ~self._members == 0
+
     def leader(self, view: int) -> int:
         """Return the index of the leader of `view`: a function of epoch, view, set and the epoch's skip list."""
-        return self._leaders[view % len(self._leaders)]
+        return self.leaders[view % len(self.leaders)]
 
     def others(self, me: int) -> list[int]:
-        """Return every index but `me`, beginning with the next one: the order in which peers are asked."""
-        return [(me + step) % self.size for step in range(1, self.size)]
+        """Return every validator but `me`, beginning with the next one: the order in which peers are asked."""
+        after = [i for i in self.voters if i > me]
+        return after + [i for i in self.voters if i < me]
 
 
 def can_rejoin(validators: ValidatorSet, me: int) -> bool:

@@ -59,7 +59,7 @@ class SignedVote(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class QuorumCertificate(msgspec.Struct, frozen=True, array_like=True, tag_field="kind", tag=1):
-    """A quorum's signatures under one vote: PREPARE = QC, SEAL = block certificate. The genesis QC has none."""
+    """A quorum's signatures under one vote: PREPARE = QC, SEAL = block certificate. An epoch's root needs none."""
 
     type: VoteType
     epoch: U64
@@ -154,9 +154,9 @@ def vote_preimage(genesis_hash: bytes, group_hash: bytes, suite: int, vote: Vote
     return b"".join((VOTE_DOMAIN, genesis_hash, group_hash, bytes((suite,)), body))
 
 
-def genesis_qc(order_hash: bytes) -> QuorumCertificate:
-    """Return the QC of height 0, which holds by definition."""
-    return QuorumCertificate(VoteType.PREPARE, 0, 0, 0, order_hash, ())
+def genesis_qc(order_hash: bytes, epoch: int = 0, height: int = 0) -> QuorumCertificate:
+    """Return the QC of the block that an epoch grows from, which holds by definition."""
+    return QuorumCertificate(VoteType.PREPARE, epoch, 0, height, order_hash, ())
 
 
 def certificate_votes(qc: QuorumCertificate) -> list[SignedVote]:

@@ -149,20 +149,25 @@ def retained_records(records: Iterable[VoteRecord], below_height: int) -> list[V
     for record in records:
         vote = record.signed.vote
         marks[vote.type] = record  # votes of a type are logged in ascending order
-        if vote.type is VoteType.PREPARE and (first_prepare is None or first_prepare.signed.vote.view < vote.view):
+        if vote.type is VoteType.PREPARE and (first_prepare is None or _view_of(first_prepare) < _view_of(record)):
             first_prepare = record
-    last_view = max((mark.signed.vote.view for mark in map(marks.get, _VIEW_VOTES) if mark is not None), default=0)
+    last_view = max((_view_of(mark) for mark in map(marks.get, _VIEW_VOTES) if mark is not None), default=(0, 0))
     anchors = {id(record) for record in (*marks.values(), first_prepare) if record is not None}
     for record in records:
         vote = record.signed.vote
         is_old = vote.height < below_height or vote.type is VoteType.VIEW_CHANGE
         if not is_old or id(record) in anchors:
-            is_past = vote.type in _VIEW_VOTES and vote.view < last_view
+            is_past = vote.type in _VIEW_VOTES and _view_of(record) < last_view
             kept.append(_without_proof(record) if is_past else record)
     return kept
 
 
 _VIEW_VOTES = (VoteType.PREPARE, VoteType.PROPOSE)
+
+
+def _view_of(record: VoteRecord) -> tuple[int, int]:
+    """(epoch, view)."""
+    return (record.signed.vote.epoch, record.signed.vote.view)
 
 
 def _without_proof(record: VoteRecord) -> VoteRecord:

@@ -1,6 +1,7 @@
 """One node's protocol, complete and without I/O: ordering (PBFT or solo) and sync behind one `step`.
 
-The real shell (`hansa.node.runtime`) and the simulator drive this same class.
+An engine lives for one epoch; at the boundary the replica puts the next one in its place, and sync goes on. The real
+shell (`hansa.node.runtime`) and the simulator drive this same class.
 """
 
 from enum import Enum
@@ -8,11 +9,14 @@ from enum import Enum
 import msgspec
 
 from hansa.consensus.config import EngineConfig
+from hansa.consensus.early import EarlyMessages
 from hansa.consensus.effects import Effect
-from hansa.consensus.inputs import Imported, Input, MessageIn
+from hansa.consensus.inputs import Imported, Input, MessageIn, Restored, Synced
 from hansa.consensus.pbft import Pbft, Rules
+from hansa.consensus.pbft.epochs import begin_next_epoch
 from hansa.consensus.pbft.pacemaker import compute_view_timeout_ms
 from hansa.consensus.solo import Solo
+from hansa.consensus.values import VoteRecord
 from hansa.node.pipeline import (
     SERVED_MESSAGES,
     SYNC_EFFECTS,
@@ -37,7 +41,7 @@ class EngineKind(Enum):
 class ReplicaConfig(msgspec.Struct, frozen=True):
     """What a replica is built from."""
 
-    engine: EngineConfig
+    engine: EngineConfig  # of epoch 0; `Restored` names the epoch in force
     kind: EngineKind = EngineKind.PBFT
 
 
@@ -58,6 +62,8 @@ class ReplicaStatus(msgspec.Struct, frozen=True):
     voting: bool
     quarantine: str | None  # why this validator does not trust its own vote log
     halted: str | None  # code and reason
+    epoch: int = 0
+    has_vote: bool = True  # whether this node votes in the epoch; else it only follows
 
 
 class Replica:
@@ -71,6 +77,8 @@ class Replica:
         self._engine: Pbft | Solo = self._solo or self._pbft
         behind_heights = max(2 * engine.window, BEHIND_HEIGHTS_MIN)
         self._sync = Sync(SyncConfig(engine.validators.has_honest, behind_heights=behind_heights))
+        self._early = EarlyMessages()
+        self._later_records: tuple[VoteRecord, ...] = ()  # of epochs that this ledger has not reached yet
 
     def step(self, event: Input, now_ms: int, wall_ms: int) -> list[Effect]:
         """Take one input and return what to do, in order.
@@ -83,10 +91,15 @@ class Replica:
             return self._solo.step(event, now_ms, wall_ms)
         if isinstance(event, MessageIn) and type(event.message) in SERVED_MESSAGES:
             return [SERVED_MESSAGES[type(event.message)](event.peer, event.message)]
+        if isinstance(event, Restored):
+            self._restore(event)
+        elif self._is_early(event):
+            return []
         out: list[Effect] = []
         sync_event = route_to_sync(event, self.sealed_height)
         if isinstance(event, Imported):
-            out += self._step_engine(synced(event), now_ms, wall_ms)
+            for part in _split_at_boundaries(synced(event)):
+                out += self._step_engine(part, now_ms, wall_ms)
         if sync_event is not None:
             out += self._step_sync(sync_event, now_ms, wall_ms)
             return out
@@ -128,7 +141,29 @@ class Replica:
             voting=state.may_vote and state.is_active,
             quarantine=None if state.quarantine is None else state.quarantine.reason,
             halted=state.halted,
+            epoch=state.config.epoch,
+            has_vote=state.has_vote,
         )
+
+    @property
+    def engine_config(self) -> EngineConfig:
+        """Settings of the engine that runs now: its epoch, its set, its first height."""
+        return self.config.engine if self._solo is not None else self._pbft.state.config
+
+    def _restore(self, event: Restored) -> None:
+        """Build the engine of the epoch that this ledger is in; votes of later epochs wait for theirs."""
+        if event.epoch is not None:
+            engine = self.config.engine.for_epoch(event.epoch, event.epoch_root_hash)
+            self._pbft = self._engine = Pbft(engine, self._pbft.state.rules)
+            self._sync.set_members(engine.validators.has_honest)
+        self._later_records = _records_after(event.records, self._pbft.state.config.epoch)
+
+    def _is_early(self, event: Input) -> bool:
+        """Whether a message speaks of the epoch to come; it is kept once the end of this one is known."""
+        state = self._pbft.state
+        if not isinstance(event, MessageIn) or state.epoch_end is None:
+            return False
+        return self._early.keep(state.config.epoch + 1, event.peer, event.message)
 
     def _step_engine(self, event: Input, now_ms: int, wall_ms: int) -> list[Effect]:
         before = self.sealed_height
@@ -136,6 +171,19 @@ class Replica:
         after = self.sealed_height
         if after != before:
             out += self._step_sync(HeadMoved(after), now_ms, wall_ms)
+        if self._solo is None and self._pbft.state.next_epoch is not None and self._pbft.state.halted is None:
+            out += self._begin_epoch(now_ms, wall_ms)
+        return out
+
+    def _begin_epoch(self, now_ms: int, wall_ms: int) -> list[Effect]:
+        facts = self._pbft.state.next_epoch
+        assert facts is not None, "the epoch has not ended"
+        engine, out = begin_next_epoch(self._pbft, facts, self._later_records, now_ms, wall_ms)
+        self._pbft = self._engine = engine
+        self._later_records = _records_after(self._later_records, facts.number)
+        self._sync.set_members(engine.state.config.validators.has_honest)
+        for peer, message in self._early.take():
+            out += self._step_engine(MessageIn(peer, message), now_ms, wall_ms)
         return out
 
     def _step_sync(self, event: SyncInput, now_ms: int, wall_ms: int) -> list[Effect]:
@@ -147,3 +195,26 @@ class Replica:
             else:
                 out.append(SYNC_EFFECTS[type(effect)](effect))
         return out
+
+
+def _records_after(records: tuple[VoteRecord, ...], epoch: int) -> tuple[VoteRecord, ...]:
+    return tuple(record for record in records if record.signed.vote.epoch > epoch)
+
+
+def _split_at_boundaries(event: Synced) -> list[Synced]:
+    """Return the same news in parts, of which each but the last one ends with the last block of an epoch."""
+    first = 0
+    parts = []
+    for beyond, head in enumerate(event.heads, 1):
+        if head.next_epoch is not None:
+            parts.append(_cut(event, first, beyond, ""))
+            first = beyond
+    if not parts:
+        return [event]
+    return [*parts, _cut(event, first, len(event.heads), event.split)]
+
+
+def _cut(event: Synced, first: int, beyond: int, split: str) -> Synced:
+    heads = event.heads[first:beyond]
+    is_own_here = any(head.height == event.own_seal for head in heads)
+    return Synced(heads, split, event.own_seal if is_own_here else 0)

@@ -30,6 +30,7 @@ class Build(msgspec.Struct, frozen=True):
     waits_for_sync: bool = True  # a vote leaves when it is durable, not before
     asks_peers: bool = True  # a restarted node asks what others saw of its votes
     verifies_signatures: bool = True
+    blocks_early: int = 0  # so many blocks before an epoch's end the next set takes over
 
 
 SOUND = Build()

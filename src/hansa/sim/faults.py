@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from hansa.consensus.inputs import PauseVoting, PeerDown, PeerUp
 from hansa.sim.attackers import ATTACKERS
-from hansa.sim.script import Attack, AttackKind, Clock, Crash, Cut, Disk, DiskTrouble, Fault, Links
+from hansa.sim.ledger import Change
+from hansa.sim.script import Attack, AttackKind, Clock, Crash, Cut, Disk, DiskTrouble, Fault, Links, Membership
 
 if TYPE_CHECKING:
     from hansa.sim.host import Host
@@ -43,7 +44,7 @@ def _end_crash(world: "World", fault: Crash) -> None:
 
 def _start(world: "World", node: int) -> None:
     for host in world.hosts_of(node):
-        if host.replica is None:
+        if host.replica is None and host.has_joined:
             host.start()
     _tell_links(world, node, True)
 
@@ -133,6 +134,19 @@ def _end_attack(world: "World", fault: Attack) -> None:
         host.end_attack(fault.attack)
 
 
+def _begin_membership(world: "World", fault: Membership) -> None:
+    """Whoever is to come starts with an empty disk, and follows without a vote."""
+    if fault.joiner is not None:
+        for host in world.hosts_of(fault.joiner):
+            host.has_joined = True
+        if world.crashes[fault.joiner] == 0:
+            _start(world, fault.joiner)
+
+
+def _end_membership(world: "World", fault: Membership) -> None:
+    world.ask_change(Change(fault.change, fault.nodes))
+
+
 def _hosts(world: "World", nodes: tuple[int, ...]) -> list["Host"]:
     return [host for node in nodes for host in world.hosts_of(node)]
 
@@ -144,4 +158,5 @@ PLAYERS: dict[type, tuple[Callable[["World", Any], None], Callable[["World", Any
     Clock: (_begin_clock, _end_clock),
     Disk: (_begin_disk, _end_disk),
     Attack: (_begin_attack, _end_attack),
+    Membership: (_begin_membership, _end_membership),
 }

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import msgspec
+
 from hansa.consensus.config import RECENT_HEIGHTS, EngineConfig
 from hansa.consensus.effects import (
     AddPayload,
@@ -79,7 +81,8 @@ class Host:
         self.life = 0  # counts up with every crash; answers to earlier lives are dropped
         self.attacks: dict[AttackKind, Attacker] = {}
         self.stories: dict[bytes, OrderBlock] = {}  # an equivocator's: own order hash -> the block told in its place
-        self.ledger = self.ledger_type((), world.validators)
+        self.ledger = self._open_ledger()
+        self.has_joined = index < script.size  # whether this node was ever started
         self.replica: Replica | None = None
         self.halted: str | None = None
 
@@ -89,9 +92,10 @@ class Host:
         """Begin a life from what the disk holds."""
         world = self.world
         self.life += 1
+        self.has_joined = True
         self.signer = world.build.make_signer(self.index)
         records = self._open_votes() if world.build.keeps_votes else ()
-        self.ledger = self.ledger_type(self.disk.blocks, world.validators, world.build.verifies_signatures)
+        self.ledger = self._open_ledger()
         self.held: list[tuple[Callable[[Any], None], Effect]] = []  # what waits for room on the disk
         self.timers: dict[TimerId, int] = {}
         self.timer_draws = 0
@@ -109,9 +113,18 @@ class Host:
         )
         bodies = tuple(self.ledger.bodies.values())
         certificate = self.ledger.sealed[-1].certificate if self.ledger.sealed else None
-        self.feed(Restored(head, recent, records, bodies, certificate))
+        epoch = self.ledger.epoch
+        root_hash = self.ledger.epoch_root_hash
+        self.feed(Restored(head, recent, records, bodies, certificate, epoch.facts, root_hash, epoch.end))
         if self.disk.is_full:
             self.feed(PauseVoting("the disk is full"))
+
+    def _open_ledger(self) -> SimLedger:
+        world = self.world
+        build, window = world.build, world.scenario.window
+        return self.ledger_type(
+            self.disk.blocks, world.validators, build.verifies_signatures, world.epoch, window, build.blocks_early
+        )
 
     def resume(self) -> None:
         """There is room on the disk: do what waited for it."""
@@ -223,7 +236,7 @@ class Host:
         self._put(effect.peer, effect.message)
 
     def _broadcast(self, effect: Broadcast) -> None:
-        peers = self.world.validators.others(self.index)
+        peers = self.world.peers(self.index)
         if self.is_honest:
             self.world.checkers.on_sent(self, effect.message, len(peers))
         for peer in peers:
@@ -303,7 +316,8 @@ class Host:
         if self.is_honest:
             self.world.checkers.on_executed(self, effect.height, effect.order_hash)
         sealed_hash = self.ledger.execute(effect.height, effect.order_hash)
-        self.feed(Executed(effect.height, effect.order_hash, sealed_hash))
+        news = self.ledger.epoch_news(effect.height, effect.order_hash)
+        self.feed(Executed(effect.height, effect.order_hash, sealed_hash, *news))
 
     def _seal(self, effect: Seal) -> None:
         certificate = effect.certificate
@@ -342,7 +356,8 @@ class Host:
             if block is not None:
                 self._sealed(block.head)
                 self.disk.blocks.append(block)
-                heads.append(block.head)
+                end, following = self.ledger.epoch_news(block.head.height, block.head.order_hash)
+                heads.append(msgspec.structs.replace(block.head, epoch_end=end, next_epoch=following))
                 if any(signer == self.index for signer, _ in block.certificate.signatures):
                     own_seal = block.head.height
         self.feed(Imported(effect.request, tuple(heads), error, own_seal=own_seal))

@@ -1,4 +1,7 @@
-"""A stand-in for the native chain: pool, bodies, deterministic execution (a hash chain), sealed blocks."""
+"""A stand-in for the native chain: pool, bodies, deterministic execution (a hash chain), sealed blocks, epochs.
+
+Changes of the members are transactions, and who keeps the chain follows from the blocks alone.
+"""
 
 import hashlib
 from collections.abc import Iterable
@@ -7,8 +10,11 @@ from typing import ClassVar
 import msgspec
 
 from hansa.consensus.inputs import HeldBody
+from hansa.consensus.schedule import choose_skipped
 from hansa.consensus.validators import ValidatorSet
 from hansa.consensus.values import QuorumCertificate, SealedHead
+from hansa.sim.script import ChangeKind
+from hansa.types.epoch import EpochFacts, EpochNode
 from hansa.types.order import HASH_BYTES, OrderBlock, encode_order, genesis_order
 
 GENESIS_HASH = hashlib.blake2b(b"genesis", digest_size=32).digest()
@@ -17,12 +23,32 @@ FORGED = b"forged"  # a signature in another's name: whoever looks at it sees th
 GENESIS_HEAD = SealedHead(0, GENESIS_HASH, GENESIS_ORDER_HASH, genesis_order(GENESIS_HASH, 0))
 
 
+MARK = b"membership"
+KINDS = tuple(ChangeKind)
+
+
 class SealedBlock(msgspec.Struct, frozen=True, array_like=True):
     """One sealed block as nodes hand it to each other."""
 
     head: SealedHead
     refs: bytes
     certificate: QuorumCertificate
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What a transaction of the members changes."""
+
+    kind: ChangeKind
+    nodes: tuple[int, ...]
+
+
+class SimEpoch(msgspec.Struct, frozen=True):
+    """What the state after a block says about epochs."""
+
+    facts: EpochFacts  # in force above the block
+    end: int | None = None  # scheduled last height
+    changes: tuple[Change, ...] = ()  # agreed on in this epoch
+    views: tuple[int, ...] = ()  # of its sealed blocks, each once
 
 
 _DECODER = msgspec.msgpack.Decoder(SealedBlock)
@@ -69,21 +95,102 @@ def _cut(data: bytes, size: int) -> list[bytes]:
     return [data[i : i + size] for i in range(0, len(data), size)]
 
 
+def encode_change(change: Change, number: int) -> bytes:
+    """Return the transaction that makes a change: 32 bytes, different for each number."""
+    body = bytes((KINDS.index(change.kind), len(change.nodes), *change.nodes, number))
+    return (MARK + body).ljust(HASH_BYTES, b"\0")
+
+
+def decode_change(transaction: bytes) -> Change | None:
+    """Return what a transaction changes; None for all ordinary ones."""
+    if not transaction.startswith(MARK):
+        return None
+    kind, count = transaction[len(MARK)], transaction[len(MARK) + 1]
+    first = len(MARK) + 2
+    return Change(KINDS[kind], tuple(transaction[first : first + count]))
+
+
+def make_first_epoch(weights: tuple[int, ...], block_interval_ms: int) -> SimEpoch:
+    """Return what holds at genesis."""
+    nodes = tuple(_make_node(i, weight) for i, weight in enumerate(weights))
+    return SimEpoch(EpochFacts(0, 1, nodes, (), 1_000, block_interval_ms, 1))
+
+
+def advance(known: SimEpoch, block: OrderBlock, transactions: list[bytes], window: int, early: int = 0) -> SimEpoch:
+    """Return what the state after a block says, given what it said before.
+
+    Parameters
+    ----------
+    early: how many blocks too early the next set takes over; for mutants.
+    """
+    found = [change for change in map(decode_change, transactions) if change is not None]
+    end = known.end if known.end is not None or not found else block.height + window
+    changes = known.changes + tuple(found)
+    views = known.views if block.view in known.views[-1:] else (*known.views, block.view)
+    if end is None or block.height < end - early:
+        is_same = end == known.end and not found and views is known.views
+        return known if is_same else SimEpoch(known.facts, end, changes, views)
+    return SimEpoch(_follow(known.facts, changes, views, block.height + 1))
+
+
+def _follow(facts: EpochFacts, changes: tuple[Change, ...], views: tuple[int, ...], first_height: int) -> EpochFacts:
+    nodes = list(facts.nodes)
+    for change in changes:
+        if change.kind is ChangeKind.ROTATE_KEY:
+            node = nodes[change.nodes[0]]
+            nodes[node.index] = msgspec.structs.replace(node, public_key=node.public_key + b"'")
+        if change.kind in (ChangeKind.REMOVE, ChangeKind.REPLACE):
+            nodes[change.nodes[0]] = msgspec.structs.replace(nodes[change.nodes[0]], weight=0)
+        if change.kind in (ChangeKind.ADD, ChangeKind.REPLACE):
+            nodes[change.nodes[-1]] = msgspec.structs.replace(nodes[change.nodes[-1]], weight=1)
+    following = ValidatorSet(node.weight for node in nodes)
+    return msgspec.structs.replace(
+        facts,
+        number=facts.number + 1,
+        first_height=first_height,
+        nodes=tuple(nodes),
+        skip=choose_skipped(ValidatorSet.of_epoch(facts), views, following),
+    )
+
+
+def _make_node(index: int, weight: int) -> EpochNode:
+    return EpochNode(index, f"n{index}", f"o{index}", b"key of %d" % index, b"", None, "", "", weight)
+
+
 class SimLedger:
     """The chain of one node in one life."""
 
     ref_bytes: ClassVar[int] = HASH_BYTES  # of one reference; where references stand for many transactions each, more
 
     def __init__(
-        self, log: Iterable[HeldBody | SealedBlock], validators: ValidatorSet, verifies_signatures: bool = True
+        self,
+        log: Iterable[HeldBody | SealedBlock],
+        validators: ValidatorSet,
+        verifies_signatures: bool = True,
+        epoch: SimEpoch | None = None,
+        window: int = 8,
+        early: int = 0,
     ) -> None:
-        self.validators = validators
+        """Begin a life.
+
+        Parameters
+        ----------
+        validators: of epoch 0. epoch: what genesis says; None = the same validators for ever, no other node.
+        window: an epoch ends so many blocks above the one that schedules its end. early: for mutants.
+        """
+        self.validators = validators  # of the epoch in force
+        self.epoch = epoch or make_first_epoch(validators.weights, 0)  # as the state after the head says
+        self.window = window
+        self.early = early
+        self.executed: dict[bytes, SimEpoch] = {}  # order hash -> what the state after it says, while unsealed
         self.verifies = verifies_signatures
         self.sealed: list[SealedBlock] = []  # heights 1, 2, ...
         self.bodies: dict[bytes, HeldBody] = {}
         self.results: dict[bytes, bytes] = {}  # order hash -> sealed hash of what was executed in this life
         self.pool: dict[bytes, None] = {}  # transaction hashes, oldest first
         self.done: set[bytes] = set()  # transactions of sealed blocks
+        self.ends: dict[int, int] = {}  # sealed height -> the end that the state after it names
+        self.boundaries: dict[int, tuple[int, EpochFacts]] = {}  # last height of an epoch -> what holds next
         self.ordered: set[bytes] = set()  # transactions of unsealed bodies; those replaced stay, they were held once
         for record in log:
             if isinstance(record, SealedBlock):
@@ -154,10 +261,26 @@ class SimLedger:
         """Return the sealed hash of a block whose parent was executed or sealed."""
         if height <= self.head.height:
             return self.get_head(height).sealed_hash
-        parent = self.bodies[order_hash].block.parent_hash
-        before = self.head.sealed_hash if parent == self.head.order_hash else self.results[parent]
-        self.results[order_hash] = execute(before, order_hash)
+        body = self.bodies[order_hash]
+        parent = body.block.parent_hash
+        is_on_head = parent == self.head.order_hash
+        self.results[order_hash] = execute(self.head.sealed_hash if is_on_head else self.results[parent], order_hash)
+        self.executed[order_hash] = self._advance(
+            self.epoch if is_on_head else self.executed[parent], body.block, body.refs
+        )
         return self.results[order_hash]
+
+    def epoch_news(self, height: int, order_hash: bytes) -> tuple[int | None, EpochFacts | None]:
+        """Return (end of the epoch, what holds next) as the state after an executed or sealed block says."""
+        if height > self.head.height:
+            known = self.executed[order_hash]
+            return (height, known.facts) if known.facts.first_height == height + 1 else (known.end, None)
+        return self.boundaries.get(height, (self.ends.get(height), None))
+
+    @property
+    def epoch_root_hash(self) -> bytes:
+        """Order hash of the block that the epoch in force grows from."""
+        return self.get_head(self.epoch.facts.first_height - 1).order_hash
 
     def seal(self, certificate: QuorumCertificate, order_hash: bytes) -> SealedBlock | None:
         """Seal an executed block; None if that height is sealed already."""
@@ -186,7 +309,9 @@ class SimLedger:
         is_child = head.height == self.head.height + 1 and head.block.parent_hash == self.head.order_hash
         is_complete = compute_digest(block.refs) == head.block.payload_hash and head.block.height == head.height
         is_signed = not self.verifies or all(signature != FORGED for _, signature in block.certificate.signatures)
-        is_certified = block.certificate.hash == head.sealed_hash and self.validators.is_quorum(mask) and is_signed
+        is_own_epoch = block.certificate.epoch == head.block.epoch == self.epoch.facts.number
+        is_quorum = self.validators.is_quorum(mask) and is_own_epoch
+        is_certified = block.certificate.hash == head.sealed_hash and is_quorum and is_signed
         if not is_child or not is_certified or not is_complete or compute_order_hash(head.block) != head.order_hash:
             return None, "not a certified child of the head"
         if execute(self.head.sealed_hash, head.order_hash) != head.sealed_hash:
@@ -200,8 +325,23 @@ class SimLedger:
             self.done.add(tx)
             self.pool.pop(tx, None)
         height = block.head.height
+        self._learn(block)
         for order_hash in [h for h, body in self.bodies.items() if body.block.height < height]:
             del self.bodies[order_hash]
+
+    def _learn(self, block: SealedBlock) -> None:
+        """Follow what the state says about epochs up to a sealed block."""
+        height, before = block.head.height, self.epoch
+        self.executed.pop(block.head.order_hash, None)
+        self.epoch = self._advance(before, block.head.block, block.refs)
+        if self.epoch.facts is not before.facts:
+            self.boundaries[height] = (height, self.epoch.facts)
+            self.validators = type(self.validators).of_epoch(self.epoch.facts)
+        elif self.epoch.end is not None:
+            self.ends[height] = self.epoch.end
+
+    def _advance(self, known: SimEpoch, block: OrderBlock, refs: bytes) -> SimEpoch:
+        return advance(known, block, self.split(refs), self.window, self.early)
 
     def _taken(self, ancestors: Iterable[bytes]) -> set[bytes]:
         taken: set[bytes] = set()

@@ -34,7 +34,7 @@ class SimNetwork:
     def shuffle_twins(self) -> None:
         """Draw anew which instance of each twin speaks with whom."""
         for twin in self._twins:
-            for peer in range(self._scenario.size):
+            for peer in range(self._scenario.script.nodes):
                 self._twin_side[(twin, peer)] = self._rng.choice((0, 1, 2))
 
     def cut(self, senders: tuple[int, ...], receivers: tuple[int, ...], delta: int) -> None:

@@ -3,14 +3,31 @@
 Each run draws which kinds of faults it has at all (swarm): many kinds at once hide what a few would show.
 """
 
+from collections.abc import Sequence
+from itertools import combinations
 from random import Random
 
 import msgspec
 
-from hansa.sim.script import Attack, AttackKind, Clock, Crash, Cut, Disk, DiskTrouble, Fault, Script
+from hansa.sim.script import (
+    Attack,
+    AttackKind,
+    ChangeKind,
+    Clock,
+    Crash,
+    Cut,
+    Disk,
+    DiskTrouble,
+    Fault,
+    Membership,
+    Script,
+)
 
 SECOND_MS = 1_000
 DEADLINE_MS = 40 * SECOND_MS  # after calm
+CHANGES_SHARE = 0.4  # of the swarm's runs: the members change
+CHANGES_MAX = 3
+VALIDATORS_LEFT = 4
 SWARM_ATTACKS = (*(kind for kind in AttackKind if kind is not AttackKind.TWINS), *(AttackKind.TWINS,) * 8)
 
 
@@ -85,6 +102,9 @@ def make_scenario(seed: int, size: int | None = None) -> Scenario:
         deadline_ms = calm_ms + DEADLINE_MS
         traitors = rng.sample(range(count), rng.randint(1, tolerated))
         faults += [Attack(0, deadline_ms, (node,), rng.choice(SWARM_ATTACKS)) for node in sorted(traitors)]
+    if rng.random() < CHANGES_SHARE:
+        faulty = {node for fault in faults if isinstance(fault, Attack) for node in fault.nodes}
+        faults += draw_changes(rng, calm_ms, count, faulty)
     script = Script(
         name="swarm",
         seed=seed,
@@ -115,12 +135,44 @@ def draw_machines(script: Script, rng: Random, is_slow: bool = False, loss: floa
         sync_us=rng.choice(((100, 300), (200, 8_000), (2_000, 40_000))),
         execute_us=rng.choice((100, 2_000, 30_000)),
         check_us=rng.choice((50, 1_000)),
-        skew_ms=tuple(rng.randint(-400, 400) for _ in range(script.size)),
+        skew_ms=tuple(rng.randint(-400, 400) for _ in range(script.size)) + (0,) * (script.nodes - script.size),
         load_us=rng.choice((20_000, 60_000, 150_000)),
         load_pause_us=(pause_at, pause_at + rng.choice((0, 0, 3_000_000))),
         has_codec=rng.random() < 0.05,
         has_sectors=rng.random() < 0.05 or any(isinstance(fault, Disk) for fault in script.faults),
     )
+
+
+def draw_changes(rng: Random, calm_ms: int, size: int, faulty: set[int]) -> list[Membership]:
+    """One to three changes of the members, each of which leaves at most t of the faulty ones among the validators,
+    whichever of them have taken effect."""
+    found: list[Membership] = []
+    joiner = size
+    for _ in range(rng.randint(1, CHANGES_MAX)):
+        kind = rng.choice(tuple(ChangeKind))
+        until_ms = rng.randrange(calm_ms)
+        at_ms = rng.randrange(until_ms + 1)
+        leaver = rng.randrange(size)
+        nodes = {ChangeKind.ADD: (joiner,), ChangeKind.REPLACE: (leaver, joiner)}.get(kind, (leaver,))
+        change = Membership(at_ms, until_ms, nodes, kind)
+        if all(_is_safe(subset, size, faulty) for subset in _subsets([*found, change])):
+            found.append(change)
+            joiner += change.joiner is not None
+    return found
+
+
+def _subsets(changes: Sequence[Membership]) -> list[tuple[Membership, ...]]:
+    return [subset for count in range(len(changes) + 1) for subset in combinations(changes, count)]
+
+
+def _is_safe(changes: Sequence[Membership], size: int, faulty: set[int]) -> bool:
+    voters = set(range(size))
+    for change in changes:
+        if change.change in (ChangeKind.REMOVE, ChangeKind.REPLACE):
+            voters.discard(change.nodes[0])
+        if change.joiner is not None:
+            voters.add(change.joiner)
+    return len(voters) >= min(size, VALIDATORS_LEFT) and len(voters & faulty) <= (len(voters) - 1) // 3
 
 
 def draw_crash(rng: Random, calm_ms: int, size: int) -> Crash:

@@ -1,7 +1,7 @@
 """The one format of a fault script: who suffers what, from when until when. Written as JSON, played by the simulator.
 
-Validators are named by index; the first leader is validator 0. Times are milliseconds since the alliance began to run.
-Nothing here says how a fault is brought about, so that whole processes can be tormented by the same script.
+Nodes are named by their stable index; the first leader is validator 0. Times are milliseconds since the alliance began
+to run. Nothing here says how a fault is brought about, so that whole processes can be tormented by the same script.
 """
 
 from enum import StrEnum
@@ -50,6 +50,15 @@ class AttackKind(StrEnum):
     FORGING = "forging"
     GARBAGE = "garbage"
     FLOOD = "flood"
+
+
+class ChangeKind(StrEnum):
+    """What a vote of the members changes; it takes effect where the epoch that it ends is over."""
+
+    ADD = "add"  # the node becomes a validator
+    REMOVE = "remove"  # the validator loses its vote; its node goes on
+    REPLACE = "replace"  # the first node loses its vote, the second one gets one
+    ROTATE_KEY = "rotate key"  # the validator signs with another key
 
 
 class Crash(msgspec.Struct, frozen=True, tag_field="kind", tag="crash"):
@@ -112,7 +121,21 @@ class Attack(msgspec.Struct, frozen=True, tag_field="kind", tag="attack"):
     attack: AttackKind
 
 
-Fault = Crash | Cut | Links | Clock | Disk | Attack
+class Membership(msgspec.Struct, frozen=True, tag_field="kind", tag="membership"):
+    """The members agree at the end on a change. A node that is to come runs from the beginning on, and catches up."""
+
+    at_ms: Millis
+    until_ms: Millis
+    nodes: Annotated[tuple[int, ...], msgspec.Meta(min_length=1, max_length=2)]
+    change: ChangeKind
+
+    @property
+    def joiner(self) -> int | None:
+        """The node that comes."""
+        return self.nodes[-1] if self.change in (ChangeKind.ADD, ChangeKind.REPLACE) else None
+
+
+Fault = Crash | Cut | Links | Clock | Disk | Attack | Membership
 
 
 class Script(msgspec.Struct, frozen=True):
@@ -120,11 +143,21 @@ class Script(msgspec.Struct, frozen=True):
 
     name: str
     seed: int
-    size: Annotated[int, msgspec.Meta(ge=1, le=100)]
+    size: Annotated[int, msgspec.Meta(ge=1, le=100)]  # validators at first
     faults: Annotated[tuple[Fault, ...], msgspec.Meta(max_length=FAULTS_MAX)]
     calm_ms: Millis  # from here on only attacks go on: messages arrive in bounded time
     demand_heights: int = 6  # new blocks demanded after calm; 0 = safety only, more than t may be faulty
     deadline_ms: Millis = 60_000  # by when
+
+    @property
+    def nodes(self) -> int:
+        """All nodes: the first validators, then those that come, by index in the order of their coming."""
+        return self.size + len({fault.joiner for fault in self.changes if (fault.joiner or 0) >= self.size})
+
+    @property
+    def changes(self) -> tuple[Membership, ...]:
+        """What the members agree on, in the order of the script."""
+        return tuple(fault for fault in self.faults if isinstance(fault, Membership))
 
     @property
     def traitors(self) -> frozenset[int]:
@@ -167,7 +200,7 @@ def decode_script(data: bytes) -> Script:
         raise InvalidScript(f"this is no fault script: {error}", "hansa sim --show writes one to begin with") from error
     for fault in script.faults:
         named = (*fault.nodes, *(fault.peers if isinstance(fault, Cut | Links) else ()))
-        if any(not 0 <= node < script.size for node in named) or fault.until_ms < fault.at_ms:
-            cause = f"a fault names a validator out of 0 to {script.size - 1}, or ends before it begins: {fault}"
+        if any(not 0 <= node < script.nodes for node in named) or fault.until_ms < fault.at_ms:
+            cause = f"a fault names a node out of 0 to {script.nodes - 1}, or ends before it begins: {fault}"
             raise InvalidScript(cause, "correct the script")
     return script

@@ -14,7 +14,14 @@ from hansa.sim.build import SOUND, Build
 from hansa.sim.checkers import Checkers, Violation
 from hansa.sim.faults import begin_fault, end_fault
 from hansa.sim.host import Host
-from hansa.sim.ledger import GENESIS_ORDER_HASH, compute_digest, compute_order_hash
+from hansa.sim.ledger import (
+    GENESIS_ORDER_HASH,
+    Change,
+    compute_digest,
+    compute_order_hash,
+    encode_change,
+    make_first_epoch,
+)
 from hansa.sim.network import TWIN_SHUFFLE_US, SimNetwork
 from hansa.sim.scenario import Scenario
 from hansa.sim.script import Fault
@@ -22,6 +29,7 @@ from hansa.sim.trace import Trace
 from hansa.types.order import OrderBlock
 
 EVENTS_MAX = 2_000_000
+CHANGE_AGAIN_US = 300_000
 # None of them may happen.
 BUGS = (ArithmeticError, AssertionError, LookupError, TypeError, AttributeError, ValueError, HansaError)
 
@@ -56,20 +64,25 @@ class World:
         self.rng = Random(scenario.seed ^ 0x48414E5341)
         self.now_us = 0
         self.validators = build.make_validators(scenario.size)
+        joiners = scenario.script.nodes - scenario.size
+        self.epoch = make_first_epoch(self.validators.weights + (0,) * joiners, scenario.block_interval_ms)
+        self._changes = 0
+        self.asked: set[bytes] = set()  # transactions of the members' changes
         self.genesis_order_hash = GENESIS_ORDER_HASH
         self.events = 0
         self._heap: list[tuple[int, int, Callable[[Any], None], Any]] = []
         self._count = 0
         self._order_hashes: dict[int, tuple[OrderBlock, bytes]] = {}
         self.network = self._make_network()
-        self.hosts = [self._make_host(i, i) for i in range(scenario.size)]
+        nodes = range(scenario.script.nodes)
+        self.hosts = [self._make_host(i, i) for i in nodes]
         for twin in scenario.twins:
             self.hosts.append(self._make_host(len(self.hosts), twin))
-        self._by_index = {i: tuple(host for host in self.hosts if host.index == i) for i in range(scenario.size)}
+        self._by_index = {i: tuple(host for host in self.hosts if host.index == i) for i in nodes}
         self.checkers = Checkers(self)
         self.network.set_instances({i: tuple(h.instance for h in found) for i, found in self._by_index.items()})
         self._transactions = 0
-        self.crashes = [0] * scenario.size  # overlapping crash faults of each node
+        self.crashes = [0] * len(nodes)  # overlapping crash faults of each node
 
     @property
     def sound(self) -> list[Host]:
@@ -80,6 +93,11 @@ class World:
     def longest(self) -> Host | None:
         """The sound host with the longest ledger; none where no host is sound."""
         return max(self.sound, key=lambda host: host.ledger.head.height, default=None)
+
+    def peers(self, index: int) -> list[int]:
+        """All nodes but one, beginning with the next."""
+        nodes = self.scenario.script.nodes
+        return [(index + step) % nodes for step in range(1, nodes)]
 
     def hosts_of(self, index: int) -> tuple[Host, ...]:
         """The instances of a validator."""
@@ -130,7 +148,8 @@ class World:
 
     def _begin(self) -> None:
         for host in self.hosts:
-            host.start()
+            if host.has_joined:
+                host.start()
         for fault in self.scenario.script.faults:
             self.at(fault.at_ms * 1000, self._begin_fault, fault)
             self.at(fault.until_ms * 1000, self._end_fault, fault)
@@ -175,6 +194,20 @@ class World:
                 if not is_lost:
                     self.at(self.now_us + rng.randint(*scenario.delay_us), host.add_transactions, [tx])
         self.at(self.now_us + scenario.load_us, self._load, None)
+
+    def ask_change(self, change: Change) -> None:
+        """The members agree on a change; their transaction is sent again until a block holds it."""
+        self._changes += 1
+        transaction = encode_change(change, self._changes)
+        self.asked.add(transaction)
+        self._send_change(transaction)
+
+    def _send_change(self, transaction: bytes) -> None:
+        if any(transaction in host.ledger.done for host in self.sound):
+            return
+        for host in self.hosts:
+            self.at(self.now_us + self.rng.randint(*self.scenario.delay_us), host.add_transactions, [transaction])
+        self.at(self.now_us + CHANGE_AGAIN_US, self._send_change, transaction)
 
     # --- faults
 

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from hansa.sync.values import (
     HeadMoved,
     HeightSeen,
@@ -59,6 +61,10 @@ class Sync:
         HANDLERS[type(event)](self, event)
         self._settle()
         return out
+
+    def set_members(self, has_honest: Callable[[int], bool]) -> None:
+        """Say whose claims count from now on: another epoch has begun."""
+        self.config = msgspec.structs.replace(self.config, has_honest=has_honest)
 
     @property
     def target(self) -> int:

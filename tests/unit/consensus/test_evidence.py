@@ -61,7 +61,7 @@ CHANGES: list[tuple[str, dict[str, Any]]] = [
     ("no vote", {"first": {"type": "NOTHING"}}),
     ("no vote", {"first": {"hash": "0x00"}}),
     ("no evidence", {"first": {"hash": "0xzz"}}),
-    ("no evidence", {"validator": 100}),
+    ("no evidence", {"validator": 256}),
     ("no evidence", {"kind": "other"}),
     ("no evidence", {"more": 1}),
 ]

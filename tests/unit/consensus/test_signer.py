@@ -81,7 +81,7 @@ def test_restored_marks_bind_like_signed_ones() -> None:
 def test_the_refusal_says_where_and_why() -> None:
     signer = make_signer()
     signer.sign_vote(vote(VoteType.COMMIT, 5, 9))
-    with pytest.raises(RefusedVote, match=r"COMMIT at view 5, height 8 .*\(5, 9\)") as refusal:
+    with pytest.raises(RefusedVote, match=r"COMMIT at epoch 0, view 5, height 8 .*\(0, 5, 9\)") as refusal:
         signer.sign_vote(vote(VoteType.COMMIT, 5, 8))
     assert refusal.value.code == "CONSENSUS-2" and refusal.value.hint
 
@@ -147,3 +147,33 @@ def test_the_domain_binds_genesis_group_suite_and_every_field() -> None:
     ]
     digests = [domain.digest(base) for domain in domains] + [domains[0].digest(v) for v in votes[1:]]
     assert len(set(digests)) == len(domains) + len(votes) - 1
+
+
+def test_a_new_epoch_begins_anew_and_ends_all_earlier_ones() -> None:
+    signer = make_signer()
+    signer.sign_vote(vote(VoteType.PREPARE, 9, 20))
+    signer.sign_vote(Vote(VoteType.VIEW_CHANGE, 0, 12, 19, ONE, 9))
+    signer.sign_vote(Vote(VoteType.PREPARE, 1, 0, 21, ONE))
+    signer.sign_vote(Vote(VoteType.VIEW_CHANGE, 1, 1, 20, ONE, 0))
+    for late in (
+        vote(VoteType.SEAL, 0, 20),
+        vote(VoteType.COMMIT, 12, 20),
+        Vote(VoteType.VIEW_CHANGE, 0, 13, 19, ONE, 9),
+        Vote(VoteType.PREPARE, 1, 0, 22, ONE),
+    ):
+        with pytest.raises(RefusedVote):
+            signer.sign_vote(late)
+
+
+def test_a_quarantine_outlives_its_epoch() -> None:
+    signer = make_signer()
+    signer.begin_quarantine()
+    with pytest.raises(RefusedVote):
+        signer.sign_vote(Vote(VoteType.PREPARE, 3, 0, 40, ONE))
+    signer.sign_vote(Vote(VoteType.REJOIN, 3, 2, 41, ONE))
+    with pytest.raises(RefusedVote):
+        signer.sign_vote(Vote(VoteType.PREPARE, 3, 1, 42, ONE))
+    with pytest.raises(RefusedVote):
+        signer.sign_vote(Vote(VoteType.PREPARE, 2, 9, 39, ONE))
+    signer.sign_vote(Vote(VoteType.PREPARE, 3, 2, 42, ONE))
+    signer.sign_vote(Vote(VoteType.PREPARE, 4, 0, 50, ONE))

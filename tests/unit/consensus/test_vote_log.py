@@ -181,6 +181,17 @@ def test_pruning_keeps_recent_heights_and_every_mark() -> None:
     assert kept == [r for r in records if r in kept]  # in their old order
 
 
+def test_the_first_prepare_of_a_new_epoch_is_kept_though_its_view_is_lower() -> None:
+    context = encode_context(VoteContext(5, b"\2" * 32))
+    old = [record(VoteType.PREPARE, 7, height, context) for height in range(6, 20)]
+    new = [
+        VoteRecord(SignedVote(Vote(VoteType.PREPARE, 1, 0, height, b"\1" * 32), 2, b"s"), context)
+        for height in range(20, 40)
+    ]
+    kept = retained_records([*old, *new], 30)
+    assert kept == [new[0], *new[10:]]
+
+
 def test_a_fresh_segment_hands_the_kept_records_over() -> None:
     data, _ = first_frame(BIRTH, PREPARES)
     assert list(recover_segment(data + TAIL).records) == PREPARES

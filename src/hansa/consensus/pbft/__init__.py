@@ -2,7 +2,7 @@
 
 Names
 -----
-e epoch (0 throughout this version), v view, h height. n = total weight, t = floor((n-1)/3), q = n - t or more.
+e epoch (an engine lives in one), v view, h height. n = total weight, t = floor((n-1)/3), q = n - t or more.
 W = window, T = timeout. QC(v,h,x) = q PREPAREs. TC(v) = q VIEW-CHANGEs for v or above. Block certificate = q SEALs.
 
 Normal course (4 delays to a client's finality)
@@ -22,6 +22,12 @@ asks for more, when the leader itself gives up, or when it is caught with two pr
 the new view extends the highest QC by (view, height) in it. A leader whose base is not sealed proposes at once, empty
 if need be. The timer runs only while a block is in flight, or work is pending and the window is open; commits begin it
 anew.
+
+Epochs
+------
+The execution of a block g may schedule the epoch's end, g + W. Blocks up to it are ordinary, and may be empty once g is
+sealed; above it only the first block of a view is voted for, never executed. With the certificate of the block at the
+end this engine has done its work (`state.next_epoch`), and `epochs.py` makes the next one.
 
 Memory of votes
 ---------------

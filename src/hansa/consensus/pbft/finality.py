@@ -14,7 +14,7 @@ from hansa.consensus.pbft.blocks import (
 )
 from hansa.consensus.pbft.rejoin import distrust_votes
 from hansa.consensus.pbft.state import PbftState
-from hansa.consensus.values import QuorumCertificate, SealedHead, Vote, VoteType
+from hansa.consensus.values import QuorumCertificate, SealedHead, Vote, VoteType, certificate_votes
 
 _FORK_HINT = "stop this node and keep its data folder: more than t validators may have misbehaved"
 _SPLIT_HINT = "compare versions, then repair this node's ledger from the others: hansa repair DIR"
@@ -36,10 +36,11 @@ def on_executed(state: PbftState, answer: Executed) -> None:
         if state.recent.get(answer.height, answer.sealed_hash) != answer.sealed_hash:
             _halt_split(state, answer.height)
         return
-    if answer.height in state.executed and state.executed[answer.height] != (answer.order_hash, answer.sealed_hash):
+    if state.executed.get(answer.height, answer) != answer:
         _halt_split(state, answer.height)
         return
-    state.executed[answer.height] = (answer.order_hash, answer.sealed_hash)
+    state.executed[answer.height] = answer
+    _learn_end(state, answer.height, answer.epoch_end)
 
 
 def on_synced(state: PbftState, event: Synced) -> None:
@@ -55,14 +56,22 @@ def on_synced(state: PbftState, event: Synced) -> None:
             _halt_fork(state, head.height)
             return
         executed = state.executed.get(head.height)
-        if executed is not None and executed != (head.order_hash, head.sealed_hash):
+        if executed is not None and (executed.order_hash, executed.sealed_hash) != (head.order_hash, head.sealed_hash):
             _halt_split(state, head.height)
             return
         _move_root(state, head)
     if event.split:
         _halt_split(state, state.root.height + 1)
         return
-    check_children_of_root(state)
+    if state.next_epoch is None:
+        check_children_of_root(state)
+
+
+def _learn_end(state: PbftState, height: int, epoch_end: int | None) -> None:
+    """The state after a block may name the epoch's end; it never moves."""
+    if epoch_end is not None and state.epoch_end is None:
+        state.epoch_end = epoch_end
+        state.end_known_height = height
 
 
 def _link_commit(state: PbftState) -> None:
@@ -118,8 +127,11 @@ def _measure(state: PbftState, order_hash: bytes) -> None:
 def _execute(state: PbftState) -> None:
     """Hand committed blocks whose bodies are held to execution, in height order."""
     while not state.importing and state.halted is None:
-        order_hash = state.rules.block_to_execute(state, state.executing_height + 1)
+        height = state.executing_height + 1
+        order_hash = state.rules.block_to_execute(state, height)
         if order_hash is None or not is_linked(state, order_hash):
+            return
+        if not state.rules.may_execute(state, height, max(state.executed, default=state.root.height)):
             return
         state.executing_height += 1
         state.emit(Execute(state.executing_height, order_hash))
@@ -131,9 +143,9 @@ def _vote_seals(state: PbftState) -> None:
         return
     mark = state.marks.get(VoteType.SEAL)
     for height in sorted(state.executed):
-        sealed_hash = state.executed[height][1]
+        sealed_hash = state.executed[height].sealed_hash
         if mark is None or height > mark.height:
-            mark = Vote(VoteType.SEAL, 0, 0, height, sealed_hash)
+            mark = Vote(VoteType.SEAL, state.config.epoch, 0, height, sealed_hash)
             state.marks[VoteType.SEAL] = mark
             state.emit(SignVote(mark, b""))
         elif height == mark.height and mark.hash != sealed_hash:
@@ -153,7 +165,7 @@ def _seal_next(state: PbftState) -> bool:
         masks[signed.vote.hash] = masks.get(signed.vote.hash, 0) | 1 << signer
     validators = state.config.validators
     certified = next((hash_ for hash_, mask in masks.items() if validators.is_quorum(mask)), None)
-    order_hash, sealed_hash = executed
+    order_hash, sealed_hash = executed.order_hash, executed.sealed_hash
     if certified is None:
         silent = validators.total - sum(validators.weight_of(mask) for mask in masks.values())
         if all(validators.weight_of(mask) + silent < validators.quorum for mask in masks.values()):
@@ -166,8 +178,12 @@ def _seal_next(state: PbftState) -> bool:
     if entry is None:
         return False
     signatures = tuple((i, votes[i].signature) for i in sorted(votes) if votes[i].vote.hash == sealed_hash)
-    state.emit(Seal(QuorumCertificate(VoteType.SEAL, 0, 0, height, sealed_hash, signatures)))
-    _move_root(state, SealedHead(height, sealed_hash, order_hash, entry.block))
+    certificate = QuorumCertificate(VoteType.SEAL, state.config.epoch, 0, height, sealed_hash, signatures)
+    state.emit(Seal(certificate))
+    _move_root(state, SealedHead(height, sealed_hash, order_hash, entry.block, executed.epoch_end, executed.next_epoch))
+    if state.next_epoch is not None:
+        state.root_seals = tuple(certificate_votes(certificate))
+        return False
     check_children_of_root(state)
     return True
 
@@ -176,6 +192,10 @@ def _move_root(state: PbftState, head: SealedHead) -> None:
     """Begin anew above a sealed block and forget what lies below it."""
     height = head.height
     state.root = head
+    _learn_end(state, height, head.epoch_end)
+    state.next_epoch = head.next_epoch
+    if height == state.epoch_end and head.next_epoch is None:
+        state.halt("CONSENSUS-14", f"the state after block {height} does not say who keeps the chain next", _SPLIT_HINT)
     state.recent[height] = head.sealed_hash
     state.recent.pop(height - RECENT_HEIGHTS, None)
     if height >= state.committed_height:

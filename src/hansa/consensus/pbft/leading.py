@@ -24,7 +24,7 @@ def lead(state: PbftState) -> None:
         return
     if state.lead_checking is not None:
         _propose_checked(state)
-    if state.lead_refusals >= LEAD_REFUSALS_MAX and state.config.validators.size > 1:
+    if state.lead_refusals >= LEAD_REFUSALS_MAX and len(state.config.validators.voters) > 1:
         state.lead_refusals = 0
         # Whatever is wrong with this ledger, others need not wait for the timeout.
         ask_view(state, state.view + 1, WhyLeave.CANNOT_LEAD)
@@ -42,7 +42,10 @@ def on_proposed(state: PbftState, answer: Proposed) -> None:
     if state.lead_asked != (answer.height, answer.parent_hash) or tip is None:
         return
     state.lead_asked = None
-    if answer.tx_count == 0 and not _is_empty_due(state):
+    end = state.closing_end
+    if end is not None and answer.height > end:
+        answer = Proposed(answer.height, answer.parent_hash, b"", state.config.payload_hash(b""), 0, 0)
+    elif answer.tx_count == 0 and end is None and not _is_empty_due(state):
         # What we were told about work is outdated: ask again, and do not spin meanwhile.
         state.work_tip = b""
         state.lead_not_before_ms = state.now_ms + EMPTY_ANSWER_WAIT_MS
@@ -52,7 +55,7 @@ def on_proposed(state: PbftState, answer: Proposed) -> None:
         return
     sealed_height = _sealed_height_to_name(state, parent)
     block = OrderBlock(
-        epoch=0,
+        epoch=state.config.epoch,
         view=state.view,
         height=answer.height,
         parent_hash=answer.parent_hash,
@@ -102,7 +105,8 @@ def is_window_open(state: PbftState) -> bool:
     """
     top = max(state.candidates, default=0)
     top = max(top, state.committed_height, state.high_qc.height)
-    return top + 1 <= state.root.height + state.config.window
+    end = state.closing_end
+    return top + 1 <= state.root.height + state.config.window and (end is None or top < end)
 
 
 def _is_due(state: PbftState, tip: Base) -> bool:
@@ -120,7 +124,10 @@ def _is_due(state: PbftState, tip: Base) -> bool:
         return False
     if _is_empty_due(state):
         return True
-    if not state.work_pending or height > state.root.height + state.config.window:
+    end = state.closing_end
+    if (end is None and not state.work_pending) or (end is not None and height > end):
+        return False
+    if height > state.root.height + state.config.window:
         return False
     if not state.work_full and height > state.root.height + IN_FLIGHT_MAX:
         return False
@@ -173,7 +180,9 @@ def _is_empty_due(state: PbftState) -> bool:
 
 def _sealed_height_to_name(state: PbftState, parent: OrderBlock) -> int:
     """Name the oldest sealed block that still opens the window, so that slower validators can judge at once."""
-    wanted = max(parent.sealed_height, parent.height + 1 - state.config.window, 0)
+    wanted = max(parent.sealed_height, parent.height + 1 - state.config.window, state.config.root_height)
+    if state.closing_end is not None:
+        wanted = max(wanted, state.end_known_height)  # so that all who judge this block know the end too
     while wanted < state.root.height and wanted not in state.recent:
         wanted += 1
     return min(wanted, state.root.height)
@@ -191,7 +200,7 @@ def _propose_checked(state: PbftState) -> None:
     state.lead_checking = None
     state.lead_refusals = 0
     state.lead_tip = Base(entry.block.height, entry.hash)
-    vote = Vote(VoteType.PROPOSE, 0, state.view, entry.block.height, entry.hash)
+    vote = Vote(VoteType.PROPOSE, state.config.epoch, state.view, entry.block.height, entry.hash)
     proof = state.lead_proof if entry.block.height == entry.block.base_height + 1 else None
     state.marks[VoteType.PROPOSE] = vote
     # Its PREPARE goes into the same group commit; the signature is needed by others only.

@@ -59,8 +59,9 @@ class Pbft:
     """PBFT-C for one validator in one epoch. Owns its state; single-threaded."""
 
     def __init__(self, config: EngineConfig, rules: Rules | None = None) -> None:
-        genesis = SealedHead(0, NO_HASH, config.genesis_order_hash, genesis_order(NO_HASH, 0))
-        self.state = PbftState(config, rules or Rules(), genesis, genesis_qc(config.genesis_order_hash))
+        root_hash, root_height = config.genesis_order_hash, config.root_height
+        root = SealedHead(root_height, NO_HASH, root_hash, genesis_order(NO_HASH, 0))
+        self.state = PbftState(config, rules or Rules(), root, genesis_qc(root_hash, config.epoch, root_height))
 
     def step(self, event: Input, now_ms: int, wall_ms: int) -> list[Effect]:
         """Take one input and return what to do, in order.
@@ -76,14 +77,14 @@ class Pbft:
         state.out = out
         if state.halted is None:
             HANDLERS[type(event)](state, event)
-            if state.started:
+            if state.started and state.next_epoch is None:
                 _settle(state)
         return out
 
 
 def _settle(state: PbftState) -> None:
     """Let the rules fire until nothing new follows. Order matters for speed only, not for safety."""
-    while state.halted is None:
+    while state.halted is None and state.next_epoch is None:
         views.follow_certificates(state)
         leading.lead(state)
         voting.prepare_candidates(state)
@@ -92,7 +93,7 @@ def _settle(state: PbftState) -> None:
         rejoin.give_way(state)
         if not state.new_qcs:
             break
-    if state.halted is None:
+    if state.halted is None and state.next_epoch is None:
         leading.lead(state)
         leading.ask_work(state)
         pacemaker.keep_view_timer(state)
@@ -111,7 +112,7 @@ def _on_votes(state: PbftState, peer: int, message: Votes) -> None:
 def _on_evidence(state: PbftState, peer: int, message: EvidenceReport) -> None:
     tally.accuse(state, message.first, message.second)
     vote = message.first.vote
-    is_leader = message.first.signer == state.leader and vote.view == state.view
+    is_leader = message.first.signer == state.leader and (vote.epoch, vote.view) == (state.config.epoch, state.view)
     if is_leader and vote.type is VoteType.PROPOSE and tally.is_contradiction(message.first, message.second):
         views.ask_view(state, state.view + 1, WhyLeave.EQUIVOCATION)
 
@@ -120,6 +121,10 @@ def _on_vote_durable(state: PbftState, event: VoteDurable) -> None:
     """A vote of ours is safe on disk: now it is sent, and counts here."""
     signed = event.signed
     vote = signed.vote
+    if vote.epoch != state.config.epoch:
+        if vote.type is VoteType.SEAL:
+            state.broadcast(Votes((signed,)))  # it may be what another one still lacks to leave that epoch
+        return
     if vote.type is VoteType.VIEW_CHANGE:
         views.on_own_view_change(state, signed)
         return

@@ -115,7 +115,10 @@ def on_tick(state: PbftState) -> None:
 
 def on_status(state: PbftState, peer: int, status: Status) -> None:
     """Help a peer that is behind or stalled; ask for help in a higher view."""
-    if status.epoch != 0 or not _may_reply(state, peer):
+    if not _may_reply(state, peer):
+        return
+    if status.epoch != state.config.epoch:
+        _answer_other_epoch(state, peer, status)
         return
     peer_key = (status.high_qc_view, status.high_qc_height)
     is_behind = status.view < state.view or peer_key < state.high_qc.key()
@@ -134,6 +137,18 @@ def on_status(state: PbftState, peer: int, status: Status) -> None:
         for height in sorted(state.own_proposals):
             if height > status.committed_height and status.view <= state.view:
                 state.send(peer, state.own_proposals[height])
+
+
+def _answer_other_epoch(state: PbftState, peer: int, status: Status) -> None:
+    """Say what is sealed here, from which sync learns. Who lacks but the SEALs of its epoch's last block gets them."""
+    state.replied_ms[peer] = state.now_ms
+    state.send(peer, get_status(state))
+    if (
+        state.root_seals
+        and status.epoch + 1 == state.config.epoch
+        and status.sealed_height + 1 == state.config.root_height
+    ):
+        state.send(peer, Votes(state.root_seals))
 
 
 def is_stalled(state: PbftState) -> bool:
@@ -173,7 +188,8 @@ def _has_something_to_do(state: PbftState) -> bool:
     highest = max(state.candidates, default=0)
     if max(highest, state.high_qc.height) > state.committed_height:
         return True
-    return is_help_open(state) or (state.work_pending and is_window_open(state))
+    has_work = state.work_pending or state.closing_end is not None
+    return is_help_open(state) or (has_work and is_window_open(state))
 
 
 def _shorten_for_dead_leader(state: PbftState) -> None:

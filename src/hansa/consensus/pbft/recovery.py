@@ -30,9 +30,15 @@ def on_restored(state: PbftState, restored: Restored) -> None:
     if restored.certificate is not None:
         for signed in certificate_votes(restored.certificate):
             note_seen(state, signed)
+    state.epoch_end = restored.epoch_end
+    state.end_known_height = head.height
     contexts = [(record, decode_context(record.context)) for record in restored.records]
+    state.voted_later = any(record.signed.vote.epoch > state.config.epoch for record, _ in contexts)
+    contexts = [found for found in contexts if _is_of_use(state, found[0])]
     for record, context in contexts:
-        _replay(state, record, context)
+        is_own = record.signed.vote.epoch == state.config.epoch
+        _replay(state, record, context if is_own else VoteContext())
+    contexts = [found for found in contexts if found[0].signed.vote.epoch == state.config.epoch]
     _choose_view(state, contexts)
     for body in sorted(restored.bodies, key=lambda body: body.block.height):
         _restore_body(state, body)
@@ -42,7 +48,8 @@ def on_restored(state: PbftState, restored: Restored) -> None:
     state.started = True
     validators = state.config.validators
     state.reports = 1 << state.config.me
-    state.queried = not state.config.verify_own_votes or validators.is_quorum(state.reports)
+    needs_no_answer = not state.has_vote or validators.is_quorum(state.reports)
+    state.queried = not state.config.verify_own_votes or needs_no_answer
     state.last_check_ms = state.now_ms
     state.heard_ms = dict.fromkeys(validators.others(state.config.me), state.now_ms)
     state.emit(SetTimer(TimerId.TICK, state.now_ms))
@@ -60,7 +67,8 @@ def on_vote_query(state: PbftState, peer: int) -> None:
 def on_vote_report(state: PbftState, peer: int, report: VoteReport) -> None:
     """Compare what a peer saw with what our log holds: a vote beyond it means that the log is not the whole truth."""
     for signed in report.votes:
-        if signed.signer != state.config.me or is_forgotten(state, signed.vote):
+        is_past = signed.vote.epoch < state.config.epoch
+        if signed.signer != state.config.me or is_past or is_forgotten(state, signed.vote):
             continue
         mark = state.marks.get(signed.vote.type)
         position = vote_position(signed.vote)
@@ -69,11 +77,19 @@ def on_vote_report(state: PbftState, peer: int, report: VoteReport) -> None:
         if is_beyond or is_other:
             vote = signed.vote
             what = f"peers hold a {vote.type.name} of this validator at {vote_position(vote)}"
-            distrust_votes(state, what, 0 if vote.type is VoteType.SEAL else vote.view)
+            is_view_known = vote.type is not VoteType.SEAL and vote.epoch == state.config.epoch
+            distrust_votes(state, what, vote.view if is_view_known else 0)
             return
     state.reports |= 1 << peer
     if state.config.validators.is_quorum(state.reports):
         state.queried = True
+
+
+def _is_of_use(state: PbftState, record: VoteRecord) -> bool:
+    """Of earlier epochs only what was SEALed still matters, and whether a quarantine began or ended."""
+    vote = record.signed.vote
+    is_kept = vote.type in (VoteType.SEAL, VoteType.REJOIN) and vote.epoch < state.config.epoch
+    return is_kept or vote.epoch == state.config.epoch
 
 
 def _replay(state: PbftState, record: VoteRecord, context: VoteContext) -> None:
@@ -126,7 +142,7 @@ def _choose_view(state: PbftState, contexts: list[tuple[VoteRecord, VoteContext]
             state.base = Base(context.base_height, context.base_hash)
         if vote.type in (VoteType.PREPARE, VoteType.PROPOSE) and vote.view == state.view and context.proof is not None:
             state.view_proof = context.proof
-    if state.view_proof is None and state.high_qc.view == state.view and state.high_qc.height > 0:
+    if state.view_proof is None and state.high_qc.view == state.view and state.high_qc.signatures:
         state.view_proof = state.high_qc
 
 
@@ -144,7 +160,7 @@ def _count_own_votes(state: PbftState) -> None:
 
 
 def _restore_body(state: PbftState, body: HeldBody) -> None:
-    if body.block.height <= state.root.height:
+    if body.block.height <= state.root.height or body.block.epoch != state.config.epoch:
         return
     entry = Entry(body.order_hash, body.block, body.refs, state.now_ms, Body.HELD)
     state.entries[body.order_hash] = entry
@@ -158,9 +174,9 @@ def _restore_leading(state: PbftState, contexts: list[tuple[VoteRecord, VoteCont
     propose = state.marks.get(VoteType.PROPOSE)
     prepare = state.marks.get(VoteType.PREPARE)
     if propose is None or propose.view < state.view:
-        if state.view == 0 and prepare is None and state.root.height == 0:
-            state.lead_tip = Base(0, state.root.order_hash)
-            state.lead_base_height = 0
+        if state.view == 0 and prepare is None and state.root.height == state.config.root_height:
+            state.lead_tip = Base(state.root.height, state.root.order_hash)
+            state.lead_base_height = state.root.height
         return
     tip = state.entries.get(propose.hash)
     block = state.root.block if propose.hash == state.root.order_hash else None if tip is None else tip.block

@@ -35,7 +35,7 @@ def distrust_votes(state: PbftState, what: str, beyond_view: int) -> None:
     ----------
     what: who holds which vote. beyond_view: its view.
     """
-    if state.quarantine is not None:
+    if state.quarantine is not None or not state.has_vote or state.voted_later:
         return
     reason = f"{what}, which its vote log lacks"
     if can_rejoin(state.config.validators, state.config.me):
@@ -50,9 +50,8 @@ def distrust_votes(state: PbftState, what: str, beyond_view: int) -> None:
 
 
 def _enter(state: PbftState, reason: str, beyond_view: int) -> None:
-    known = state.marks.get(VoteType.REJOIN)
-    floor = 1 + max(state.view, state.view_asked, beyond_view, 0 if known is None else known.view)
-    vote = Vote(VoteType.REJOIN, 0, floor, 0, NO_HASH)
+    floor = 1 + max(state.view, state.view_asked, beyond_view, _known_floor(state))
+    vote = Vote(VoteType.REJOIN, state.config.epoch, floor, 0, NO_HASH)
     state.marks[VoteType.REJOIN] = vote
     state.emit(SignVote(vote, b""))
     _begin(state, reason, floor)
@@ -61,7 +60,7 @@ def _enter(state: PbftState, reason: str, beyond_view: int) -> None:
 def is_forgotten(state: PbftState, vote: Vote) -> bool:
     """Whether a vote of ours is one of those that an earlier quarantine left behind."""
     mark = state.marks.get(VoteType.REJOIN)
-    if mark is None:
+    if mark is None or mark.epoch != vote.epoch:
         return False
     if vote.type is VoteType.SEAL:
         return vote.height <= mark.height
@@ -72,26 +71,26 @@ def resume_quarantine(state: PbftState) -> None:
     """Go on with a quarantine that stands in the vote log."""
     mark = state.marks.get(VoteType.REJOIN)
     if mark is not None and mark.height == 0:
-        _begin(state, "the vote log was lost, damaged or outdated", mark.view)
+        _begin(state, "the vote log was lost, damaged or outdated", _known_floor(state))
 
 
 def ask_to_rejoin(state: PbftState) -> None:
     """Say to all that this validator waits; repeated on every tick."""
-    quarantine = state.quarantine
-    if quarantine is not None and not quarantine.is_over:
-        state.broadcast(_request(state, quarantine))
+    if state.quarantine is not None and _may_ask(state, state.quarantine):
+        state.broadcast(_request(state, state.quarantine))
 
 
 def on_peer_up(state: PbftState, peer: int) -> None:
     """Ask a peer that came."""
-    if state.quarantine is not None and not state.quarantine.is_over:
+    if state.quarantine is not None and _may_ask(state, state.quarantine):
         state.send(peer, _request(state, state.quarantine))
 
 
 def on_rejoin_report(state: PbftState, peer: int, report: RejoinReport) -> None:
     """A peer says where it stands. Its first answer is the lowest that still bounds what we signed."""
     quarantine = state.quarantine
-    if quarantine is not None and report.life == quarantine.life:
+    is_answer = quarantine is not None and (report.epoch, report.life) == (state.config.epoch, quarantine.life)
+    if quarantine is not None and is_answer:
         quarantine.reports.setdefault(peer, report.view)
 
 
@@ -112,7 +111,7 @@ def leave_when_safe(state: PbftState) -> None:
         )
         return
     quarantine.is_over = True
-    vote = Vote(VoteType.REJOIN, 0, qc.view, qc.height, qc.hash)
+    vote = Vote(VoteType.REJOIN, state.config.epoch, qc.view, qc.height, qc.hash)
     state.marks[VoteType.REJOIN] = vote
     state.emit(SignVote(vote, encode_context(VoteContext(high_qc=qc))))
 
@@ -131,7 +130,18 @@ def _begin(state: PbftState, reason: str, floor: int) -> None:
 
 
 def _request(state: PbftState, quarantine: Quarantine) -> Rejoin:
-    return Rejoin(0, quarantine.life, _wanted_view(state, quarantine) or 0)
+    return Rejoin(state.config.epoch, quarantine.life, _wanted_view(state, quarantine) or 0)
+
+
+def _may_ask(state: PbftState, quarantine: Quarantine) -> bool:
+    """Whoever has no vote in this epoch waits for one in which it has."""
+    return state.has_vote and not quarantine.is_over
+
+
+def _known_floor(state: PbftState) -> int:
+    """The view of this epoch below which the vote log already says that votes may be missing."""
+    mark = state.marks.get(VoteType.REJOIN)
+    return mark.view if mark is not None and mark.epoch == state.config.epoch else 0
 
 
 def _wanted_view(state: PbftState, quarantine: Quarantine) -> int | None:
@@ -154,7 +164,7 @@ def _is_key_used_elsewhere(state: PbftState, wanted: int) -> bool:
         return True
     for vote_type, allowed in ((VoteType.PREPARE, 0), (VoteType.COMMIT, 0), (VoteType.VIEW_CHANGE, 1)):
         seen = state.seen.get((me, vote_type))
-        if seen is not None and seen.vote.view >= wanted + allowed:
+        if seen is not None and seen.vote.epoch == state.config.epoch and seen.vote.view >= wanted + allowed:
             return True
     return False
 
@@ -165,7 +175,8 @@ def _is_key_used_elsewhere(state: PbftState, wanted: int) -> bool:
 def on_rejoin(state: PbftState, peer: int, message: Rejoin) -> None:
     """Tell a validator in quarantine where we stand, unless our own memory may have gaps; begin to help it."""
     known = state.rejoining.get(peer)
-    if message.epoch != 0 or (known is not None and known.heard_ms + REPLY_EVERY_MS > state.now_ms):
+    is_answered = known is not None and known.heard_ms + REPLY_EVERY_MS > state.now_ms
+    if message.epoch != state.config.epoch or not state.config.validators.has_vote(peer) or is_answered:
         return
     if known is None:
         known = state.rejoining[peer] = Rejoining(until_ms=state.now_ms + REJOIN_HELP_MS)
@@ -176,7 +187,7 @@ def on_rejoin(state: PbftState, peer: int, message: Rejoin) -> None:
     known.heard_ms = state.now_ms
     known.view = min(known.view or message.view, message.view)
     if state.queried and state.quarantine is None:
-        state.send(peer, RejoinReport(message.life, max(state.view, state.view_asked)))
+        state.send(peer, RejoinReport(message.life, max(state.view, state.view_asked), state.config.epoch))
 
 
 def give_way(state: PbftState) -> None:
@@ -225,4 +236,4 @@ def _is_fresh(state: PbftState, peer: int) -> bool:
 
 def _committed_view(state: PbftState) -> int:
     block = get_block(state, state.committed_hash)
-    return 0 if block is None else block.view
+    return 0 if block is None or block.epoch != state.config.epoch else block.view

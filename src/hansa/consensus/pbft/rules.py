@@ -36,6 +36,20 @@ class Rules:
         """Rules 1.1: what is executed, and then SEALed, is committed."""
         return state.committed_chain.get(height)
 
+    def may_execute(self, state: PbftState, height: int, executed_height: int) -> bool:
+        """Rules 1.11: blocks above the epoch's end are never executed.
+
+        The block that schedules the end lies a window below it, so whoever has executed up to a window below a height
+        knows whether the epoch reaches so far.
+        """
+        is_known = height <= executed_height + state.config.window
+        return is_known and (state.epoch_end is None or height <= state.epoch_end)
+
+    def is_within_epoch(self, block: OrderBlock, state: PbftState) -> bool:
+        """2.1.6: above the epoch's end stands only what a view begins with: it commits what the view inherited."""
+        end = state.closing_end
+        return end is None or block.height <= end or block.height == block.base_height + 1
+
     def latest_time_ms(self, parent_time_ms: int, wall_ms: int) -> int:
         """Rules 1.12: the highest time that a block may claim: a second ahead of us, or its parent's time again.
 
@@ -45,11 +59,12 @@ class Rules:
 
     def is_child(self, block: OrderBlock, parent: OrderBlock) -> bool:
         """Whether a block may follow its parent, time and sealed hash apart."""
-        base_height = parent.base_height if parent.view == block.view and parent.height > 0 else parent.height
+        is_one_epoch = parent.epoch == block.epoch and parent.height > 0
+        is_one_view = is_one_epoch and parent.view == block.view
         return (
             block.height == parent.height + 1
-            and block.view >= parent.view
-            and block.base_height == base_height
+            and (block.view >= parent.view or not is_one_epoch)
+            and block.base_height == (parent.base_height if is_one_view else parent.height)
             and block.sealed_height >= parent.sealed_height
             and block.time_ms >= parent.time_ms
         )
@@ -70,9 +85,13 @@ class Rules:
         """S4: a VIEW-CHANGE names the highest QC that its voter knows."""
         return state.high_qc
 
-    def is_own_epoch(self, epoch: int) -> bool:
-        """Rules 1.15: votes of other epochs count for nothing."""
-        return epoch == 0
+    def is_own_epoch(self, epoch: int, config: EngineConfig) -> bool:
+        """Votes of other epochs count for nothing."""
+        return epoch == config.epoch
+
+    def doubts_itself_anew(self) -> bool:
+        """Rules 1.13: in a new epoch too a validator asks what others saw of its votes; a quarantine goes on."""
+        return True
 
 
 def signers_mask(signers: Iterable[int]) -> int:
@@ -84,13 +103,13 @@ def signers_mask(signers: Iterable[int]) -> int:
 
 
 def is_valid_qc(qc: QuorumCertificate, config: EngineConfig) -> bool:
-    """Whether a QC proves its vote, its signatures having been verified. The QC of height 0 needs none."""
-    if qc.type is not VoteType.PREPARE or qc.epoch != 0:
+    """Whether a QC proves its vote, its signatures having been verified. That of the epoch's root needs none."""
+    if qc.type is not VoteType.PREPARE or qc.epoch != config.epoch:
         return False
-    if qc.height == 0:
-        return qc.view == 0 and qc.hash == config.genesis_order_hash
+    if qc.height <= config.root_height:
+        return (qc.view, qc.height, qc.hash) == (0, config.root_height, config.genesis_order_hash)
     mask = signers_mask(signer for signer, _ in qc.signatures)
-    is_distinct = mask.bit_count() == len(qc.signatures) and mask < 1 << config.validators.size
+    is_distinct = mask.bit_count() == len(qc.signatures) and config.validators.all_vote(mask)
     return is_distinct and config.validators.is_quorum(mask)
 
 
@@ -99,14 +118,16 @@ def is_valid_tc(tc: TimeoutCertificate, config: EngineConfig, rules: Rules) -> b
 
     A VIEW-CHANGE for a higher view counts too: who gave up view w gave up everything below it.
     """
-    if tc.epoch != 0 or tc.view < 1 or not tc.votes:
+    if tc.epoch != config.epoch or tc.view < 1 or not tc.votes:
         return False
     for signed in tc.votes:
         vote = signed.vote
-        if vote.type is not VoteType.VIEW_CHANGE or vote.epoch != 0 or vote.view < tc.view or vote.qc_view >= tc.view:
+        if vote.type is not VoteType.VIEW_CHANGE or vote.epoch != tc.epoch:
+            return False
+        if vote.view < tc.view or vote.qc_view >= tc.view:
             return False
     mask = signers_mask(signed.signer for signed in tc.votes)
-    if mask.bit_count() != len(tc.votes) or mask >= 1 << config.validators.size:
+    if mask.bit_count() != len(tc.votes) or not config.validators.all_vote(mask):
         return False
     high = rules.high_vote(tc.votes).vote
     names_high = (high.qc_view, high.height, high.hash) == (tc.high_qc.view, tc.high_qc.height, tc.high_qc.hash)
@@ -115,7 +136,7 @@ def is_valid_tc(tc: TimeoutCertificate, config: EngineConfig, rules: Rules) -> b
 
 def is_end_of_term(block: OrderBlock, config: EngineConfig) -> bool:
     """S5: whether a block takes the last height of its leader's term."""
-    return block.height > 0 and block.height == block.base_height + config.term
+    return block.height >= config.first_height and block.height == block.base_height + config.term
 
 
 def window_end(sealed_height: int, base_height: int, config: EngineConfig) -> int:
@@ -126,29 +147,35 @@ def window_end(sealed_height: int, base_height: int, config: EngineConfig) -> in
 def is_well_formed(block: OrderBlock, refs: bytes, config: EngineConfig) -> bool:
     """Whether a block can be judged at all, whatever its parent is."""
     return (
-        block.epoch == 0
+        block.epoch == config.epoch
         and block.payload_kind == PayloadKind.TRANSACTION_HASHES
-        and block.height > block.base_height
-        and block.sealed_height < block.height
+        and block.height > block.base_height >= config.root_height
+        and block.height > block.sealed_height >= config.root_height
         and block.height <= block.base_height + config.term
         and block.height <= window_end(block.sealed_height, block.base_height, config)
-        # Rules 1.10: only the first block of a later view may be empty.
-        and (block.tx_count > 0 or (block.view > 0 and block.height == block.base_height + 1))
         and block.proposer == config.validators.leader(block.view)
         and len(refs) == 32 * block.tx_count
         and config.payload_hash(refs) == block.payload_hash
     )
 
 
+def may_be_empty(block: OrderBlock, state: PbftState) -> bool:
+    """Rules 1.10: the first block of a later view may be empty, and each on the way to a known end of the epoch."""
+    is_first = block.view > 0 and block.height == block.base_height + 1
+    is_closing = state.closing_end is not None and block.height <= state.closing_end
+    return block.tx_count > 0 or is_first or is_closing
+
+
 def get_genuine_base(candidate: Candidate, block: OrderBlock, parent: OrderBlock, state: PbftState) -> Base | None:
     """Return the base that a first block of a view begins on, if its proof makes it genuine.
 
-    TC(v): the QC that the TC makes highest. End-of-term QC of v-1: the last block of that term. View 0: the genesis.
+    TC(v): the QC that the TC makes highest. End-of-term QC of v-1: the last block of that term. View 0: the epoch's
+    root.
     """
     base = Base(parent.height, block.parent_hash)
     proof = candidate.proof
     if block.view == 0:
-        return base if parent.height == 0 else None
+        return base if parent.height == state.config.root_height else None
     if isinstance(proof, TimeoutCertificate):
         is_genuine = proof.view == block.view and is_valid_tc(proof, state.config, state.rules)
         return base if is_genuine and (proof.high_qc.height, proof.high_qc.hash) == (base.height, base.hash) else None

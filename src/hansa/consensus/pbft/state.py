@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hansa.consensus.config import EngineConfig
 from hansa.consensus.effects import Broadcast, Effect, Halt, Send
+from hansa.consensus.inputs import Executed
 from hansa.consensus.messages import Message, PrePrepare, ViewChange
 from hansa.consensus.values import (
     QuorumCertificate,
@@ -16,6 +17,7 @@ from hansa.consensus.values import (
     Vote,
     VoteType,
 )
+from hansa.types.epoch import EpochFacts
 from hansa.types.order import OrderBlock
 
 if TYPE_CHECKING:
@@ -160,8 +162,15 @@ class PbftState:
     committed_chain: dict[int, bytes] = field(default_factory=dict)  # unsealed committed heights
     commit_target: tuple[int, bytes] | None = None  # committed by votes, not linked to committed_height yet
     executing_height: int = 0  # highest height handed to Execute
-    executed: dict[int, tuple[bytes, bytes]] = field(default_factory=dict)  # height -> (order hash, sealed hash)
+    executed: dict[int, Executed] = field(default_factory=dict)  # by height
     recent: dict[int, bytes] = field(default_factory=dict)  # height -> sealed hash
+
+    # the epoch
+    epoch_end: int | None = None  # its last height, once a block that schedules it was executed
+    end_known_height: int = 0  # the lowest height after which it is known here
+    next_epoch: EpochFacts | None = None  # its last block is sealed: this engine has done its work
+    root_seals: tuple[SignedVote, ...] = ()  # that sealed the block this epoch grows from, where they came one by one
+    voted_later: bool = False  # the vote log holds votes of later epochs: nothing is signed in this one
 
     # leading
     lead_tip: Base | None = None  # what the next own proposal extends; None = not leading
@@ -214,8 +223,19 @@ class PbftState:
     @property
     def may_change_view(self) -> bool:
         """Whether a VIEW-CHANGE may be signed now: it promises less than other votes."""
-        is_sure = self.started and self.queried and self.quarantine is None
-        return is_sure and not self.behind and self.stopped is None and self.halted is None
+        is_sure = self.started and self.queried and self.quarantine is None and not self.voted_later
+        is_well = not self.behind and self.stopped is None and self.halted is None
+        return self.has_vote and is_sure and is_well and self.next_epoch is None
+
+    @property
+    def has_vote(self) -> bool:
+        """Whether this node votes in the epoch; else it only follows."""
+        return self.config.validators.has_vote(self.config.me)
+
+    @property
+    def closing_end(self) -> int | None:
+        """The epoch's last height, once a sealed block's state names it: what ordering reads of execution is sealed."""
+        return self.epoch_end if self.root.height >= self.end_known_height else None
 
     @property
     def is_active(self) -> bool:

@@ -7,7 +7,7 @@ from hansa.consensus.pbft.state import PbftState
 def get_status(state: PbftState, stalled: bool = False) -> Status:
     """Return what a heartbeat says; `stalled` makes it a call for help."""
     return Status(
-        epoch=0,
+        epoch=state.config.epoch,
         view=state.view,
         view_asked=state.view_asked,
         high_qc_view=state.high_qc.view,

@@ -17,7 +17,7 @@ COMMIT_VIEWS_BACK = 8  # COMMITs of this many earlier views still count; later o
 def count_vote(state: PbftState, signed: SignedVote) -> None:
     """Count one verified PREPARE, COMMIT or SEAL, whoever brought it."""
     vote = signed.vote
-    if not state.rules.is_own_epoch(vote.epoch) or signed.signer >= state.config.validators.size:
+    if not state.rules.is_own_epoch(vote.epoch, state.config) or not state.config.validators.has_vote(signed.signer):
         return
     note_seen(state, signed)
     if not state.root.height < vote.height <= state.root.height + HEIGHTS_AHEAD_MAX:
@@ -41,7 +41,7 @@ def note_seen(state: PbftState, signed: SignedVote) -> None:
 
 def learn_qc(state: PbftState, qc: QuorumCertificate) -> None:
     """Take a QC from a message; `views.follow_certificates` acts on it."""
-    if state.qcs.get(qc.key()) is not None or qc.key() <= (0, 0):
+    if state.qcs.get(qc.key()) is not None or qc.height < state.config.first_height:
         return
     if is_valid_qc(qc, state.config):
         state.new_qcs.append(qc)

@@ -41,7 +41,7 @@ def commit_high_qc(state: PbftState) -> None:
     if mark is not None and (mark.view, mark.height) >= qc.key():
         return
     if state.rules.may_commit(qc.view, state.view_asked):
-        vote = Vote(VoteType.COMMIT, 0, qc.view, qc.height, qc.hash)
+        vote = Vote(VoteType.COMMIT, state.config.epoch, qc.view, qc.height, qc.hash)
         state.marks[VoteType.COMMIT] = vote
         state.emit(SignVote(vote, encode_context(VoteContext(high_qc=qc))))
 
@@ -49,7 +49,7 @@ def commit_high_qc(state: PbftState) -> None:
 def hand_over(state: PbftState) -> None:
     """S5: the QC of a term's last block leads into the next view without a timeout."""
     qc = state.high_qc
-    if qc.view != state.view or qc.height == 0:
+    if qc.view != state.view or qc.height < state.config.first_height:
         return
     entry = state.entries.get(qc.hash)
     block = state.root.block if qc.hash == state.root.order_hash else None if entry is None else entry.block
@@ -106,8 +106,8 @@ def on_view_change(state: PbftState, message: ViewChange) -> None:
     vote, qc = message.vote.vote, message.high_qc
     names_qc = (vote.qc_view, vote.height, vote.hash) == (qc.view, qc.height, qc.hash)
     signer = message.vote.signer
-    is_wrong = vote.type is not VoteType.VIEW_CHANGE or vote.epoch != 0 or vote.qc_view >= vote.view
-    if is_wrong or not names_qc or signer >= state.config.validators.size or not is_valid_qc(qc, state.config):
+    is_wrong = vote.type is not VoteType.VIEW_CHANGE or vote.epoch != state.config.epoch or vote.qc_view >= vote.view
+    if is_wrong or not names_qc or not state.config.validators.has_vote(signer) or not is_valid_qc(qc, state.config):
         return
     note_seen(state, message.vote)
     learn_qc(state, qc)
@@ -130,7 +130,7 @@ def ask_view(state: PbftState, view: int, why: WhyLeave) -> None:
     if view <= state.view:
         return
     qc = state.rules.qc_to_name(state)
-    vote = Vote(VoteType.VIEW_CHANGE, 0, view, qc.height, qc.hash, qc.view)
+    vote = Vote(VoteType.VIEW_CHANGE, state.config.epoch, view, qc.height, qc.hash, qc.view)
     state.emit(LeaveView(state.view, view, why))
     state.view_asked = view
     state.view_changes_count += 1
@@ -169,7 +169,7 @@ def _assemble_tc(state: PbftState) -> None:
     high = state.rules.high_vote([m.vote for m in members])
     high_qc = next(m.high_qc for m in members if m.vote == high)
     votes = tuple(sorted((m.vote for m in members), key=lambda signed: signed.signer))
-    on_tc(state, TimeoutCertificate(0, view, votes, high_qc))
+    on_tc(state, TimeoutCertificate(state.config.epoch, view, votes, high_qc))
 
 
 def _join(state: PbftState) -> None:

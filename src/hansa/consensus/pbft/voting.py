@@ -4,7 +4,7 @@ from hansa.consensus.effects import SetTimer, SignVote, WhyLeave
 from hansa.consensus.inputs import TimerId
 from hansa.consensus.messages import PrePrepare
 from hansa.consensus.pbft.blocks import add_block, get_block, is_in_reach
-from hansa.consensus.pbft.rules import get_genuine_base, is_well_formed
+from hansa.consensus.pbft.rules import get_genuine_base, is_well_formed, may_be_empty
 from hansa.consensus.pbft.state import Base, Candidate, PbftState, Proof
 from hansa.consensus.pbft.tally import accuse, learn_qc, note_seen
 from hansa.consensus.pbft.views import add_candidate, ask_view, follow_certificates, on_tc
@@ -18,6 +18,8 @@ def on_pre_prepare(state: PbftState, message: PrePrepare) -> None:
     """Take a leader's proposal: enter its view if it proves it, keep the block, remember the candidate."""
     block, signed = message.block, message.vote
     if not is_in_reach(state, block.height) or not is_well_formed(block, message.refs, state.config):
+        return
+    if block.sealed_height <= state.root.height and not may_be_empty(block, state):
         return
     order_hash = state.config.order_hash(block)
     word = Vote(VoteType.PROPOSE, block.epoch, block.view, block.height, order_hash)
@@ -63,13 +65,15 @@ def _prepare(state: PbftState, candidate: Candidate) -> None:
     parent = get_block(state, block.parent_hash)
     if parent is None or not state.rules.is_child(block, parent):
         return
+    if not may_be_empty(block, state) or not state.rules.is_within_epoch(block, state):
+        return
     base_and_proof = _find_permission(state, candidate, block, parent)
     if base_and_proof is None or not _is_sealed_right(state, block) or not _is_time_right(state, block, parent):
         return
     base, proof = base_and_proof
     is_first = state.base is None
     state.base = base
-    vote = Vote(VoteType.PREPARE, 0, block.view, block.height, candidate.hash)
+    vote = Vote(VoteType.PREPARE, block.epoch, block.view, block.height, candidate.hash)
     state.marks[VoteType.PREPARE] = vote
     context = VoteContext(base.height, base.hash, proof if is_first else None)
     state.emit(SignVote(vote, encode_context(context)))

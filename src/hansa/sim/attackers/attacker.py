@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hansa.consensus.messages import Message, PrePrepare, Votes
-from hansa.consensus.values import SignedVote, Vote, VoteType
+from hansa.consensus.values import QuorumCertificate, SignedVote, Vote, VoteType, genesis_qc
 from hansa.sim.ledger import FORGED
 from hansa.types.order import OrderBlock
 
@@ -63,9 +63,20 @@ class Attacker:
             self.tell(peer, message)
 
     @property
+    def epoch(self) -> int:
+        """The epoch that the replica is in."""
+        replica = self.host.replica
+        return 0 if replica is None else replica.engine_config.epoch
+
+    def root_qc(self) -> QuorumCertificate:
+        """The QC that everybody may name: that of the block which the epoch grows from."""
+        ledger = self.host.ledger
+        return genesis_qc(ledger.epoch_root_hash, self.epoch, ledger.epoch.facts.first_height - 1)
+
+    @property
     def peers(self) -> list[int]:
-        """All other validators."""
-        return self.host.world.validators.others(self.host.index)
+        """All other nodes."""
+        return self.host.world.peers(self.host.index)
 
 
 class Rewriting(Attacker):

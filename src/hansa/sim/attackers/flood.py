@@ -14,9 +14,9 @@ from hansa.consensus.messages import (
     VoteQuery,
     Votes,
 )
-from hansa.consensus.values import Vote, VoteType, genesis_qc
+from hansa.consensus.values import Vote, VoteType
 from hansa.sim.attackers.attacker import Attacker
-from hansa.sim.ledger import GENESIS_ORDER_HASH, compute_digest
+from hansa.sim.ledger import compute_digest
 
 BURST = 10  # messages to each peer in a turn; about as many as all honest ones together send
 
@@ -34,7 +34,7 @@ class Flood(Attacker):
     def _draw_vote(self, vote_type: VoteType) -> Vote:
         rng = self.rng
         height, view = rng.randrange(1, 3_000), rng.randrange(50)
-        return Vote(vote_type, 0, 0 if vote_type is VoteType.SEAL else view, height, rng.randbytes(32))
+        return Vote(vote_type, self.epoch, 0 if vote_type is VoteType.SEAL else view, height, rng.randbytes(32))
 
     def _far_votes(self) -> Message:
         kinds = (VoteType.PREPARE, VoteType.COMMIT, VoteType.SEAL)
@@ -42,13 +42,13 @@ class Flood(Attacker):
 
     def _status(self) -> Message:
         rng = self.rng
-        return Status(0, rng.randrange(9), 0, 0, rng.randrange(9), 0, 0, True)
+        return Status(self.epoch, rng.randrange(9), 0, 0, rng.randrange(9), 0, 0, True)
 
     def _question(self) -> Message:
         rng = self.rng
         questions: tuple[Callable[[], Message], ...] = (
             VoteQuery,
-            lambda: Rejoin(0, rng.randrange(5), rng.randrange(9)),
+            lambda: Rejoin(self.epoch, rng.randrange(5), rng.randrange(9)),
             lambda: BlockRequest(rng.randbytes(32)),
             lambda: PayloadRequest(rng.randbytes(32), rng.randbytes(64)),
             lambda: RangeRequest(rng.randrange(1_000), rng.randrange(100), 64),
@@ -56,11 +56,11 @@ class Flood(Attacker):
         return rng.choice(questions)()
 
     def _view_change(self) -> Message:
-        qc = genesis_qc(GENESIS_ORDER_HASH)
-        vote = Vote(VoteType.VIEW_CHANGE, 0, self.rng.randrange(1, 40), qc.height, qc.hash, qc.view)
+        qc = self.root_qc()
+        vote = Vote(VoteType.VIEW_CHANGE, self.epoch, self.rng.randrange(1, 40), qc.height, qc.hash, qc.view)
         return ViewChange(self.sign(vote), qc)
 
     def _evidence(self) -> Message:
         vote = self._draw_vote(VoteType.PREPARE)
-        other = Vote(vote.type, 0, vote.view, vote.height, compute_digest(vote.hash))
+        other = Vote(vote.type, vote.epoch, vote.view, vote.height, compute_digest(vote.hash))
         return EvidenceReport(self.sign(vote), self.sign(other))

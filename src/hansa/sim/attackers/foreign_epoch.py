@@ -9,7 +9,7 @@ from hansa.consensus.values import SignedVote
 from hansa.sim.attackers.attacker import Attacker
 from hansa.sim.ledger import compute_digest
 
-EPOCH = 1
+EPOCH = 1_000_000  # never reached
 
 
 class ForeignEpoch(Attacker):

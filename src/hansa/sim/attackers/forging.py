@@ -27,7 +27,7 @@ class Forging(Attacker):
         other = compute_digest(vote.hash)
         everybody = range(self.host.world.scenario.size)
         view = vote.view + 1
-        forged = QuorumCertificate(VoteType.PREPARE, 0, view, vote.height, other, self._names())
+        forged = QuorumCertificate(VoteType.PREPARE, self.epoch, view, vote.height, other, self._names())
         match self.rng.randrange(3):
             case 0:
                 changed = msgspec.structs.replace(vote, hash=other)
@@ -35,8 +35,10 @@ class Forging(Attacker):
             case 1:
                 return Certificate(forged)
             case _:
-                asked = Vote(VoteType.VIEW_CHANGE, 0, view + 1, vote.height, other, view)
-                return NewView(TimeoutCertificate(0, view + 1, tuple(self.forge(i, asked) for i in everybody), forged))
+                asked = Vote(VoteType.VIEW_CHANGE, self.epoch, view + 1, vote.height, other, view)
+                return NewView(
+                    TimeoutCertificate(self.epoch, view + 1, tuple(self.forge(i, asked) for i in everybody), forged)
+                )
 
     def _names(self) -> tuple[tuple[int, bytes], ...]:
         return tuple((i, FORGED) for i in range(self.host.world.scenario.size))

@@ -5,9 +5,8 @@ from collections.abc import Iterable
 import msgspec
 
 from hansa.consensus.messages import Message, Status, ViewChange, Votes
-from hansa.consensus.values import SignedVote, Vote, VoteType, genesis_qc
+from hansa.consensus.values import SignedVote, Vote, VoteType
 from hansa.sim.attackers.attacker import Attacker
-from hansa.sim.ledger import GENESIS_ORDER_HASH
 
 FAR = (1, 5, 1_000_000, 2**62)
 
@@ -32,10 +31,10 @@ class HugeView(Attacker):
     def on_turn(self) -> None:
         """Ask for a view by itself, as often as it pleases."""
         if self.rng.random() < 0.3:
-            qc = genesis_qc(GENESIS_ORDER_HASH)
-            vote = Vote(VoteType.VIEW_CHANGE, 0, self.rng.choice(FAR), qc.height, qc.hash, qc.view)
+            qc = self.root_qc()
+            vote = Vote(VoteType.VIEW_CHANGE, self.epoch, self.rng.choice(FAR), qc.height, qc.hash, qc.view)
             self.tell_all(ViewChange(self.sign(vote), qc))
 
     def _ask(self, signed: SignedVote, far: int) -> SignedVote:
         vote = signed.vote
-        return self.sign(Vote(VoteType.VIEW_CHANGE, 0, vote.view + far, vote.height, vote.hash, vote.qc_view))
+        return self.sign(Vote(VoteType.VIEW_CHANGE, self.epoch, vote.view + far, vote.height, vote.hash, vote.qc_view))

@@ -9,6 +9,7 @@ from hansa.sim.checkers.bounded import Bounded
 from hansa.sim.checkers.censorship import Censorship
 from hansa.sim.checkers.convergence import Convergence
 from hansa.sim.checkers.durability import Durability
+from hansa.sim.checkers.epochs import OneSetPerHeight
 from hansa.sim.checkers.equivocation import NoHonestEquivocation
 from hansa.sim.checkers.evidence import GuiltyAreNamed
 from hansa.sim.checkers.hash_chain import HashChain
@@ -42,6 +43,7 @@ class Checkers:
         self.convergence = Convergence()
         self.durability = Durability()
         self.equivocation = NoHonestEquivocation(script)
+        self.epochs = OneSetPerHeight()
         self.evidence = GuiltyAreNamed(world.scenario)
         self.hash_chain = HashChain(script)
         self.liveness = Liveness(script.demand_heights)
@@ -52,11 +54,13 @@ class Checkers:
     def on_sent(self, host: "Host", message: Message, receivers: int) -> None:
         """An honest host puts a message on the wire, to so many receivers."""
         self.equivocation.on_sent(host, message)
+        self.epochs.on_sent(host, message)
         self.pace.on_sent(self._world, host, receivers)
 
     def on_executed(self, host: "Host", height: int, order_hash: bytes) -> None:
         """An honest host executes a block: it was committed there."""
         self.agreement.on_executed(host, height, order_hash)
+        self.epochs.on_executed(self._world, host, order_hash)
         self.bounded.on_executed(host)
 
     def on_sealed(self, host: "Host", head: SealedHead) -> None:
@@ -64,6 +68,7 @@ class Checkers:
         self.agreement.on_sealed(host, head)
         self.bounded.on_sealed(head.height)
         self.hash_chain.on_sealed(host, head)
+        self.epochs.on_sealed(host, head)
         if host.is_sound:
             self.durability.on_sealed(head)
             self.liveness.on_sealed(self._world, host, head)
@@ -98,6 +103,7 @@ class Checkers:
         self.durability.on_end(self._world)
         self.once.on_end(self._world)
         self.validity.on_end(self._world)
+        self.epochs.on_end(self._world)
         self.convergence.on_end(self._world)
         self.censorship.on_end(self._world)
         self.evidence.on_end()

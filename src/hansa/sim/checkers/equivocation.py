@@ -24,7 +24,7 @@ class NoHonestEquivocation:
     def __init__(self, script: Script) -> None:
         lost = (fault for fault in script.faults if isinstance(fault, Disk) and fault.trouble in FORGETTING)
         self._faulty = script.traitors | {node for fault in lost for node in fault.nodes}
-        self._sent: dict[tuple[int, int, tuple[int, int]], Vote] = {}
+        self._sent: dict[tuple[int, int, tuple[int, int, int]], Vote] = {}
 
     def on_sent(self, host: "Host", message: Message) -> None:
         """Look at the sender's own votes in a message.

@@ -35,7 +35,7 @@ class Liveness:
         if self._first is not None and min(self._heights.values()) > before:
             self.gap_ms = max(self.gap_ms, (world.now_us - self._risen_us) // 1000, 0)
             self._risen_us = world.now_us
-        self.is_done = self._is_reached() and not self._silent(world)
+        self.is_done = self._is_reached() and not self._silent(world) and not self._unsettled(world)
         if self._first is not None and self.heal_ms < 0 and min(self._heights.values()) >= self._first:
             self.heal_ms = max(0, (world.now_us - self._calm_us) // 1000)
 
@@ -59,7 +59,11 @@ class Liveness:
             return
         heights = " ".join(f"{name}={height}" for name, height in self._heights.items())
         if self._is_reached():
-            raise Violation("liveness", f"{' '.join(self._silent(world))} votes no more ({heights})")
+            silent, unsettled = self._silent(world), self._unsettled(world)
+            what = (
+                f"{' '.join(silent)} votes no more" if silent else f"changes are not in force at {' '.join(unsettled)}"
+            )
+            raise Violation("liveness", f"{what} ({heights})")
         lowest = min(self._heights, key=lambda name: self._heights[name], default="nobody")
         raise Violation("liveness", f"stall: {lowest} did not reach height {self._goal} in time ({heights})")
 
@@ -69,6 +73,13 @@ class Liveness:
         for host in world.hosts:
             if host.is_honest and not host.is_sound and host.replica is not None:
                 status = host.replica.status()
-                if status.quarantine is not None or status.halted is not None:
+                is_quarantined = status.quarantine is not None and status.has_vote
+                if is_quarantined or status.halted is not None:
                     silent.append(host.name)
         return silent
+
+    def _unsettled(self, world: "World") -> list[str]:
+        """Sound nodes at which a change that the members agreed on is not in force."""
+        if not world.asked:
+            return []
+        return [h.name for h in world.sound if not world.asked <= h.ledger.done or h.ledger.epoch.end is not None]

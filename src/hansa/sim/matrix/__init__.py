@@ -6,9 +6,10 @@
 from hansa.sim.matrix.crashes import CRASHES
 from hansa.sim.matrix.disks import DISKS
 from hansa.sim.matrix.liars import LIARS
+from hansa.sim.matrix.members import MEMBERS
 from hansa.sim.matrix.networks import NETWORKS
 from hansa.sim.matrix.row import Row, make_row_scenario
 
 __all__ = ["ROWS", "Row", "make_row_scenario"]
 
-ROWS: dict[str, Row] = {row.name: row for row in (*CRASHES, *DISKS, *NETWORKS, *LIARS)}
+ROWS: dict[str, Row] = {row.name: row for row in (*CRASHES, *DISKS, *NETWORKS, *LIARS, *MEMBERS)}

@@ -4,13 +4,13 @@ from collections.abc import Iterable
 
 import msgspec
 
+from hansa.consensus.config import EngineConfig
 from hansa.consensus.pbft import Rules
 from hansa.consensus.pbft.state import Base, Entry, PbftState
 from hansa.consensus.signer import Signer
 from hansa.consensus.validators import ValidatorSet
 from hansa.consensus.values import QuorumCertificate, SignedVote, Vote, genesis_qc
 from hansa.sim.build import Build
-from hansa.sim.ledger import GENESIS_ORDER_HASH
 from hansa.types.order import OrderBlock
 
 FOREVER_MS = 2**62
@@ -91,13 +91,15 @@ class NameGenesis(Rules):
     """VIEW-CHANGEs are not bound by what was prepared before: they name the genesis."""
 
     def qc_to_name(self, state: PbftState) -> QuorumCertificate:
-        return genesis_qc(GENESIS_ORDER_HASH)
+        """That of the epoch's root."""
+        config = state.config
+        return genesis_qc(config.genesis_order_hash, config.epoch, config.root_height)
 
 
 class AnyEpoch(Rules):
     """Votes of other epochs count like those of this one."""
 
-    def is_own_epoch(self, epoch: int) -> bool:
+    def is_own_epoch(self, epoch: int, config: EngineConfig) -> bool:
         return True
 
 
@@ -120,6 +122,20 @@ class OneLess(ValidatorSet):
 
     def is_quorum(self, mask: int) -> bool:
         return self.weight_of(mask) >= self.quorum - 1
+
+
+class ExecuteClosing(Rules):
+    """What stands above an epoch's end is executed like everything else."""
+
+    def may_execute(self, state: PbftState, height: int, executed_height: int) -> bool:
+        return True
+
+
+class TrustAfterChange(Rules):
+    """A new epoch is begun without doubts: no question, and no quarantine that goes on."""
+
+    def doubts_itself_anew(self) -> bool:
+        return False
 
 
 class LaxSigner(Signer):
@@ -186,7 +202,19 @@ MUTANTS = (
     _rules("no link to the parent", AnyChild, "heights, bases, times fit the parent's", "invalid block"),
     _rules("PREPARE without body", VoteWithoutBody, "rules 1.2", "payload withheld"),
     _rules("blocks of the future", AnyTime, "rules 1.12", "invalid block"),
-    _rules("other epochs count", AnyEpoch, "rules 1.15", "foreign epoch"),
+    _rules("other epochs count", AnyEpoch, "votes of other epochs count for nothing", "foreign epoch"),
+    _rules("closing blocks executed", ExecuteClosing, "rules 1.11", "change as the leader crashes"),
+    _part(
+        Build("next set a block early", blocks_early=1),
+        "2.1.8: q of the old set seal the epoch's last block",
+        "change under loss",
+    ),
+    _rules(
+        "no doubt after a change",
+        TrustAfterChange,
+        "rules 1.13: doubts outlive an epoch",
+        "old image over a change",
+    ),
     _rules("one node's claim is followed", FollowAnyone, "2.1.5: t + 1 must ask for a view", "huge view"),
     _rules("quarantine ends at once", RejoinAtOnce, "rules 1.13", "vote log lost", "old disk image"),
 )

@@ -48,6 +48,7 @@ from hansa.consensus.values import (
 )
 from hansa.sim.build import make_plain_signer
 from hansa.sim.ledger import GENESIS_HASH, GENESIS_HEAD, GENESIS_ORDER_HASH, compute_digest, compute_order_hash, execute
+from hansa.types.epoch import EpochFacts
 from hansa.types.order import OrderBlock, PayloadKind
 
 WALL_MS = 1_700_000_000_000
@@ -165,7 +166,8 @@ class Actor:
                 self.executed[effect.height] = effect.order_hash
                 parent = self.bodies[effect.order_hash].block.parent_hash
                 self.results[effect.order_hash] = execute(self.results[parent], effect.order_hash)
-                self.feed(Executed(effect.height, effect.order_hash, self.results[effect.order_hash]))
+                result = self.results[effect.order_hash]
+                self.feed(Executed(effect.height, effect.order_hash, result, *self.stage.news(effect.height)))
             case Seal():
                 self.certificates[effect.certificate.height] = effect.certificate
                 order_hash = next(h for h, sealed in self.results.items() if sealed == effect.certificate.hash)
@@ -193,9 +195,18 @@ class Stage:
         term: int = 1_000,
         verify_own_votes: bool = False,
         block_interval_ms: int = 0,
+        weights: tuple[int, ...] = (),
+        following: EpochFacts | None = None,
     ) -> None:
+        """Set the stage.
+
+        Parameters
+        ----------
+        weights: of each validator; none = all the same. following: every state says that this epoch comes next.
+        """
         self.size = size
-        self.validators = ValidatorSet([1] * size)
+        self.validators = ValidatorSet(weights or [1] * size)
+        self.following = following
         self.rules = rules
         self.make_signer = make_signer or make_plain_signer
         self.window = window
@@ -221,6 +232,13 @@ class Stage:
             block_interval_ms=self.block_interval_ms,
             verify_own_votes=self.verify_own_votes,
         )
+
+    def news(self, height: int) -> tuple[int | None, EpochFacts | None]:
+        """Return what the state after a block says: the epoch's end, and at its last height what holds next."""
+        if self.following is None:
+            return None, None
+        end = self.following.first_height - 1
+        return end, self.following if height == end else None
 
     # --- what travels
 

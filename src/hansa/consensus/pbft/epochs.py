@@ -1,0 +1,50 @@
+"""From one epoch to the next: a fresh engine, which grows from the sealed last block of the one before.
+
+Nothing of views, blocks and votes goes over: the certificate of the last block says all that is needed. What goes on
+is what this node knows of its peers and itself: links, pauses, what others signed, and doubts about its own vote log.
+"""
+
+from hansa.consensus.effects import BeginView, Effect
+from hansa.consensus.inputs import Restored
+from hansa.consensus.pbft.machine import Pbft
+from hansa.consensus.pbft.status import get_status
+from hansa.consensus.values import VoteRecord, VoteType
+from hansa.types.epoch import EpochFacts
+
+
+def begin_next_epoch(
+    engine: Pbft, facts: EpochFacts, records: tuple[VoteRecord, ...], now_ms: int, wall_ms: int
+) -> tuple[Pbft, list[Effect]]:
+    """Return the engine that takes over from one whose last block is sealed, and its first effects.
+
+    A validator asks anew what others saw of its votes (rules 1.13): before this life began it may have been further
+    than its logs say, and a quorum that answered in the old epoch need not hold anybody who knows of the new one.
+
+    Parameters
+    ----------
+    records: of the vote log as this life found it, of `facts` and later epochs.
+    """
+    old = engine.state
+    config = old.config.for_epoch(facts, old.root.order_hash)
+    following = Pbft(config, old.rules)
+    state = following.state
+    state.seen, state.accused = old.seen, old.accused
+    state.down, state.replied_ms = old.down, old.replied_ms
+    state.paused, state.stopped = old.paused, old.stopped
+    state.behind, state.importing = old.behind, old.importing
+    state.root_seals = old.root_seals
+    state.latency_p99_ms = old.latency_p99_ms
+    is_sure = old.queried and not old.rules.doubts_itself_anew()
+    for vote_type in (VoteType.SEAL, VoteType.REJOIN):
+        if vote_type in old.marks and not is_sure:
+            state.marks[vote_type] = old.marks[vote_type]
+    recent = tuple(sorted(old.recent.items()))
+    effects = following.step(Restored(old.root, recent, records, ()), now_ms, wall_ms)
+    if is_sure:
+        state.queried = True
+    state.last_status_ms = now_ms
+    # Whoever still lacks the last block of the old epoch hears at once that it is sealed.
+    state.out = effects
+    state.broadcast(get_status(state))
+    state.emit(BeginView(state.view, state.leader))
+    return following, effects
