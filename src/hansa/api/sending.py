@@ -9,19 +9,18 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 
 from hansa.api.errors import Busy
 from hansa.api.options import SENDS_WAITING_BYTES_MAX
 from hansa.types.ports import NodeView
 
-Batch = list[tuple[bytes, asyncio.Future[bytes | None]]]
-
 _BODIES_PER_BATCH_MAX = 512
 _BYTES_PER_BATCH_MAX = 512 * 1024  # about 2,000 transfers: room is looked for between batches
 
 POOL_CROWDED = 16_384  # executable transactions, four of the largest blocks; from here on senders are slowed down
-_ROOM_WAIT_S = 1.0  # then a batch is taken all the same, until the pool itself is full
+_ROOM_WAIT_S = 1.0  # from a body's arrival on; then it is refused
 
 _ASKS = b"eth_getTransactionReceipt"
 _NOTHING = b'"result":null'
@@ -42,12 +41,24 @@ async def look_at_each_block(node: NodeView, seconds: float) -> AsyncIterator[No
         height = await node.wait_sealed(height, left_s)
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A body that is to be looked at."""
+
+    body: bytes
+    answer: asyncio.Future[bytes | None]
+    arrived_s: float  # monotonic clock
+
+
+Batch = list[_Waiting]
+
+
 class SendGate:
     """The one way of request bodies that contain transactions."""
 
     def __init__(self, node: NodeView) -> None:
         self._node = node
-        self._waiting: deque[tuple[bytes, asyncio.Future[bytes | None]]] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
         self._drain: asyncio.Task[None] | None = None
         self.awaited = 0  # receipts that clients wait for
@@ -58,12 +69,12 @@ class SendGate:
 
         Raises
         ------
-        Busy: too many bodies wait.
+        Busy: too many bodies wait, or this one found no room in its time.
         """
         if self._waiting_bytes + len(body) > SENDS_WAITING_BYTES_MAX:
             raise Busy("too many transactions wait for admission", "send again in a moment")
         future: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((body, future))
+        self._waiting.append(_Waiting(body, future, time.monotonic()))
         self._waiting_bytes += len(body)
         if self._drain is None:
             self._drain = asyncio.create_task(self._run())
@@ -73,8 +84,8 @@ class SendGate:
         """Let the worker thread end; what waits is not admitted."""
         if self._drain is not None:
             self._drain.cancel()
-        for _, future in self._waiting:
-            future.cancel()
+        for one in self._waiting:
+            one.answer.cancel()
         self._waiting.clear()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
@@ -82,9 +93,11 @@ class SendGate:
         loop = asyncio.get_running_loop()
         try:
             while self._waiting:
-                await self._wait_for_room()
+                if not await self._has_room():
+                    self._refuse_oldest()
+                    continue
                 batch = self._take()
-                bodies = [body for body, _ in batch]
+                bodies = [one.body for one in batch]
                 work = loop.run_in_executor(
                     self._thread,
                     self._node.stages.measure,
@@ -96,31 +109,43 @@ class SendGate:
         finally:
             self._drain = None
 
-    async def _wait_for_room(self) -> None:
+    async def _has_room(self) -> bool:
         """Hold senders back while more waits in the pool than a few blocks take: an alliance that is asked too much
-        goes on at its own speed instead of spending it on what it must refuse."""
-        async for _ in look_at_each_block(self._node, _ROOM_WAIT_S):
+        goes on at its own speed instead of spending it on what it must refuse. False when the time of the body that
+        came first is over."""
+        left_s = self._waiting[0].arrived_s + _ROOM_WAIT_S - time.monotonic()
+        async for _ in look_at_each_block(self._node, left_s):
             if self._node.chain.pool_status()[0] < POOL_CROWDED:
-                return
+                return True
+        return False
+
+    def _refuse_oldest(self) -> None:
+        """Answer those whose time is over, without a look at them: signatures are what refusing would cost."""
+        before_s = max(self._waiting[0].arrived_s, time.monotonic() - _ROOM_WAIT_S)
+        while self._waiting and self._waiting[0].arrived_s <= before_s:
+            one = self._waiting.popleft()
+            self._waiting_bytes -= len(one.body)
+            if not one.answer.done():
+                one.answer.set_exception(Busy("blocks make no room in the pool", "send it again in a moment"))
 
     def _deliver(self, batch: Batch, work: asyncio.Future[list[bytes | None]]) -> None:
-        self._waiting_bytes -= sum(len(body) for body, _ in batch)
+        self._waiting_bytes -= sum(len(one.body) for one in batch)
         failure = asyncio.CancelledError() if work.cancelled() else work.exception()
         if failure is None:
             self._node.kick()
-        for index, (_, future) in enumerate(batch):
-            if future.done():
+        for index, one in enumerate(batch):
+            if one.answer.done():
                 continue
             if failure is not None:
-                future.set_exception(failure)
+                one.answer.set_exception(failure)
             else:
-                future.set_result(work.result()[index])
+                one.answer.set_result(work.result()[index])
 
     def _take(self) -> Batch:
         batch = [self._waiting.popleft()]
-        size = len(batch[0][0])
+        size = len(batch[0].body)
         while self._waiting and len(batch) < _BODIES_PER_BATCH_MAX:
-            size += len(self._waiting[0][0])
+            size += len(self._waiting[0].body)
             if size > _BYTES_PER_BATCH_MAX:
                 break
             batch.append(self._waiting.popleft())

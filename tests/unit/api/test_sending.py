@@ -1,11 +1,13 @@
-"""Transactions wait for room in a crowded pool, and are looked at all the same when none comes."""
+"""Transactions wait for room in a crowded pool, for a second each, and are refused when none comes."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from hansa.api import sending
+from hansa.api.errors import Busy
 from hansa.api.sending import POOL_CROWDED, SendGate
 from hansa.io.stages import StageClock
 from hansa.types.ports import NodeView
@@ -63,8 +65,36 @@ async def test_senders_wait_until_blocks_have_made_room() -> None:
     assert node.seen_by_pool == [POOL_CROWDED - 500]
 
 
-async def test_without_blocks_the_pool_itself_decides_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_finds_no_room_in_its_time_is_refused_unlooked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sending, "_ROOM_WAIT_S", 0.01)
     node = Crowd(POOL_CROWDED, taken=0)
-    assert await send(node) == [b"one", b"two"]
-    assert node.seen_by_pool == [POOL_CROWDED]
+    with pytest.raises(Busy):
+        await send(node)
+    assert node.seen_by_pool == []
+
+
+async def test_the_second_counts_from_the_arrival_of_each_body(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nine bodies, one every 0.2 s, before a pool without room until 1.5 s: what came by 0.5 s is refused."""
+    now_s = 100.0
+    node = Crowd(POOL_CROWDED, taken=0)
+    gate = SendGate(cast(NodeView, node))
+    answers: list[asyncio.Task[bytes | None]] = []
+
+    async def wait_sealed(above: int, timeout_s: float) -> int:
+        """No block: the clock goes on by a tenth of a second, or to the end of the time."""
+        nonlocal now_s
+        await asyncio.sleep(0)
+        now_s += min(0.1, timeout_s)
+        if len(answers) < 9 and now_s >= 100.0 + 0.2 * len(answers):
+            answers.append(asyncio.create_task(gate.answer(b"%d" % len(answers))))
+        node.executable -= now_s >= 101.5
+        return above
+
+    monkeypatch.setattr(sending, "time", SimpleNamespace(monotonic=lambda: now_s))
+    monkeypatch.setattr(node, "wait_sealed", wait_sealed)
+    answers.append(asyncio.create_task(gate.answer(b"0")))
+    for one in answers:  # which become more meanwhile
+        await asyncio.wait([one])
+    gate.close()
+    refused = [isinstance(one.exception(), Busy) for one in answers]
+    assert refused == [nth <= 2 for nth in range(len(answers))] and len(answers) == 8
