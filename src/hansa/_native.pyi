@@ -187,8 +187,18 @@ class Chain:
     def epoch_facts(self, order_hash: bytes) -> _EpochTuple | None:
         """What is in force above the sealed head or an executed block; None without a membership contract."""
 
-    def checkpoint(self) -> int:
-        """Write one of the oldest state kept; its height."""
+    def set_checkpoint_turn(self, index: int) -> None:
+        """This node's index: nodes that share a disk do not write together."""
+
+    def begin_checkpoint(self) -> bool:
+        """Write one of the oldest state kept, beside everything else; whether one is being written now."""
+
+    def check_checkpoint(self) -> None:
+        """Raise once what went wrong with one; ``LOG-FULL``: no room, tried again later. All else must end the node."""
+
+    def checkpoint_status(self) -> tuple[int, int, bool, int, int, int]:
+        """Height and bytes of the newest, whether one is being written, how many this process wrote, how long the last
+        took (ms), for how long blocks were held up at most (µs)."""
 
     def oldest_state(self) -> int: ...
 

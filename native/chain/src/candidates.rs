@@ -67,6 +67,22 @@ impl Candidates {
         found
     }
 
+    /// All executed blocks, by (height, order hash).
+    pub fn all_executed(&self) -> Vec<Arc<Executed>> {
+        let mut found: Vec<_> = self.executed.values().cloned().collect();
+        found.sort_unstable_by_key(|block| (block.body.order.height, block.body.order_hash));
+        found
+    }
+
+    /// Puts another form of an executed block in its place, if it is still held.
+    pub fn replace_executed(&mut self, old: &Arc<Executed>, new: &Arc<Executed>) {
+        if let Some(held) = self.executed.get_mut(&old.body.order_hash)
+            && Arc::ptr_eq(held, old)
+        {
+            *held = new.clone();
+        }
+    }
+
     /// All bodies, by (height, order hash).
     pub fn bodies(&self) -> Vec<&Arc<Body>> {
         let mut bodies: Vec<_> = self.bodies.values().collect();

@@ -16,7 +16,7 @@ use hansa_pool::{PoolLimits, SharedPool};
 use hansa_state::{AccountProof, WorldState};
 use parking_lot::{Mutex, RwLock};
 
-use crate::checkpoints::{self, Checkpoints};
+use crate::checkpoints::{self, Checkpoints, Since};
 use crate::dev::DevState;
 use crate::folder::Folder;
 use crate::head::Head;
@@ -33,6 +33,8 @@ use crate::{ChainError, Genesis, birth};
 
 /// A chain, opened. All methods take `&self`; readers never wait for execution.
 pub struct Chain {
+    /// First, so that a checkpoint being written ends before the folder is given up.
+    pub(crate) checkpoints: Checkpoints,
     pub(crate) genesis: Genesis,
     pub(crate) genesis_hash: B256,
     pub(crate) genesis_block: Arc<SealedBlock>,
@@ -43,16 +45,15 @@ pub struct Chain {
     pub(crate) log: Log,
     pub(crate) pool: SharedPool,
     pub(crate) senders: Arc<SenderCache>,
-    pub(crate) head: ArcSwap<Head>,
+    pub(crate) head: Arc<ArcSwap<Head>>,
     pub(crate) index: RwLock<BlockIndex>,
     pub(crate) replays: RwLock<ReplayWindow>,
     pub(crate) cache: BlockCache,
-    pub(crate) history: History,
-    pub(crate) ordering: Mutex<Ordering>,
+    pub(crate) history: Arc<History>,
+    pub(crate) ordering: Arc<Mutex<Ordering>>,
     pub(crate) refusals: Mutex<Refusals>,
-    pub(crate) checkpoints: Checkpoints,
     /// One block is executed, sealed or imported at a time.
-    pub(crate) work: Mutex<DevState>,
+    pub(crate) work: Arc<Mutex<DevState>>,
     pub(crate) syncs: AtomicU64,
 }
 
@@ -69,6 +70,8 @@ pub(crate) struct Parts {
     pub index: BlockIndex,
     pub replays: ReplayWindow,
     pub history: History,
+    /// What the log holds behind the newest checkpoint.
+    pub since: Since,
     pub head: Head,
     pub ordering: Ordering,
 }
@@ -114,8 +117,8 @@ impl Chain {
         let mut index = BlockIndex::default();
         index.push(genesis_entry(hash), &[]);
         let history = History::new(0, state, keep_all);
-        let (replays, ordering) = (ReplayWindow::default(), Ordering::default());
-        let parts = Parts { folder, log, header, index, replays, history, head, ordering };
+        let (replays, ordering, since) = (ReplayWindow::default(), Ordering::default(), Since::default());
+        let parts = Parts { folder, log, header, index, replays, history, since, head, ordering };
         Ok(Self::assemble(genesis, parts))
     }
 
@@ -132,17 +135,17 @@ impl Chain {
         let pool_rules = birth::pool_rules(&genesis, &rules, &parts.head.header);
         let cache = BlockCache::new(parts.folder.is_none());
         let genesis_block = Arc::new(genesis_block(&genesis, &parts.header, genesis_hash));
-        let checkpoints = Checkpoints::new(parts.folder.as_ref().map(Folder::checkpoints));
+        let checkpoints = Checkpoints::new(parts.folder.as_ref().map(Folder::checkpoints), parts.since);
         Self {
             quorum: ArcSwap::from_pointee(quorum),
             pool: SharedPool::new(pool_rules, limits, senders.clone()),
-            head: ArcSwap::from_pointee(parts.head),
+            head: Arc::new(ArcSwap::from_pointee(parts.head)),
             index: RwLock::new(parts.index),
             replays: RwLock::new(parts.replays),
-            history: parts.history,
-            ordering: Mutex::new(parts.ordering),
+            history: Arc::new(parts.history),
+            ordering: Arc::new(Mutex::new(parts.ordering)),
             refusals: Mutex::default(),
-            work: Mutex::default(),
+            work: Arc::default(),
             syncs: AtomicU64::new(0),
             folder: parts.folder,
             log: parts.log,

@@ -177,7 +177,7 @@ impl Chain {
         let mut state: WorldState = head.state.clone();
         state.apply(&diff);
         self.history.replace_newest(state.clone());
-        let altered = Arc::new(Head { state, header: head.header.clone(), ..*head });
+        let altered = Arc::new(head.with_state(state));
         self.head.store(altered.clone());
         self.pool.lock().reset_accounts(&*altered);
     }

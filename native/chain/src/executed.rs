@@ -6,6 +6,7 @@ use alloy_primitives::{B256, Bytes};
 use hansa_codec::{BlockFacts, ReplayKey};
 use hansa_evm::BlockOutcome;
 use hansa_evm::block::block_facts;
+use hansa_state::WorldState;
 
 use crate::candidates::Body;
 use crate::membership::set_hash;
@@ -14,7 +15,7 @@ use crate::sealed::SealedBlock;
 use crate::skips;
 
 /// What executing a body gave.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Executed {
     /// What was executed.
     pub body: Arc<Body>,
@@ -30,6 +31,13 @@ impl Executed {
     /// Hashes of the included transactions, in order.
     pub fn included_hashes(&self) -> Vec<B256> {
         self.outcome.included.iter().map(|index| self.body.transactions[*index].tx.hash).collect()
+    }
+
+    /// The same block with another form of the state after it.
+    pub fn with_state(&self, state: WorldState) -> Self {
+        let mut other = self.clone();
+        other.outcome.state = state;
+        other
     }
 
     /// The result record once `certificate` seals the block.

@@ -176,8 +176,7 @@ impl Chain {
         self.begin_epoch(executed);
         self.ordering.lock().candidates.retain_descendants(&executed.body.order_hash);
         self.follow_in_pool(executed);
-        self.count_diff(diff.len() as u64);
-        Ok(())
+        self.count_diff(diff.len() as u64)
     }
 
     fn publish(&self, executed: &Executed) {

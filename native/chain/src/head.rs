@@ -28,6 +28,13 @@ pub struct Head {
     pub state: WorldState,
 }
 
+impl Head {
+    /// The same head with another form of the state.
+    pub(crate) fn with_state(&self, state: WorldState) -> Self {
+        Self { state, header: self.header.clone(), ..*self }
+    }
+}
+
 impl AccountView for Head {
     fn account(&self, address: &Address) -> AccountFacts {
         facts(&self.state, self.state.account(address))

@@ -36,6 +36,40 @@ struct Versions {
     list: VecDeque<Version>,
 }
 
+impl Version {
+    /// The state, where it is held as such.
+    fn state(&self) -> Option<&WorldState> {
+        match self {
+            Self::Whole(state, _) | Self::Anchor(state) => Some(state),
+            Self::Replaced(_) => None,
+        }
+    }
+
+    fn state_mut(&mut self) -> Option<&mut WorldState> {
+        match self {
+            Self::Whole(state, _) | Self::Anchor(state) => Some(state),
+            Self::Replaced(_) => None,
+        }
+    }
+}
+
+impl Versions {
+    fn get(&self, height: u64) -> Result<WorldState, ChainError> {
+        let pruned = || ChainError::StatePruned { asked: height, oldest: self.oldest };
+        let nth = height.checked_sub(self.oldest).ok_or_else(pruned)?;
+        let mut replaced = Vec::new();
+        for version in self.list.iter().skip(nth as usize) {
+            match version {
+                Version::Replaced(values) => replaced.push(values.clone()),
+                Version::Whole(state, _) | Version::Anchor(state) => {
+                    return Ok(state.clone().before(replaced));
+                }
+            }
+        }
+        Err(pruned())
+    }
+}
+
 /// States of consecutive blocks, oldest first.
 pub struct History {
     versions: Arc<Mutex<Versions>>,
@@ -82,19 +116,28 @@ impl History {
     /// # Errors
     /// `StatePruned` when it is older than all kept ones or not sealed yet.
     pub fn get(&self, height: u64) -> Result<WorldState, ChainError> {
+        self.versions.lock().get(height)
+    }
+
+    /// The oldest state kept, and its height.
+    ///
+    /// # Errors
+    /// `StatePruned`: there is none, which cannot be.
+    pub fn first(&self) -> Result<(u64, WorldState), ChainError> {
         let versions = self.versions.lock();
-        let pruned = || ChainError::StatePruned { asked: height, oldest: versions.oldest };
-        let nth = height.checked_sub(versions.oldest).ok_or_else(pruned)?;
-        let mut replaced = Vec::new();
-        for version in versions.list.iter().skip(nth as usize) {
-            match version {
-                Version::Replaced(values) => replaced.push(values.clone()),
-                Version::Whole(state, _) | Version::Anchor(state) => {
-                    return Ok(state.clone().before(replaced));
-                }
-            }
-        }
-        Err(pruned())
+        Ok((versions.oldest, versions.get(versions.oldest)?))
+    }
+
+    /// The states that are held as such, oldest first.
+    pub fn held(&self) -> Vec<WorldState> {
+        self.versions.lock().list.iter().filter_map(Version::state).cloned().collect()
+    }
+
+    /// Puts other forms of the same states in their places; those that were there are the answer.
+    pub fn replace(&self, form: impl Fn(&WorldState) -> Option<WorldState>) -> Vec<WorldState> {
+        let mut versions = self.versions.lock();
+        let held = versions.list.iter_mut().filter_map(Version::state_mut);
+        held.filter_map(|state| form(state).map(|other| std::mem::replace(state, other))).collect()
     }
 
     /// What `look` finds in the state after block `height` with all nodes of its trie, which proofs need.
@@ -155,15 +198,15 @@ fn thin_one(versions: &Mutex<Versions>) -> bool {
     let Some((nth, state, diff)) = found else { return false };
     let height = locked.oldest + nth as u64;
     drop(locked);
-    let thinned = match state.replaced_by(&diff) {
-        Some(values) => Version::Replaced(Arc::new(values)),
-        None => Version::Anchor(state.clone()),
-    };
+    let values = state.replaced_by(&diff).map(Arc::new);
     let mut locked = versions.lock();
-    // The version may have been pruned meanwhile.
+    // The version may have been pruned meanwhile, and its state may have moved onto another file.
     let nth = height.checked_sub(locked.oldest).map(|nth| nth as usize);
-    let place = nth.and_then(|nth| locked.list.get_mut(nth));
-    let old = place.map(|place| std::mem::replace(place, thinned));
+    let old = nth.and_then(|nth| locked.list.get_mut(nth)).and_then(|place| {
+        let anchor = || place.state().cloned().map(Version::Anchor);
+        let thinned = values.map(Version::Replaced).or_else(anchor)?;
+        Some(std::mem::replace(place, thinned))
+    });
     drop(locked);
     // The nodes that only this state held go here, while nobody waits.
     drop((old, state));

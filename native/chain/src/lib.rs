@@ -49,6 +49,7 @@ mod verify;
 
 pub use candidates::CANDIDATES_MAX;
 pub use chain::Chain;
+pub use checkpoints::CheckpointStatus;
 pub use engine::NextBlock;
 pub use error::ChainError;
 pub use exchange::{ExportedBlock, Imported};

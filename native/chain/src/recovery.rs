@@ -13,6 +13,7 @@ use hansa_state::StateDiff;
 
 use crate::candidates::{Body, CANDIDATES_MAX, Candidates};
 use crate::chain::{Chain, Parts, genesis_entry, log_options};
+use crate::checkpoints::Since;
 use crate::folder::Folder;
 use crate::head::Head;
 use crate::history::{History, STATES_KEPT};
@@ -145,7 +146,7 @@ impl Chain {
             return Self::begin(genesis, Some(folder), log, header, state);
         };
         check_birth(&genesis, &birth)?;
-        let history = restore_states(&folder, &genesis, &log, &scan.index)?;
+        let (history, since) = restore_states(&folder, &genesis, &log, &scan.index)?;
         let head = restore_head(&genesis, &birth, &scan, &history)?;
         let mut ordering = Ordering::default();
         let senders = SenderCache::default();
@@ -157,6 +158,7 @@ impl Chain {
             index: scan.index,
             replays: scan.replays,
             history,
+            since,
             head,
             ordering,
         };
@@ -177,16 +179,26 @@ fn check_birth(genesis: &Genesis, birth: &BirthRecord) -> Result<(), ChainError>
     Err(ChainError::GenesisMismatch(format!("it was made with genesis {born}, genesis.json gives {given}")))
 }
 
-/// The newest states: from the best good checkpoint, else from genesis, and the diffs behind it.
+/// The newest states: from the best good checkpoint, else from genesis, and the diffs behind it. And how much of these
+/// no checkpoint holds.
 fn restore_states(
     folder: &Folder,
     genesis: &Genesis,
     log: &Log,
     index: &BlockIndex,
-) -> Result<History, ChainError> {
+) -> Result<(History, Since), ChainError> {
     let head = index.len() as u64 - 1;
     let dir = folder.checkpoints();
     let (heights, _) = checkpoints::list(&dir)?;
+    let newest = heights.last().copied().unwrap_or(0);
+    let mut since = Since::default();
+    let mut next_diff = |height| {
+        let (diff, bytes) = read_diff(log, index, height)?;
+        if height > newest {
+            since += Since::block(bytes);
+        }
+        Ok::<_, ChainError>(diff)
+    };
     let good = checkpoints::preference(heights, head)
         .into_iter()
         .find_map(|height| checkpoints::open_checked(&dir, height, index).ok());
@@ -196,23 +208,25 @@ fn restore_states(
     };
     while at < head.saturating_sub(STATES_KEPT) {
         at += 1;
-        state.apply(&read_diff(log, index, at)?);
+        state.apply(&next_diff(at)?);
     }
     let history = History::new(at, state.clone(), false);
     while at < head {
         at += 1;
-        let diff = Arc::new(read_diff(log, index, at)?);
+        let diff = Arc::new(next_diff(at)?);
         state.apply(&diff);
         history.push(state.clone(), diff);
     }
-    Ok(history)
+    Ok((history, since))
 }
 
-/// The logged diff of block `height`.
-fn read_diff(log: &Log, index: &BlockIndex, height: u64) -> Result<StateDiff, ChainError> {
+/// The logged diff of block `height`, and its size in bytes.
+fn read_diff(log: &Log, index: &BlockIndex, height: u64) -> Result<(StateDiff, u64), ChainError> {
     let position = index.get(height).and_then(|entry| entry.diff);
     let position = position.ok_or_else(|| ChainError::corrupt(height, "its state diff is missing"))?;
-    StateDiff::decode(&log.read(position)?).map_err(|error| ChainError::corrupt(height, error.to_string()))
+    let bytes = log.read(position)?;
+    let diff = StateDiff::decode(&bytes).map_err(|error| ChainError::corrupt(height, error.to_string()))?;
+    Ok((diff, bytes.len() as u64))
 }
 
 fn restore_head(

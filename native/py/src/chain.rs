@@ -260,8 +260,25 @@ impl Chain {
         facts.map(|facts| epoch_tuple(py, &facts)).transpose()
     }
 
-    fn checkpoint(&self, py: Python<'_>) -> PyResult<u64> {
-        py.detach(|| self.inner.checkpoint()).map_err(error::chain)
+    // --- checkpoints
+
+    fn set_checkpoint_turn(&self, index: u64) {
+        self.inner.set_checkpoint_turn(index);
+    }
+
+    fn begin_checkpoint(&self, py: Python<'_>) -> PyResult<bool> {
+        py.detach(|| self.inner.begin_checkpoint()).map_err(error::chain)
+    }
+
+    fn check_checkpoint(&self) -> PyResult<()> {
+        self.inner.check_checkpoint().map_err(error::chain)
+    }
+
+    fn checkpoint_status(&self) -> (u64, u64, bool, u64, u64, u64) {
+        let now = self.inner.checkpoint_status();
+        // Both fit: they are times of this process.
+        let (took, held) = (now.took.as_millis() as u64, now.held.as_micros() as u64);
+        (now.height, now.bytes, now.writing, now.written, took, held)
     }
 
     fn oldest_state(&self) -> u64 {

@@ -24,7 +24,9 @@ pub mod view;
 pub mod world;
 
 pub use account::AccountInfo;
-pub use checkpoint::{Checkpoint, Pace, open_checkpoint, verify_checkpoint, write_checkpoint};
+pub use checkpoint::{
+    Checkpoint, Pace, open_checkpoint, open_checkpoint_checked, verify_checkpoint, write_checkpoint,
+};
 pub use diff::{AccountDiff, StateDiff};
 pub use error::{CheckpointError, DamagedState, DiffError};
 pub use proof::{AccountProof, StorageProof};

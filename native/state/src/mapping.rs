@@ -138,12 +138,14 @@ impl Mapping {
         Ok(from..to)
     }
 
-    /// Checks every page, whatever was checked before.
+    /// Checks every page, whatever was checked before. Afterwards all of them are within reach: who
+    /// reads them waits neither for the disk nor for a checksum.
     pub(crate) fn check_all(&self) -> Result<(), CheckpointError> {
-        match (1..=self.pages).find(|page| !self.holds(*page)) {
-            None => Ok(()),
-            Some(page) => Err(self.corrupt((page * PAGE) as u64, "a page's checksum does not hold")),
+        if let Some(page) = (1..=self.pages).find(|page| !self.holds(*page)) {
+            return Err(self.corrupt((page * PAGE) as u64, "a page's checksum does not hold"));
         }
+        self.checked.iter().for_each(|pages| pages.store(u64::MAX, Ordering::Relaxed));
+        Ok(())
     }
 
     /// Forgets which pages were checked, so that each is checked again when it is read next: by

@@ -145,7 +145,23 @@ impl WorldState {
         self.past.is_empty()
     }
 
-    /// The same version with a trie of its own.
+    /// The same version over the newer file in which `moved` lies: that is the version `known` once
+    /// more, as it was written and opened. The work is that of the changes between `known` and this
+    /// version, both of which lie over the older file.
+    pub fn moved_onto(&self, known: &Self, moved: &Self) -> Self {
+        let (this, known) = (self.clone().whole(), known.clone().whole());
+        debug_assert_eq!(known.root(), moved.root());
+        let accounts = this.accounts.moved_onto(&known.accounts, &moved.accounts);
+        Self { accounts, codes: this.codes, past: Past::default() }
+    }
+
+    /// Whether both are the same version, not only equal ones.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.past.is_empty() && other.past.is_empty() && self.accounts.is_same(&other.accounts)
+    }
+
+    /// The same version with a trie of its own: every version but those of [`WorldState::before`] has
+    /// one.
     pub fn whole(mut self) -> Self {
         if !self.past.is_empty() {
             let merged = std::mem::take(&mut self.past).merged();

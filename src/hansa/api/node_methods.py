@@ -240,6 +240,14 @@ async def status(context: Context, params: Params) -> Any:
         "quarantine": now.quarantine,
         "standby": now.standby,
         "halted": now.halted,
+        "checkpoint": {
+            "height": now.checkpoint.height,
+            "size": now.checkpoint.size,
+            "writing": now.checkpoint.writing,
+            "written": now.checkpoint.written,
+            "tookMs": now.checkpoint.took_ms,
+            "heldUpUs": now.checkpoint.held_up_us,
+        },
     }
 
 
@@ -249,6 +257,7 @@ async def stages(context: Context, params: Params) -> Any:
     return {
         "transactions": report.transactions,
         "processCpuUs": report.process_cpu_us,
+        "checkpoints": context.node.status().checkpoint.written,
         "stages": [{"name": one.name, "calls": one.calls, "cpuUs": one.cpu_us} for one in report.stages],
         "loopLag": {"boundsMs": report.loop_lag.bounds_ms, "counts": report.loop_lag.counts},
     }

@@ -22,6 +22,7 @@ from hansa.bench.results.plots import draw_plots
 from hansa.bench.rot import RotOptions, check_rot
 from hansa.bench.run import RunOptions, measure_workload
 from hansa.bench.scale.study import SIZES, study_scale
+from hansa.bench.state.measure import StateOptions, measure_state
 from hansa.bench.workloads import WORKLOADS
 
 EXIT_TERMINATED = 128 + signal.SIGTERM
@@ -50,6 +51,8 @@ def main(arguments: Sequence[str]) -> int:
         return _in_folder(options, lambda folder: _moves(options, folder))
     if options.command == "rot":
         return _in_folder(options, lambda folder: _rot(options, folder))
+    if options.command == "state":
+        return _in_folder(options, lambda folder: _state(options, folder))
     return _in_folder(options, lambda folder: _crash(options, folder))
 
 
@@ -86,6 +89,11 @@ def build_parser() -> argparse.ArgumentParser:
     rot = commands.add_parser("rot", help="single bytes of a stopped node's files change; verify names, repair heals")
     _add_common(rot)
     rot.add_argument("--changes", type=int, default=50)
+    state = commands.add_parser("state", help="gaps between blocks while checkpoints are written; restarts to voting")
+    _add_common(state)
+    state.add_argument("--accounts", type=int, default=1_000_000, help="accounts that exist")
+    state.add_argument("--rate", type=float, default=2_000.0, help="transactions per second")
+    state.add_argument("--restarts", type=int, default=3, help="of one node, of each kind")
     return parser
 
 
@@ -251,6 +259,21 @@ async def _rot(options: argparse.Namespace, folder: Path) -> int:
     report = await check_rot(plan, folder)
     fell = " · ".join(f"{name} {count}" for name, count in report.per_folder.items())
     say(f"{report.changes} single-byte changes ({fell}): every one found, named and healed")
+    _hand_over(report, options.out)
+    return 0
+
+
+async def _state(options: argparse.Namespace, folder: Path) -> int:
+    plan = StateOptions(
+        options.seed, options.validators, options.accounts, options.rate, options.batch, options.restarts
+    )
+    report = await measure_state(plan, folder)
+    say(
+        f"{report.accounts:,} accounts · {len(report.checkpoints)} checkpoints under {report.rate:,.0f} tx/s: longest"
+        f" gap between blocks {report.block_gap_ms_max:.0f} ms, {report.block_gap_ms_max_before:.0f} ms before · votes"
+        f" again {max(report.restart_s_killed, default=0.0)} s after a start behind a kill,"
+        f" {max(report.restart_s_stopped, default=0.0)} s behind a stop (longest of {options.restarts} each)"
+    )
     _hand_over(report, options.out)
     return 0
 

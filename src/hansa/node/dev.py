@@ -27,7 +27,7 @@ from hansa.errors import InvalidInput
 from hansa.io.stages import StageClock
 from hansa.node.sealed_feed import SealedFeed
 from hansa.types import versions
-from hansa.types.ports import NodeStatus, ValidatorInfo
+from hansa.types.ports import CheckpointStatus, NodeStatus, ValidatorInfo
 
 _LOG = logging.getLogger("hansa.dev")
 
@@ -140,6 +140,7 @@ class DevNode:
             paused=None,
             quarantine=None,
             halted=None,
+            checkpoint=CheckpointStatus(*self._chain.checkpoint_status()),
         )
 
     def validators(self) -> list[ValidatorInfo]:

@@ -31,8 +31,7 @@ PATIENCE_IDLE_S = 0.030  # a proposal overtakes the bundles it refers to: wait f
 PATIENCE_BUSY_S = 0.300  # the same while bundles that came wait to be admitted
 RANGE_BYTES_MAX = 3 * 1024 * 1024
 SERVED_AT_ONCE_MAX = 64  # requests of one peer that wait or are being answered; an honest one has no more under way
-CHECKPOINT_EVERY_BLOCKS = 20_000  # the core writes one by itself once the changes since the last outgrow it
-CHECKPOINT_EVERY_GAS = 200_000_000_000
+CHECKPOINT_LOOK_S = 1.0  # how often it is asked what became of checkpoints, which the core writes by itself
 
 
 class Shell(Protocol):
@@ -56,6 +55,9 @@ class Shell(Protocol):
     def on_sealed(self, height: int) -> None:
         """A block is final here."""
 
+    def fail(self, error: BaseException) -> None:
+        """End the node with an error."""
+
 
 @dataclass(slots=True)
 class _Held:
@@ -77,7 +79,6 @@ class LedgerWork:
         self._execute_worker = workers["execute"]
         self._admit = workers["admit"]
         self._serve = workers["serve"]
-        self._checkpoint_worker = workers["checkpoint"]
         self._shell = shell
         self._loop = asyncio.get_running_loop()
         self._ancestors: list[bytes] | None = None
@@ -88,8 +89,9 @@ class LedgerWork:
         self._serving: dict[int, int] = {}  # requests under way by peer
         self._checking = False
         self._check_again = False
-        self._blocks_since_checkpoint = 0
-        self._gas_since_checkpoint = 0
+        self._checkpoints = 0  # written, as was last heard
+        chain.set_checkpoint_turn(shell.index)
+        self._look = self._loop.call_later(CHECKPOINT_LOOK_S, self._look_at_checkpoints)
 
     def perform(self, effect: fx.Effect) -> None:
         """Do what the effect asks."""
@@ -114,6 +116,7 @@ class LedgerWork:
         ------
         DiskFull, DiskFailed, LedgerFailure: it cannot be written.
         """
+        self._look.cancel()
         for held in self._held.values():
             held.timer.cancel()
         try:
@@ -250,14 +253,13 @@ class LedgerWork:
     def _execute(self, effect: fx.Execute) -> None:
         self._unsealed[effect.height] = effect.order_hash
 
-        def execute_now() -> tuple[ins.Executed, int, int]:
-            height, sealed_hash, gas_used, included = self._chain.execute(effect.order_hash)
+        def execute_now() -> tuple[ins.Executed, int]:
+            height, sealed_hash, _, included = self._chain.execute(effect.order_hash)
             end, following = read_boundary(self._chain, height, effect.order_hash)
-            return ins.Executed(height, effect.order_hash, sealed_hash, end, following), gas_used, included
+            return ins.Executed(height, effect.order_hash, sealed_hash, end, following), included
 
-        def done(result: tuple[ins.Executed, int, int]) -> None:
-            executed, gas_used, included = result
-            self._gas_since_checkpoint += gas_used
+        def done(result: tuple[ins.Executed, int]) -> None:
+            executed, included = result
             self._shell.stages.count_transactions(included)
             self._shell.push(executed)
 
@@ -280,21 +282,25 @@ class LedgerWork:
         self._counts = {order_hash: entry for order_hash, entry in self._counts.items() if entry[0] > height}
         self._shell.on_sealed(height)
         self.pool_changed()
-        self._blocks_since_checkpoint += 1
-        due = self._blocks_since_checkpoint >= CHECKPOINT_EVERY_BLOCKS
-        if due or self._gas_since_checkpoint >= CHECKPOINT_EVERY_GAS:
-            self._blocks_since_checkpoint = self._gas_since_checkpoint = 0
-            self._checkpoint_worker.submit("checkpoint", self._checkpoint_now, lambda _: None)
 
-    def _checkpoint_now(self) -> None:
-        """Write one, unless there is no room: that alone is no reason to stop voting."""
+    def _look_at_checkpoints(self) -> None:
+        """Say what became of the last one. No room for it alone is no reason to stop voting."""
         try:
-            self._chain.checkpoint()
+            self._chain.check_checkpoint()
         except NativeError as error:
             explained = explain_native(error)
             if not isinstance(explained, DiskFull):
-                raise
+                self._shell.fail(explained)
+                return
             log.warning("no room for a checkpoint: %s", explained.cause, extra={"code": explained.code})
+        height, size, _, written, took_ms, held_up_us = self._chain.checkpoint_status()
+        if written > self._checkpoints:
+            self._checkpoints = written
+            log.info(
+                "checkpoint of block %d: %d MiB in %.1f s, blocks held up for %.1f ms at most",
+                *(height, size >> 20, took_ms / 1_000, held_up_us / 1_000),
+            )
+        self._look = self._loop.call_later(CHECKPOINT_LOOK_S, self._look_at_checkpoints)
 
     # --- sync
 

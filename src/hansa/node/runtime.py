@@ -11,7 +11,6 @@ work runs in workers and comes back as inputs. The table EFFECTS is the list of 
 | admit      | bundles of other members, own bundles, expiry                    |
 | serve      | what other members ask for                                       |
 | verify     | messages with many signatures                                    |
-| checkpoint | writing the state beside everything else                         |
 """
 
 import asyncio
@@ -58,7 +57,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("hansa.node")
 
 TURN_MS = 2
-WORKERS = ("order", "execute", "admit", "serve", "verify", "checkpoint")
+WORKERS = ("order", "execute", "admit", "serve", "verify")
 
 
 @dataclass(slots=True)

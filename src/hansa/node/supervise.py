@@ -79,5 +79,6 @@ async def _run(directory: Path) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, node.request_stop, f"signal {signal.Signals(number).name}")
     loop.add_signal_handler(signal.SIGUSR1, node.step_down)
+    loop.add_signal_handler(signal.SIGUSR2, node.begin_checkpoint)
     await node.run()
     return EXIT_OK

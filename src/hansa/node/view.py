@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 import hansa
-from hansa._native import Chain, Rpc
+from hansa._native import Chain, NativeError, Rpc
 from hansa.alliance.layout import NodeFolder
 from hansa.api.options import ApiOptions, TlsFiles
 from hansa.api.server import ApiServer
@@ -24,14 +24,14 @@ from hansa.io.ready_file import Ready, remove_ready, write_ready
 from hansa.io.stages import StageClock
 from hansa.io.transport import Transport
 from hansa.node.config import NodeConfig, parse_address
-from hansa.node.errors import InvalidNodeConfig
+from hansa.node.errors import InvalidNodeConfig, explain_native
 from hansa.node.genesis import Genesis
 from hansa.node.runtime import Runtime
 from hansa.node.signing.client import SignerClient
 from hansa.node.signing.right import Right
 from hansa.node.signing.wire import Granted
 from hansa.types import versions
-from hansa.types.ports import NodeStatus, ValidatorInfo
+from hansa.types.ports import CheckpointStatus, NodeStatus, ValidatorInfo
 
 log = logging.getLogger("hansa.node")
 
@@ -185,6 +185,15 @@ class RunningNode:
         log.info("asked to give leadership up")
         self._runtime.abdicate()
 
+    def begin_checkpoint(self) -> None:
+        """Write a checkpoint now, beside everything else, unless one is being written."""
+        try:
+            begun = self.chain.begin_checkpoint()
+        except NativeError as error:
+            self.fail(explain_native(error))
+            return
+        log.info("a checkpoint was asked for" if begun else "a checkpoint was asked for; the last one is still new")
+
     def fail(self, error: BaseException) -> None:
         """End with an error; `run` raises it."""
         self._runtime.fail(error)
@@ -254,6 +263,7 @@ class RunningNode:
             quarantine=replica.quarantine,
             halted=self._runtime.halted or replica.halted,
             standby=self._explain_standby(),
+            checkpoint=CheckpointStatus(*self.chain.checkpoint_status()),
         )
 
     @property

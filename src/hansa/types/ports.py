@@ -26,6 +26,17 @@ class ValidatorInfo(msgspec.Struct, frozen=True):
     protocol_max: int | None = None  # the highest protocol that it said it can run, when it last came
 
 
+class CheckpointStatus(msgspec.Struct, frozen=True):
+    """The files that hold whole states, from which a start goes on."""
+
+    height: int  # block of the newest
+    size: int  # its bytes
+    writing: bool  # whether one is being written
+    written: int  # since the node started
+    took_ms: int  # the last of these, until the node used it
+    held_up_us: int  # for how long blocks waited while the node moved onto one, at most
+
+
 class NodeStatus(msgspec.Struct, frozen=True):
     """One moment of a running node, for `hansa_status`, `hansa ps` and the console."""
 
@@ -51,6 +62,7 @@ class NodeStatus(msgspec.Struct, frozen=True):
     paused: str | None  # why it does not vote just now: its disk is full
     quarantine: str | None  # why the node does not trust its own vote log, None while it does
     halted: str | None  # why the node stopped voting, None while healthy
+    checkpoint: CheckpointStatus
     standby: str | None = None  # which node of this validator votes in its stead, None while this one may
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from hansa.io.stages import StageClock
-from hansa.types.ports import NodeStatus, ValidatorInfo
+from hansa.types.ports import CheckpointStatus, NodeStatus, ValidatorInfo
 
 STATUS = NodeStatus(
     name="core-0",
@@ -32,6 +32,7 @@ STATUS = NodeStatus(
     paused=None,
     quarantine=None,
     halted=None,
+    checkpoint=CheckpointStatus(height=0, size=4_096, writing=False, written=0, took_ms=0, held_up_us=0),
 )
 
 

@@ -163,8 +163,14 @@ class FakeChain:
             self.seal(height, certificate)
         return height, self.sealed[-1][0], certificate
 
-    def checkpoint(self) -> int:
-        return len(self.sealed) - 1
+    def set_checkpoint_turn(self, index: int) -> None:
+        pass
+
+    def check_checkpoint(self) -> None:
+        pass
+
+    def checkpoint_status(self) -> tuple[int, int, bool, int, int, int]:
+        return 0, 0, False, 0, 0, 0
 
     def close(self) -> None:
         pass

@@ -26,7 +26,7 @@ from hansa.io.vote_log_file import create_vote_log, open_vote_log
 from hansa.io.vote_signer import LoggedSigner
 from hansa.network.lanes import Lane
 from hansa.node import ledger_work
-from hansa.node.errors import ProtocolTooNew
+from hansa.node.errors import LedgerFailure, ProtocolTooNew
 from hansa.node.inbox import Verifier
 from hansa.node.ledger_work import SERVED_AT_ONCE_MAX
 from hansa.node.replica import Replica, ReplicaConfig
@@ -277,23 +277,39 @@ async def test_work_on_a_full_block_log_is_done_once_there_is_room(tmp_path: Pat
         world.check_agreement()
 
 
+def refuse_checkpoints(member: Member, code: str) -> list[str]:
+    """Have the core say once that a checkpoint failed; what it said."""
+    said: list[str] = []
+
+    def check_checkpoint() -> None:
+        if not said:
+            said.append(code)
+            raise NativeError(code, "checkpoints: it was not written", "")
+
+    member.chain.check_checkpoint = check_checkpoint  # type: ignore[method-assign]
+    return said
+
+
 async def test_a_checkpoint_that_finds_no_room_costs_no_vote(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger_work, "CHECKPOINT_EVERY_BLOCKS", 1)
+    monkeypatch.setattr(ledger_work, "CHECKPOINT_LOOK_S", 0.01)
     async with running(tmp_path) as world:
         member = world.members[1]
-        tried: list[int] = []
-
-        def checkpoint() -> int:
-            tried.append(1)
-            raise NativeError("LOG-FULL", "checkpoints: no space left on the device", "")
-
-        member.chain.checkpoint = checkpoint  # type: ignore[attr-defined]
+        said = refuse_checkpoints(member, "LOG-FULL")
+        await eventually(lambda: bool(said), DEADLINE_S, "word of it")
         world.members[0].submit(b"one")
-        await eventually(lambda: bool(tried), DEADLINE_S, "a checkpoint")
-        world.members[0].submit(b"two")
-        await eventually(lambda: len(world.sealed_raws(member)) == 2, DEADLINE_S, "blocks go on")
+        await eventually(lambda: len(world.sealed_raws(member)) == 1, DEADLINE_S, "blocks go on")
         assert member.runtime is not None
         assert member.runtime.full is None and not member.runtime._ended.done()
+
+
+async def test_a_checkpoint_that_fails_ends_the_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger_work, "CHECKPOINT_LOOK_S", 0.01)
+    async with running(tmp_path) as world:
+        member = world.members[1]
+        refuse_checkpoints(member, "CHAIN-CHECKPOINT")
+        assert member.runtime is not None
+        with pytest.raises(LedgerFailure, match="it was not written"):
+            await asyncio.wait_for(member.runtime.wait_ended(), DEADLINE_S)
 
 
 async def test_a_transaction_that_leaves_the_pool_during_a_check_is_fetched(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ mod tests;
 mod verify;
 mod write;
 
-pub use read::open_checkpoint;
+pub use read::{open_checkpoint, open_checkpoint_checked};
 pub use verify::verify_checkpoint;
 pub use write::{Pace, write_checkpoint};
 

@@ -21,6 +21,15 @@ pub fn open_checkpoint(path: &Path) -> Result<Checkpoint, CheckpointError> {
     open(path, CHECKED_AT_ONCE_MAX)
 }
 
+/// Opens a state after every byte was held against its checksum, however large the file is: for who
+/// can wait, so that readers need not.
+///
+/// # Errors
+/// As for [`open_checkpoint`].
+pub fn open_checkpoint_checked(path: &Path) -> Result<Checkpoint, CheckpointError> {
+    open(path, usize::MAX)
+}
+
 /// As [`open_checkpoint`]; a file of up to `at_once` bytes is checked as a whole.
 pub(super) fn open(path: &Path, at_once: usize) -> Result<Checkpoint, CheckpointError> {
     let (header, file) = open_file(path, at_once)?;

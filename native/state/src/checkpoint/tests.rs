@@ -9,6 +9,8 @@ use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, keccak256};
 
 use super::read::open;
 use super::{Pace, write_checkpoint};
+use crate::trie::View;
+use crate::trie::node::{Child, Link};
 use crate::{AccountDiff, AccountInfo, StateDiff, WorldState};
 
 const ACCOUNTS: u64 = 600;
@@ -110,4 +112,37 @@ fn a_checkpoint_of_what_was_held_is_right_while_the_state_moves_on() {
     expected.apply(&diff(0..ACCOUNTS / 2, 39));
     assert_eq!(state.account(&address(3)), expected.account(&address(3)));
     assert_eq!(held.root(), filled().root());
+}
+
+/// Nodes of a trie, and of those nested in it, that lie in memory.
+fn in_memory(view: View<'_>, top: Link) -> usize {
+    if top.is_none() || top.offset().is_some() {
+        return 0;
+    }
+    let below = view.node(top).unwrap().children().map(|(_, child)| match child {
+        Child::Branch(lower) => in_memory(view, lower),
+        Child::Leaf(leaf) => in_memory(view, leaf.nested),
+    });
+    1 + below.sum::<usize>()
+}
+
+#[test]
+fn moving_onto_a_newer_file_leaves_in_memory_what_changed_since() {
+    let (_folder, file) = folder("moving");
+    write_checkpoint(&file, 7, &B256::ZERO, &filled(), Pace::Full).unwrap();
+    let mut state = open(&file, 0).unwrap().state;
+    let count = |state: &WorldState| in_memory(state.trie(), state.trie().top());
+    assert_eq!(count(&state), 0);
+    state.apply(&diff(0..ACCOUNTS / 2, 2));
+    let frozen = state.clone();
+    state.apply(&diff(0..10, 3));
+    let before = count(&state);
+    write_checkpoint(&file, 8, &B256::ZERO, &frozen, Pace::Full).unwrap();
+    let filed = open(&file, usize::MAX).unwrap().state;
+    let moved = state.moved_onto(&frozen, &filed);
+    let mut expected = filed.clone();
+    expected.apply(&diff(0..10, 3));
+    assert_eq!(moved.root(), expected.root());
+    assert_eq!(count(&moved), count(&expected));
+    assert!(count(&moved) * 4 < before, "{} of {before} nodes", count(&moved));
 }

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::AsRawFd;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use alloy_primitives::B256;
@@ -19,13 +22,18 @@ use crate::{CheckpointError, WorldState};
 /// up those that votes wait for.
 const SYNC_BYTES: u64 = 8 << 20;
 
+/// Bytes of the disk that a checkpoint written beside everything else leaves free: votes and blocks need
+/// them more.
+const ROOM_LEFT: u64 = 256 << 20;
+
 /// How fast a checkpoint may be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pace {
+#[derive(Debug, Clone, Copy)]
+pub enum Pace<'a> {
     /// As fast as it goes: somebody waits for it.
     Full,
-    /// At most so many bytes a second, on average: it must not get in the way.
-    BytesPerSecond(u64),
+    /// At most so many bytes a second, on average, for as long as the flag is not set: it must not get
+    /// in the way.
+    Beside(u64, &'a AtomicBool),
 }
 
 /// Writes a state. When this returns the file stands complete and durable under its name; at no
@@ -41,7 +49,7 @@ pub fn write_checkpoint(
     height: u64,
     block_hash: &B256,
     state: &WorldState,
-    pace: Pace,
+    pace: Pace<'_>,
 ) -> Result<(), CheckpointError> {
     let temporary = path.with_extension("tmp");
     let written = write_all(&temporary, height, block_hash, state, pace);
@@ -60,7 +68,7 @@ fn write_all(
     height: u64,
     block_hash: &B256,
     state: &WorldState,
-    pace: Pace,
+    pace: Pace<'_>,
 ) -> Result<(), CheckpointError> {
     let named = |error| CheckpointError::Io { path: path.to_path_buf(), error };
     let mut sink = Sink::create(path, pace).map_err(named)?;
@@ -100,14 +108,14 @@ fn write_all(
 }
 
 /// Writes the nodes of a state, children first.
-struct Nodes<'a, 'b> {
+struct Nodes<'a, 'b, 'p> {
     view: View<'a>,
-    sink: &'b mut Sink,
+    sink: &'b mut Sink<'p>,
     on_account: &'b mut dyn FnMut(&AccountLeaf),
     slots: &'b mut u64,
 }
 
-impl Nodes<'_, '_> {
+impl Nodes<'_, '_, '_> {
     /// One trie; where its top went.
     fn trie(&mut self, top: Link, of_accounts: bool) -> io::Result<Link> {
         let Some(node) = self.view.node(top) else { return Ok(Link::NONE) };
@@ -135,19 +143,19 @@ impl Nodes<'_, '_> {
     }
 }
 
-struct Sink {
+struct Sink<'p> {
     file: BufWriter<File>,
     offset: u64,
     page_crc: u32,
     table: Vec<u8>,
-    pace: Pace,
+    pace: Pace<'p>,
     begun: Instant,
     synced: u64,
 }
 
-impl Sink {
+impl<'p> Sink<'p> {
     /// A file whose first page is left free.
-    fn create(path: &Path, pace: Pace) -> io::Result<Self> {
+    fn create(path: &Path, pace: Pace<'p>) -> io::Result<Self> {
         let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);
         file.write_all(&[0; PAGE])?;
         let offset = PAGE as u64;
@@ -176,7 +184,11 @@ impl Sink {
             return Ok(());
         }
         self.synced = self.offset;
-        if let Pace::BytesPerSecond(rate) = self.pace {
+        let Pace::Beside(rate, hurry) = self.pace else { return Ok(()) };
+        if free_bytes(self.file.get_ref())? < ROOM_LEFT {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        if !hurry.load(Ordering::Relaxed) {
             self.file.flush()?;
             self.file.get_ref().sync_data()?;
             let due = Duration::from_secs_f64(self.offset as f64 / rate.max(1) as f64);
@@ -215,6 +227,18 @@ fn first_page(header: &Header) -> Vec<u8> {
     page.resize(PAGE - CRC_BYTES, 0);
     page.extend_from_slice(&crc32c::crc32c(&page).to_le_bytes());
     page
+}
+
+/// Bytes that are free on the disk of a file.
+fn free_bytes(file: &File) -> io::Result<u64> {
+    let mut facts = MaybeUninit::<libc::statvfs>::uninit();
+    // SAFETY: the descriptor is open for as long as `file` lives, and the place has room for the answer.
+    if unsafe { libc::fstatvfs(file.as_raw_fd(), facts.as_mut_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call above filled it.
+    let facts = unsafe { facts.assume_init() };
+    Ok(facts.f_bavail.saturating_mul(facts.f_frsize))
 }
 
 fn sync_folder(path: &Path) -> io::Result<()> {

@@ -14,6 +14,7 @@
 //! * [`update`], [`build`]: applying a sorted batch of changes, and writing the nodes that result.
 //! * [`hash`]: the references of all new nodes, level by level.
 //! * [`read`]: look-up, iteration in key order, proofs.
+//! * [`transfer`]: moving a version onto a newer file.
 //! * [`verify`]: holding a trie in a file against its root.
 //!
 //! # Source
@@ -27,6 +28,7 @@ mod pool;
 mod read;
 mod reference;
 mod rlp;
+mod transfer;
 pub(crate) mod update;
 mod verify;
 mod warm;
@@ -41,7 +43,7 @@ use crate::mapping::Mapping;
 pub(crate) use build::NESTED_FLAG;
 pub use node::{LeafValue, VALUE_BYTES_MAX};
 use node::{Link, NodeRef};
-pub use pool::give_back;
+pub use pool::retire;
 pub(crate) use read::View;
 use reference::Reference;
 use update::{Item, Nested};
@@ -148,10 +150,29 @@ impl<V: LeafValue> Trie<V> {
         update::update_many::<N>(&self.base, tries)
     }
 
+    /// The same version over the file below `moved`, which is the version `known` once more.
+    pub(crate) fn moved_onto(&self, known: &Self, moved: &Self) -> Self {
+        let (from, to) = (&self.base, &moved.base);
+        // Offsets into another file say nothing about this one: all is copied.
+        let known = if file(from) == file(&known.base) { known.top } else { Link::NONE };
+        let transfer = transfer::Transfer { from, to, known, moved: moved.top };
+        Self { top: transfer.trie(self.top), root: self.root, base: to.clone(), values: PhantomData }
+    }
+
+    /// Whether both are one version, not only equal ones.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.top == other.top && file(&self.base) == file(&other.base)
+    }
+
     /// For reading, without a count.
     pub(crate) fn view(&self) -> View<'_> {
         View::new(self.top, &self.base)
     }
+}
+
+/// Which file it is.
+fn file(base: &Base) -> Option<*const Mapping> {
+    base.as_ref().map(Arc::as_ptr)
 }
 
 /// A node's bytes.

@@ -8,12 +8,16 @@
 //! The counts of holders stand apart from the nodes, so that copying a node, which adds a holder to
 //! each of its children, touches none of them.
 //!
+//! When versions move onto a newer file, few of many nodes stay, and they would keep all chunks. So the
+//! chunks of before are retired: their places are not used again, and each goes back to the system
+//! when its last node goes.
+//!
 //! Invariants, on which the `unsafe` here rests:
 //! - Whoever has a [`NodeId`] from [`allocate`] or [`hold`] holds the node until [`release`].
 //! - A node is written between [`allocate`] and the moment a second holder or thread can see it
 //!   (the end of the update that makes it), never afterwards.
 
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicPtr, AtomicU32, Ordering, fence};
 
 use memmap2::{MmapMut, UncheckedAdvice};
 use parking_lot::Mutex;
@@ -47,11 +51,22 @@ pub(super) struct NodeId(pub(super) u32);
 struct Chunk {
     nodes: AtomicPtr<u8>,
     counts: AtomicPtr<AtomicU32>,
+    /// Whether its places are not used again one by one, but all together once none is in use.
+    retired: AtomicBool,
+    /// Granules in use, of a retired chunk.
+    in_use: AtomicIsize,
 }
 
 static CHUNKS: [Chunk; CHUNKS_MAX] = [const {
-    Chunk { nodes: AtomicPtr::new(std::ptr::null_mut()), counts: AtomicPtr::new(std::ptr::null_mut()) }
+    Chunk {
+        nodes: AtomicPtr::new(std::ptr::null_mut()),
+        counts: AtomicPtr::new(std::ptr::null_mut()),
+        retired: AtomicBool::new(false),
+        in_use: AtomicIsize::new(0),
+    }
 }; CHUNKS_MAX];
+
+static RETIRING: Mutex<()> = Mutex::new(());
 
 /// Places of each size that nobody uses.
 static FREE: [Mutex<Vec<u32>>; CLASSES] = [const { Mutex::new(Vec::new()) }; CLASSES];
@@ -105,7 +120,18 @@ pub(super) fn release(link: Link) {
 pub(super) fn free(id: NodeId) {
     // SAFETY: we are its last holder, so it has not been freed yet.
     let size = unsafe { node(id) }.bytes().len();
-    FREE[size.div_ceil(GRANULE)].lock().push(id.0);
+    free_place(id.0, size.div_ceil(GRANULE));
+}
+
+fn free_place(id: u32, class: usize) {
+    let (index, _) = split(id);
+    let chunk = &CHUNKS[index];
+    if chunk.retired.load(Ordering::Acquire) {
+        // Classes are far below what a count holds.
+        chunk.add_in_use(index, -(class as isize));
+    } else {
+        FREE[class].lock().push(id);
+    }
 }
 
 /// A node's bytes.
@@ -138,29 +164,43 @@ pub(super) fn place(id: NodeId) -> *mut u8 {
     CHUNKS[chunk].nodes.load(Ordering::Acquire).wrapping_add(granule * GRANULE)
 }
 
-/// Hands chunks in which nothing is in use back to the system.
-pub fn give_back() {
+/// Sets all memory that is in use now apart: new nodes lie elsewhere, and each chunk goes back to the
+/// system with the last of its nodes. For who is about to let go of most of them.
+pub fn retire() {
+    let _one = RETIRING.lock();
     let mut fresh = FRESH.lock();
-    let mut lists: Vec<_> = FREE.iter().map(Mutex::lock).collect();
-    let mut unused = vec![0; fresh.chunks.len()];
-    for (class, list) in lists.iter().enumerate() {
-        list.iter().for_each(|id| unused[split(*id).0] += class);
-    }
-    let current = fresh.current;
-    let idle: Vec<bool> = (fresh.chunks.iter().zip(&unused).enumerate())
-        .map(|(index, ((_, used), unused))| index != current && *used > 0 && used == unused)
+    // From here on nothing more is handed out of these chunks.
+    fresh.next = CHUNK_GRANULES;
+    let retired: Vec<(usize, usize)> = (fresh.chunks.iter().enumerate())
+        .filter(|(index, (_, used))| *used > 0 && !CHUNKS[*index].retired.swap(true, Ordering::AcqRel))
+        .map(|(index, (_, used))| (index, *used))
         .collect();
-    lists.iter_mut().for_each(|list| {
-        list.retain(|id| !idle[split(*id).0]);
-        list.shrink_to_fit();
-    });
-    for index in (0..idle.len()).filter(|index| idle[*index]) {
-        let (memory, used) = &mut fresh.chunks[index];
-        *used = 0;
-        // SAFETY: no place of this chunk is in use or on a free list, so nobody has a pointer into it.
-        // A refusal costs memory, nothing else.
-        let _ = unsafe { memory.unchecked_advise(UncheckedAdvice::DontNeed) };
-        fresh.empty.push(index);
+    drop(fresh);
+    let mut in_use = vec![0; CHUNKS_MAX];
+    retired.iter().for_each(|(index, used)| in_use[*index] = *used);
+    for (class, list) in FREE.iter().enumerate() {
+        let free = std::mem::take(&mut *list.lock());
+        for id in free {
+            match split(id).0 {
+                chunk if in_use[chunk] > 0 => in_use[chunk] -= class,
+                // Of a chunk made meanwhile, or of one retired earlier.
+                _ => free_place(id, class),
+            }
+        }
+    }
+    for (index, _) in retired {
+        // Places that were freed since the mark was set have been taken off already.
+        CHUNKS[index].add_in_use(index, in_use[index] as isize);
+    }
+}
+
+impl Chunk {
+    /// Counts granules in use of a retired chunk; what comes to nothing goes back to the system.
+    fn add_in_use(&self, index: usize, granules: isize) {
+        // The count is below zero until `retire` has added what was in use; so it passes zero once.
+        if self.in_use.fetch_add(granules, Ordering::AcqRel) + granules == 0 {
+            FRESH.lock().give_back(index);
+        }
     }
 }
 
@@ -189,6 +229,17 @@ impl Fresh {
         self.chunks[self.current].1 += granules;
         // Chunks are bounded by what an id can name.
         id as u32
+    }
+
+    /// Takes back a retired chunk in which nothing is in use.
+    fn give_back(&mut self, index: usize) {
+        let (memory, used) = &mut self.chunks[index];
+        *used = 0;
+        // SAFETY: no place of this chunk is in use or on a free list, so nobody has a pointer into it.
+        // A refusal costs memory, nothing else.
+        let _ = unsafe { memory.unchecked_advise(UncheckedAdvice::DontNeed) };
+        CHUNKS[index].retired.store(false, Ordering::Release);
+        self.empty.push(index);
     }
 
     fn grow(&mut self) {

@@ -10,7 +10,6 @@ from hansa.bench.client.http_connection import Endpoint, HttpConnection, encode_
 from hansa.bench.errors import Unreachable
 
 COMMIT_STAGE = "write and sync logs"
-CHECKPOINT_STAGE = "checkpoint"
 
 
 class _Stage(msgspec.Struct, frozen=True, rename="camel"):
@@ -29,6 +28,7 @@ class NodeStages(msgspec.Struct, frozen=True, rename="camel"):
 
     stages: tuple[_Stage, ...]
     loop_lag: _LoopLag
+    checkpoints: int = 0  # written by this process
 
 
 class _Answer(msgspec.Struct, frozen=True):
@@ -85,7 +85,8 @@ def compare_stages(before: Sequence[NodeStages], after: Sequence[NodeStages]) ->
             spent[stage.name] -= stage.cpu_us
             calls[stage.name] -= stage.calls
     lag = max(_lag_p99(old.loop_lag, new.loop_lag) for old, new in zip(before, after, strict=True))
-    return StageCosts(len(after), dict(spent.most_common()), lag, calls[COMMIT_STAGE], calls[CHECKPOINT_STAGE])
+    checkpoints = sum(new.checkpoints - old.checkpoints for old, new in zip(before, after, strict=True))
+    return StageCosts(len(after), dict(spent.most_common()), lag, calls[COMMIT_STAGE], checkpoints)
 
 
 def _lag_p99(before: _LoopLag, after: _LoopLag) -> float:

@@ -1,0 +1,50 @@
+"""What Hansa's nodes say of their checkpoints."""
+
+import msgspec
+
+from hansa.bench.client.http_connection import Endpoint, HttpConnection, encode_call
+from hansa.bench.errors import Unreachable
+
+
+class Checkpoint(msgspec.Struct, frozen=True, rename="camel"):
+    """The newest one, and the one being written."""
+
+    height: int
+    size: int  # bytes
+    writing: bool
+    written: int  # since the node started
+    took_ms: int  # the last of these
+    held_up_us: int  # blocks, while the node moved onto one, at most
+
+
+class NodeState(msgspec.Struct, frozen=True, rename="camel"):
+    """The answer of hansa_status, as far as it is read here."""
+
+    height: int
+    syncing: bool
+    voting: bool
+    checkpoint: Checkpoint
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    result: NodeState
+
+
+_ANSWER = msgspec.json.Decoder(_Answer)
+
+
+async def read_state(endpoint: Endpoint) -> NodeState:
+    """Where a node stands.
+
+    Raises
+    ------
+    Unreachable: it does not answer, or nothing that can be read.
+    """
+    connection = HttpConnection(endpoint)
+    try:
+        answer = _ANSWER.decode(await connection.ask(endpoint.encode(encode_call("hansa_status", []))))
+    except msgspec.DecodeError as error:
+        raise Unreachable(f"{endpoint} gave no status that can be read: {error}") from error
+    finally:
+        connection.close()
+    return answer.result
