@@ -68,12 +68,16 @@ def status(
         return
     now = client.call("hansa_status")
     validators = client.call("hansa_validators")
-    leader = validators[now["leader"]]["name"] if now["leader"] < len(validators) else "?"
+    leader = next((one["name"] for one in validators if one["index"] == now["leader"]), "?")
+    place = f"epoch {now['epoch']}, view {now['view']}, leader {leader}"
     rows = [
         ["node", f"{now['name']} ({now['organisation']})  {client.url}"],
         ["chain", f"{int(now['chainId'], 16)}  genesis {now['genesisHash']}" + ("  development" if now["dev"] else "")],
         ["height", f"{now['height']} final, {now['orderedHeight']} ordered" + ("  syncing" if now["syncing"] else "")],
-        ["consensus", f"view {now['view']}, leader {leader}, {'voting' if now['voting'] else 'not voting'}"],
+        [
+            "consensus",
+            f"{place}, {'voting' if now['voting'] else 'not voting'}",
+        ],
         ["pool", f"{now['poolExecutable']} ready, {now['poolWaiting']} waiting for an earlier nonce"],
         ["peers", ", ".join(_peer(one) for one in validators if one["name"] != now["name"]) or "none"],
         ["protocol", _protocols(now["protocol"], validators)],
