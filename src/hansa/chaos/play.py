@@ -16,7 +16,7 @@ from hansa.chaos import harm
 from hansa.chaos.alliance import ChaosAlliance
 from hansa.chaos.clocks import find_library, give_clock, set_clock
 from hansa.chaos.intruder import INTRUSIONS, Intruder
-from hansa.sim.script import Attack, AttackKind, Clock, Crash, Cut, Disk, DiskTrouble, Fault, Links, Script
+from hansa.sim.script import Attack, AttackKind, Clock, Crash, Cut, Disk, DiskTrouble, Fault, Links, Membership, Script
 
 SLOW_STOPPED_S, SLOW_RUNNING_S = 0.3, 0.05  # how a slow node stands still and works, in turn
 POLL_S = 0.05
@@ -53,6 +53,8 @@ def explain_unplayable(script: Script, is_sandboxed: bool) -> str | None:
                 return UNPLAYABLE_ATTACKS[attack]
             case Links(duplicate_percent=share) if share:
                 return "TCP removes duplicates before a node sees them"
+            case Membership():
+                return "members change by votes of their organisations, not by a fault"
             case Clock() if find_library() is None:
                 return "needs libfaketime, which is not installed here"
     return None
