@@ -3,6 +3,7 @@
 `hansa chaos matrix` plays every row of the fault matrix, `hansa soak` goes on for as long as one likes.
 """
 
+import contextlib
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from hansa.chaos import sandbox
 from hansa.chaos.run import RunResult
 from hansa.sim.script import Attack, AttackKind, Crash, Cut, Disk, DiskTrouble, Fault, Links, Script, encode_script
+from tests.waiting import wait_until
 
 DEADLINE_S = 180.0
 OTHERS = (0, 1, 2)
@@ -41,6 +43,29 @@ def test_crash_cuts_and_a_lost_vote_log(tmp_path: Path) -> None:
     )
     result = play(tmp_path, faults)
     assert result.namespaces and result.violation is None and result.transactions > 0
+
+
+@pytest.mark.parametrize("options", [(), ("--loopback",)], ids=["namespaces", "loopback"])
+def test_nothing_is_left_behind_by_a_command_that_is_killed(tmp_path: Path, options: tuple[str, ...]) -> None:
+    if not options and not sandbox.is_possible():
+        pytest.skip("needs the right to make network namespaces")
+    path, folder = tmp_path / "script.json", tmp_path / "kept"
+    path.write_bytes(encode_script(Script("killed", 1, 4, (), calm_ms=60_000, deadline_ms=80_000)))
+    command = [sys.executable, "-m", "hansa.cli", "chaos", "run", str(path), "-d", str(folder), *options]
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_until(lambda: len(list(folder.glob("**/ready.json"))) == 4, DEADLINE_S, "four nodes")
+    running.kill()
+    running.wait()
+    wait_until(lambda: not processes_about(folder), DEADLINE_S, "the end of all nodes")
+
+
+def processes_about(folder: Path) -> list[str]:
+    """Command lines of running processes that name the folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found.append(path.read_text(errors="replace"))
+    return [line for line in found if str(folder) in line]
 
 
 def test_an_intruder_on_loopback(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from hansa.chaos.availability.page import write_soak
 from hansa.chaos.availability.recovery import EVENTS, measure_recovery
 from hansa.chaos.availability.soak import Soak, make_soak_script
 from hansa.chaos.errors import Unplayable
-from hansa.chaos.matrix import run_process_matrix
+from hansa.chaos.matrix import ProcessReport, decode_process_report, play_row, replace_row
 from hansa.chaos.play import explain_unplayable
 from hansa.chaos.run import run_script
 from hansa.errors import HansaError
@@ -87,7 +87,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 def _add_soak(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--nodes", type=int, default=7, help="validators")
     parser.add_argument("--minutes", type=float, default=30.0, help="how long")
-    parser.add_argument("--fault-every", type=float, default=60.0, help="seconds; the last period is calm")
+    parser.add_argument("--fault-every", type=float, default=60.0, help="seconds")
     parser.add_argument("--seed", type=int, default=1, help="same seed, same faults")
     parser.add_argument("-o", "--out", type=Path, default=Path("soak"), help="folder for report and plots")
 
@@ -98,10 +98,21 @@ async def _chaos(options: argparse.Namespace, is_sandboxed: bool) -> int:
 
 
 async def _matrix(options: argparse.Namespace, folder: Path, is_sandboxed: bool) -> int:
-    report = await run_process_matrix(options.row or list(ROWS), options.seed or [0], folder, is_sandboxed)
-    _give(options, report)
-    say(f"  {sum(len(row.runs) for row in report.rows)} runs, {len(report.failed)} failed")
-    return 1 if report.failed else 0
+    """Play rows; those that an earlier run left in the file and that are not played now stay in it."""
+    report = ProcessReport(())
+    if options.out is not None and options.out.exists():
+        report = decode_process_report(options.out.read_bytes())
+    failed = 0
+    for name in options.row or list(ROWS):
+        row = await play_row(name, options.seed or [0], folder, is_sandboxed)
+        failed += sum(run.violation is not None for run in row.runs)
+        report = replace_row(report, row)
+        if options.out is not None:
+            write_result(options.out, report)
+    if options.out is None:
+        show_data(report)
+    say(f"  {failed} runs failed")
+    return 1 if failed else 0
 
 
 async def _run(options: argparse.Namespace, folder: Path, is_sandboxed: bool) -> int:

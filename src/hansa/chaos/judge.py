@@ -127,8 +127,8 @@ def check_logs(nodes: Sequence[OwnNode], traitors: Collection[int]) -> set[int]:
         for line in node.folder.log.read_text(errors="replace").splitlines():
             if "NODE-70" in line or "Traceback" in line or "panicked" in line:
                 raise Violation("bug", f"{node.name} wrote: {line[:400]}")
-            if LIE in line:
-                guilty.add(int(json.loads(line)["peer"]))
+            if LIE in line and "peer" in (entry := json.loads(line)):
+                guilty.add(int(entry["peer"]))
     if guilty - set(traitors):
         raise Violation("evidence", f"evidence names {sorted(guilty - set(traitors))}, who are honest")
     return guilty

@@ -22,9 +22,8 @@ class ProcessRow(msgspec.Struct, frozen=True):
 
 
 class ProcessReport(msgspec.Struct, frozen=True):
-    """All rows."""
+    """All rows, each as it was played last."""
 
-    seeds: tuple[int, ...]
     rows: tuple[ProcessRow, ...]
 
     @property
@@ -41,25 +40,26 @@ def make_row_script(name: str, seed: int) -> Script:
     return make_row_scenario(ROWS[name], seed).script
 
 
-async def run_process_matrix(
-    names: Sequence[str], seeds: Sequence[int], folder: Path, is_sandboxed: bool
-) -> ProcessReport:
-    """Play rows one after the other; what a run that held leaves in the folder is removed."""
-    rows = []
-    for name in names:
-        reason, runs = None, []
-        for seed in seeds:
-            script = make_row_script(name, seed)
-            reason = explain_unplayable(script, is_sandboxed)
-            if reason is not None:
-                say(f"  {name:32} not played: {reason}")
-                break
-            where = folder / f"{name.replace(' ', '-')}-{seed}"
-            runs.append(await run_script(script, where, is_sandboxed))
-            if runs[-1].violation is None:
-                shutil.rmtree(where, ignore_errors=True)  # a tmpfs inside stays until the sandbox ends
-        rows.append(ProcessRow(name, reason, tuple(runs)))
-    return ProcessReport(tuple(seeds), tuple(rows))
+async def play_row(name: str, seeds: Sequence[int], folder: Path, is_sandboxed: bool) -> ProcessRow:
+    """Play one row under some seeds; what a run that held leaves in the folder is removed."""
+    runs = []
+    for seed in seeds:
+        script = make_row_script(name, seed)
+        reason = explain_unplayable(script, is_sandboxed)
+        if reason is not None:
+            say(f"  {name:32} not played: {reason}")
+            return ProcessRow(name, reason, ())
+        where = folder / f"{name.replace(' ', '-')}-{seed}"
+        runs.append(await run_script(script, where, is_sandboxed))
+        if runs[-1].violation is None:
+            shutil.rmtree(where, ignore_errors=True)  # a tmpfs inside stays until the sandbox ends
+    return ProcessRow(name, None, tuple(runs))
+
+
+def replace_row(report: ProcessReport, row: ProcessRow) -> ProcessReport:
+    """The report with what became of one row, in the order of the matrix."""
+    known = {one.name: one for one in (*report.rows, row)}
+    return ProcessReport(tuple(known[name] for name in ROWS if name in known))
 
 
 def decode_process_report(data: bytes) -> ProcessReport:

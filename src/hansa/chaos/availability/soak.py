@@ -86,7 +86,7 @@ class SoakReport(msgspec.Struct, frozen=True):
 
 
 def make_soak_script(size: int, minutes: float, every_s: float, seed: int) -> Script:
-    """Draw one fault for every period but the last one, which is calm."""
+    """Draw one fault for every period, which ends early enough in it for the alliance to heal."""
     draw = Random(f"soak/{seed}")
     faults: list[Fault] = []
     periods = max(1, int(minutes * 60 / every_s))
