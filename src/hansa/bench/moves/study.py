@@ -158,7 +158,8 @@ class Study:
             client.close()
             await wait_for(other, lambda status: bool(status["voting"]))
 
-        return took_s, await self.under_load(self.alliance.nodes[0], move)
+        gap_s = await self.under_load(self.alliance.nodes[0], move)
+        return took_s, gap_s
 
     async def restart(self, node: OwnNode) -> float:
         """SIGTERM, start, wait until it is level; longest gap."""

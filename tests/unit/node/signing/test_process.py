@@ -1,0 +1,122 @@
+"""A signer over real TLS: its own validator's certificate and nobody else's, whole frames and nothing else."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from hansa.consensus.errors import RefusedVote
+from hansa.consensus.signer import Signer
+from hansa.consensus.values import Vote, VoteType
+from hansa.io.tls import OwnTls, open_own_tls
+from hansa.io.transport import Address
+from hansa.io.vote_log_file import VoteLogNowhere
+from hansa.io.vote_signer import LoggedSigner, VoteToSign
+from hansa.node.signing.client import SignerClient
+from hansa.node.signing.errors import NoStandbyWaits, RightLost, SignerUnreachable
+from hansa.node.signing.process import SignerProcess
+from hansa.node.signing.service import SignerService
+from hansa.node.signing.wire import ALPN_PROTOCOL, REQUEST_BYTES_MAX, Granted, Held
+from tests.unit.io.pki import issue, make_authority
+
+
+class Served:
+    """A signer that listens, and clients of it."""
+
+    def __init__(self, folder: Path) -> None:
+        authority = make_authority("bank")
+        for name in ("bank", "other"):
+            issue(authority, name, folder / name)
+        self.own, self.other = (self._tls(folder / name) for name in ("bank", "other"))
+        signer = Signer(0, lambda vote: bytes(32), lambda digest: digest * 2)
+        service = SignerService(LoggedSigner(signer, VoteLogNowhere()), lambda: ())
+        self.process = SignerProcess(service, self.own.certificate)
+        self.server: asyncio.Server | None = None
+
+    def _tls(self, folder: Path) -> OwnTls:
+        return open_own_tls(folder / "tls.crt", folder / "tls.key", ALPN_PROTOCOL)
+
+    async def start(self) -> None:
+        self.server = await asyncio.start_server(self.process.serve, "127.0.0.1", 0, ssl=self.own.server)
+
+    @property
+    def address(self) -> Address:
+        assert self.server is not None
+        return Address("127.0.0.1", int(self.server.sockets[0].getsockname()[1]))
+
+    async def client(self) -> SignerClient:
+        return await asyncio.to_thread(SignerClient, self.address, self.own.client, self.own.certificate)
+
+
+@pytest_asyncio.fixture
+async def served(tmp_path: Path) -> AsyncIterator[Served]:
+    served = Served(tmp_path)
+    await served.start()
+    yield served
+    assert served.server is not None
+    served.server.close()
+
+
+def vote(height: int, content: int = 1) -> VoteToSign:
+    return VoteToSign(Vote(VoteType.SEAL, 0, 0, height, bytes([content]) * 32), b"context")
+
+
+async def test_votes_go_there_and_come_back_signed(served: Served) -> None:
+    client = await served.client()
+    assert isinstance(await asyncio.to_thread(client.acquire, "a"), Granted)
+    signed = await asyncio.to_thread(client.sign, [vote(1), vote(2)])
+    assert [one.vote.height for one in signed] == [1, 2]
+    with pytest.raises(RefusedVote):
+        await asyncio.to_thread(client.sign, [vote(2, content=9)])
+    assert await asyncio.to_thread(client.renew) is False
+    client.close()
+
+
+async def test_the_right_goes_with_the_connection(served: Served) -> None:
+    first, second = await served.client(), await served.client()
+    await asyncio.to_thread(first.acquire, "a")
+    assert await asyncio.to_thread(second.acquire, "b") == Held("a")
+    with pytest.raises(RightLost):
+        await asyncio.to_thread(second.sign, [vote(1)])
+    first._socket.close()  # as when its process is killed
+    while await asyncio.to_thread(second.acquire, "b") == Held("a"):
+        pass  # the signer has yet to hear of it
+    second.close()
+
+
+async def test_a_take_over_needs_somebody_who_waits(served: Served) -> None:
+    client = await served.client()
+    with pytest.raises(NoStandbyWaits):
+        await asyncio.to_thread(client.ask_takeover)
+    client.close()
+
+
+async def test_another_node_of_the_same_organisation_is_turned_away(served: Served) -> None:
+    with pytest.raises((SignerUnreachable, RightLost)):
+        client = await asyncio.to_thread(SignerClient, served.address, served.other.client, served.own.certificate)
+        await asyncio.to_thread(client.acquire, "stranger")
+    assert served.process._service.holder is None
+
+
+async def test_who_shows_no_certificate_is_turned_away(served: Served) -> None:
+    bare = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    bare.check_hostname, bare.verify_mode = False, ssl.CERT_NONE
+    with pytest.raises((SignerUnreachable, RightLost)):
+        client = await asyncio.to_thread(SignerClient, served.address, bare, served.own.certificate)
+        await asyncio.to_thread(client.acquire, "stranger")
+
+
+async def test_nobody_else_is_taken_for_the_signer(served: Served) -> None:
+    with pytest.raises(SignerUnreachable):
+        await asyncio.to_thread(SignerClient, served.address, served.own.client, b"another certificate")
+
+
+@pytest.mark.parametrize("sent", [b"\xff\xff\xff\xff", (REQUEST_BYTES_MAX + 1).to_bytes(4), b"\0\0\0\3abc"])
+async def test_bytes_against_the_rules_close_the_connection(served: Served, sent: bytes) -> None:
+    client = await served.client()
+    await asyncio.to_thread(client._socket.sendall, sent)
+    assert await asyncio.to_thread(client._socket.recv, 1) == b""
+    client._socket.close()
