@@ -28,6 +28,7 @@ from hansa.node.errors import InvalidNodeConfig, explain_native
 from hansa.node.genesis import Genesis
 from hansa.node.runtime import Runtime
 from hansa.node.signing.client import SignerClient
+from hansa.node.signing.errors import RightLost
 from hansa.node.signing.right import Right
 from hansa.node.signing.wire import Granted
 from hansa.types import versions
@@ -70,6 +71,8 @@ class RunningNode:
         self._transport = parts.transport
         self._started = time.monotonic()
         self._api: ApiServer | None = None
+        self._is_stopping = False
+        self._may_sign = True
 
     # --- life
 
@@ -83,6 +86,9 @@ class RunningNode:
         try:
             await self._start()
             await self._serve()
+        except RightLost:
+            self._may_sign = False  # another node may vote by now: leave at once
+            raise
         finally:
             await self._stop()
 
@@ -101,8 +107,16 @@ class RunningNode:
                 return
             await self._take_over(pairing, granted)
             await self._unless_ended(pairing.right.keep())
+            if not self._is_stopping:
+                await self._give_leadership_away()
+                raise RightLost("a take-over was asked for: this node passes the right to sign on")
             return
         await self._runtime.wait_ended()
+
+    async def _give_leadership_away(self) -> None:
+        if self._transport is not None and self._transport.peers_up():
+            await self._runtime.give_up_leadership(ABDICATION_S)
+            await asyncio.sleep(FAREWELL_S)
 
     async def _unless_ended(self, work: Coroutine[Any, Any, Result]) -> Result | None:
         """The result of `work`, or None once the node was told to stop.
@@ -133,6 +147,8 @@ class RunningNode:
         if self._transport is not None:
             await self._transport.start()
         self._runtime.start(self._transport)
+        if self._is_stopping:  # asked meanwhile, of the runtime before
+            self._runtime.end()
         log.info("active from height %d on, take-over %d", self._runtime.feed.height, granted.number)
 
     async def _start(self) -> None:
@@ -178,6 +194,7 @@ class RunningNode:
     def request_stop(self, reason: str) -> None:
         """Stop soon; `run` returns."""
         log.info("stopping: %s", reason)
+        self._is_stopping = True
         self._runtime.end()
 
     def step_down(self) -> None:
@@ -204,9 +221,8 @@ class RunningNode:
         if self._api is not None:
             await self._api.stop()
         if self._transport is not None:
-            if self._transport.peers_up():
-                await self._runtime.give_up_leadership(ABDICATION_S)
-                await asyncio.sleep(FAREWELL_S)
+            if self._may_sign:
+                await self._give_leadership_away()
             await self._transport.stop()
         self._runtime.close()
         if self._parts.pairing is not None:
