@@ -69,9 +69,14 @@ class Signer:
         """Go back to earlier marks; only while nobody was shown what was signed since."""
         self._marks = dict(marks)
 
-    def begin_quarantine(self) -> VoteRecord:
-        """Return what a vote log begins with in place of a lost one: nothing is signed until the chain has moved on."""
-        return VoteRecord(self.sign_vote(Vote(VoteType.REJOIN, 0, 0, 0, NO_HASH)), b"")
+    def begin_quarantine(self, epoch: int = 0) -> VoteRecord:
+        """Return what a vote log begins with in place of a lost one: nothing is signed until the chain has moved on.
+
+        Parameters
+        ----------
+        epoch: in which the ledger is; votes of later ones may have been lost too.
+        """
+        return VoteRecord(self.sign_vote(Vote(VoteType.REJOIN, epoch, 0, 0, NO_HASH)), b"")
 
     def mark(self, vote_type: VoteType) -> Vote | None:
         """Return the highest vote of a type that was ever signed here."""

@@ -11,6 +11,7 @@ from hansa.alliance.model import is_loopback
 from hansa.consensus import inputs as ins
 from hansa.consensus.config import RECENT_HEIGHTS, EngineConfig
 from hansa.consensus.signer import Signer, VoteDomain
+from hansa.consensus.validators import ValidatorSet
 from hansa.consensus.values import SealedHead, VoteRecord
 from hansa.crypto.suite import KeyPair, Suite, keccak256
 from hansa.io.evidence_folder import EVIDENCE_FOLDER
@@ -75,7 +76,8 @@ async def open_node(directory: Path) -> RunningNode:
     keys = NodeKeys(folder, config.index, pair)
     keys.begin(epoch)
     signer = make_signer(config, chain, keys)
-    votes = open_votes(data, chain.genesis_hash, genesis.validator_set(), config.index, pair, signer)
+    validators = ValidatorSet.of_epoch(epoch)
+    votes = open_votes(data, chain.genesis_hash, validators, config.index, pair, signer, epoch.number)
     signer.restore(votes.records)
     engine = build_replica(config, genesis, chain)
     runtime = build_runtime(config, genesis, chain, engine, LoggedSigner(signer, votes), votes.records, keys=keys)

@@ -31,13 +31,13 @@ def check_votes_before_ledger(data: Path, genesis_hash: bytes, index: int, pair:
 
 
 def open_votes(
-    data: Path, genesis_hash: bytes, validators: ValidatorSet, index: int, pair: KeyPair, signer: Signer
+    data: Path, genesis_hash: bytes, validators: ValidatorSet, index: int, pair: KeyPair, signer: Signer, epoch: int = 0
 ) -> VoteLogFile:
     """Open the vote log of a data folder that is locked.
 
     Parameters
     ----------
-    signer: this validator's; it is left as it was.
+    validators, epoch: in force above the ledger's head. signer: this validator's; it is left as it was.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def open_votes(
     except (LostVoteLog, CorruptVoteLog) as error:
         if not can_rejoin(validators, index):
             raise
-        birth, first = sign_birth(pair, genesis_hash, index), signer.begin_quarantine()
+        birth, first = sign_birth(pair, genesis_hash, index), signer.begin_quarantine(epoch)
         try:
             moved = replace_vote_log(folder, birth, first, data / ASIDE)
         except OSError as refusal:

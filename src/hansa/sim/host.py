@@ -94,8 +94,8 @@ class Host:
         self.life += 1
         self.has_joined = True
         self.signer = world.build.make_signer(self.index)
-        records = self._open_votes() if world.build.keeps_votes else ()
         self.ledger = self._open_ledger()
+        records = self._open_votes() if world.build.keeps_votes else ()
         self.held: list[tuple[Callable[[Any], None], Effect]] = []  # what waits for room on the disk
         self.timers: dict[TimerId, int] = {}
         self.timer_draws = 0
@@ -140,7 +140,7 @@ class Host:
         try:
             return self.disk.open_votes()
         except (LostVoteLog, CorruptVoteLog):
-            return self.disk.replace_votes(self.signer.begin_quarantine())
+            return self.disk.replace_votes(self.signer.begin_quarantine(self.ledger.epoch.facts.number))
 
     def crash(self) -> None:
         """Lose power."""
