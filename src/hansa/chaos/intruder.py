@@ -9,6 +9,7 @@ import contextlib
 import ssl
 from collections.abc import Callable, Coroutine
 from random import Random
+from typing import Any
 
 import msgspec
 
@@ -82,6 +83,7 @@ class Intruder:
 
     async def start(self) -> None:
         """Take the validator's place."""
+        asyncio.get_running_loop().set_exception_handler(_hush)
         self._server = await asyncio.start_server(self._greet, "127.0.0.1", 0, ssl=self._tls.server)
         host, port = self._server.sockets[0].getsockname()[:2]
         self._alliance.proxy.redirected[self._own] = (host, port)
@@ -248,6 +250,12 @@ class Intruder:
 
 def _frame(message: Message) -> bytes:
     return encode_frame(Frame(FrameKind.MESSAGE, encode_message(message)))
+
+
+def _hush(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Say nothing of connections that end while something is still to be written: intruders' always do."""
+    if not isinstance(context.get("exception"), OSError | RuntimeError) or "task" in context:
+        loop.default_exception_handler(context)
 
 
 async def _drain(reader: asyncio.StreamReader) -> None:

@@ -9,7 +9,9 @@ from hansa.alliance.layout import AllianceFolder, NodeFolder
 from hansa.alliance.model import Alliance
 from hansa.cli.errors import NothingRunning
 from hansa.cli.processes import read_ready
-from hansa.sdk.client import Client
+from hansa.io.private_files import read_private
+from hansa.node.config import load_node_config
+from hansa.sdk.client import TIMEOUT_S, Client
 
 DEMO_FOLDER = Path("hansa-demo")
 DEV_RPC = "http://127.0.0.1:8545"
@@ -23,6 +25,10 @@ class LocalNode:
     name: str
     folder: NodeFolder
     rpc: str  # URL
+
+    def open_client(self, timeout_s: float = TIMEOUT_S) -> Client:
+        """A client that shows the token which the node's JSON-RPC demands, if it demands one."""
+        return Client(self.rpc, timeout_s, read_token(self.folder))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,17 @@ class Network:
         NoSuchMember: the alliance has no such organisation.
         """
         return Client(f"http://{self.alliance.organisation(organisation).nodes[0].rpc}")
+
+
+def read_token(folder: NodeFolder) -> str | None:
+    """The token that a node's own JSON-RPC demands, if any.
+
+    Raises
+    ------
+    InvalidNodeConfig: its node.toml does not hold. UnusableKeyFile: the token is missing, or others may read it.
+    """
+    name = load_node_config(folder).rpc.token_file
+    return None if name is None else read_private(folder.root / name).decode().strip()
 
 
 def choose_folder(given: Path | None) -> AllianceFolder:
@@ -114,5 +131,5 @@ def open_client(url: str | None, given: Path | None, organisation: str | None = 
     network = open_network(given)
     running = [node for node in network.nodes if read_ready(node.folder) is not None]
     for node in sorted(running, key=lambda node: node.organisation != organisation):
-        return Client(node.rpc)
+        return node.open_client()
     raise NothingRunning(f"no node of {folder.root} runs", "start them: hansa up")

@@ -18,7 +18,6 @@ from hansa.cli.processes import (
     wait_ready,
 )
 from hansa.errors import HansaError
-from hansa.sdk.client import Client
 from hansa.sdk.errors import NodeUnreachable, RpcFailed
 
 _POLL_S = 0.02
@@ -111,7 +110,7 @@ def _wait_voting(node: LocalNode, height: int, deadline: float) -> str:
 def _status_of(node: LocalNode) -> dict[str, Any]:
     """What a node says of itself; nothing when it does not answer."""
     try:
-        with Client(node.rpc, timeout_s=5) as client:
+        with node.open_client(timeout_s=5) as client:
             return dict(client.call("hansa_status"))
     except (NodeUnreachable, RpcFailed):
         return {}

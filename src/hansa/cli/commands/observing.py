@@ -25,6 +25,7 @@ def ps(context: typer.Context, folder: Folder = None) -> None:
 
 
 def _describe(node: "LocalNode") -> dict[str, Any]:
+    from hansa.cli.network import read_token
     from hansa.cli.processes import read_ready, running_process
     from hansa.sdk.client import Client
     from hansa.sdk.errors import NodeUnreachable, RpcFailed
@@ -39,7 +40,7 @@ def _describe(node: "LocalNode") -> dict[str, Any]:
     if not rpc:
         return facts | {"state": "running" if ready else "starting"}
     try:
-        with Client(rpc, timeout_s=5) as client:
+        with Client(rpc, 5, read_token(node.folder)) as client:
             status = client.call("hansa_status")
     except (NodeUnreachable, RpcFailed):
         return facts

@@ -18,9 +18,10 @@ from hansa import __version__
 from hansa.alliance.files import read_public
 from hansa.alliance.layout import NodeFolder
 from hansa.cli.log_view import read_entries
+from hansa.cli.network import read_token
 from hansa.cli.processes import read_ready, running_process
 from hansa.cli.recovery.evidence import tell_evidence, verify_evidence
-from hansa.cli.recovery.healing import read_token, vote_damage
+from hansa.cli.recovery.healing import vote_damage
 from hansa.cli.setup import genesis_hash_of
 from hansa.consensus.validators import ValidatorSet, can_rejoin
 from hansa.errors import HansaError
@@ -104,7 +105,7 @@ def open_case(folder: NodeFolder, config: NodeConfig, genesis: Genesis, genesis_
     validators: list[dict[str, Any]] = []
     if ready is not None and ready.rpc is not None and config.rpc.key is None:
         try:
-            with Client(f"http://{ready.rpc}", ASK_S, read_token(folder, config)) as client:
+            with Client(f"http://{ready.rpc}", ASK_S, read_token(folder)) as client:
                 status, validators = client.call("hansa_status"), client.call("hansa_validators")
         except HansaError:
             status = None

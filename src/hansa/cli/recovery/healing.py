@@ -9,6 +9,7 @@ from hansa.alliance.files import read_public
 from hansa.alliance.founding import load_alliance, resolve_folder
 from hansa.alliance.layout import NodeFolder
 from hansa.cli.errors import LedgerBroken, LedgerUnreadable, NotReady, StillRunning
+from hansa.cli.network import read_token
 from hansa.cli.processes import (
     ProcessRecord,
     read_ready,
@@ -22,7 +23,6 @@ from hansa.cli.screen import Screen
 from hansa.cli.setup import genesis_hash_of
 from hansa.consensus.errors import ForeignVoteLog, LostVoteLog
 from hansa.io.key_file import is_birth_signed
-from hansa.io.private_files import read_private
 from hansa.io.vote_log_file import examine_vote_log
 from hansa.node.config import NodeConfig, load_node_config
 from hansa.node.genesis import decode_genesis
@@ -166,17 +166,11 @@ def _catch_up(folder: NodeFolder, config: NodeConfig, deadline: float) -> int:
     process = start_node(folder)
     try:
         wait_ready(folder, config.name, process, deadline)
-        with Client(f"http://{config.rpc_listen}", token=read_token(folder, config)) as client:
+        with Client(f"http://{config.rpc_listen}", token=read_token(folder)) as client:
             return _wait_caught_up(client, wanted, process, deadline)
     finally:
         stop_nodes({config.name: process})
         folder.pid.unlink(missing_ok=True)
-
-
-def read_token(folder: NodeFolder, config: NodeConfig) -> str | None:
-    """The token that this node's own JSON-RPC demands, if any."""
-    name = config.rpc.token_file
-    return None if name is None else read_private(folder.root / name).decode().strip()
 
 
 def _wait_caught_up(client: Client, wanted: int, process: ProcessRecord, deadline: float) -> int:
