@@ -35,6 +35,7 @@ from hansa.node.inbox import Inbox, Verifier
 from hansa.sim.ledger import compute_order_hash
 from hansa.sim.mutants.plays import GENESIS, lead_first, lead_next, share
 from hansa.sim.mutants.stage import GENESIS_QC, Stage
+from tests.unit.node.fake_chain import epoch_of
 from tests.waiting import eventually
 
 PREPARE, COMMIT = VoteType.PREPARE, VoteType.COMMIT
@@ -49,7 +50,7 @@ class Door:
         self.inputs: list[ins.Input] = []
         self.banned: list[HansaError] = []
         worker = Worker("verify", StageClock(), lambda error: pytest.fail(str(error)), lambda error: False)
-        self.inbox = Inbox(Verifier(DOMAIN, [pair.public for pair in PAIRS]), worker, self.inputs.append)
+        self.inbox = Inbox(Verifier(DOMAIN, epoch_of([pair.public for pair in PAIRS])), worker, self.inputs.append)
         self.inbox.start(cast(Any, self))
 
     def ban_peer(self, peer: int, error: HansaError) -> None:

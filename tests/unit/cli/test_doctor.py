@@ -210,12 +210,18 @@ def test_a_proof_that_a_validator_lied(case: Case, capsys: pytest.CaptureFixture
     assert "CONSENSUS-3" in capsys.readouterr().err
 
 
-def write_lie(case: Case) -> Path:
+def test_a_proof_of_a_later_epoch_asks_whose_key_it_was(case: Case) -> None:
+    write_lie(case, epoch=3)
+    (finding,) = doctor.check_evidence(case)
+    assert "does not know the keys of epoch 3" in finding.what
+
+
+def write_lie(case: Case, epoch: int = 0) -> Path:
     """Two PREPAREs of the node's own key, in its own folder."""
     domain = VoteDomain(genesis_hash_of(case.genesis_bytes), keccak256(GROUP), Suite.STANDARD, keccak256)
     index = case.config.index
     pair = load_consensus_key(case.folder.consensus_key, case.genesis.public_keys()[index])
-    votes = [Vote(VoteType.PREPARE, 0, 7, 9, bytes((content,)) * 32) for content in (1, 2)]
+    votes = [Vote(VoteType.PREPARE, epoch, 7, 9, bytes((content,)) * 32) for content in (1, 2)]
     first, second = (SignedVote(vote, index, sign(pair.secret, domain.digest(vote))) for vote in votes)
     proof = Equivocation(first, second)
     content = encode_evidence(proof, genesis_hash_of(case.genesis_bytes), case.config.name, pair.public, 1)

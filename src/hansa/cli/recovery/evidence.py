@@ -26,13 +26,14 @@ def verify_evidence(path: Path, genesis_bytes: bytes) -> EvidenceFile:
     genesis_hash = genesis_hash_of(genesis_bytes)
     if bytes.fromhex(found.genesis_hash[2:]) != genesis_hash:
         raise InvalidEvidence("it is about another alliance", "compare genesis.json")
+    public_key = bytes.fromhex(found.public_key[2:])
     keys = genesis.public_keys()
-    if found.validator >= len(keys) or keys[found.validator] != bytes.fromhex(found.public_key[2:]):
+    if found.first.epoch == 0 and (found.validator >= len(keys) or keys[found.validator] != public_key):
         raise InvalidEvidence(f"the key it names is not validator {found.validator}'s key in genesis.json")
     domain = VoteDomain(genesis_hash, keccak256(GROUP), Suite.STANDARD, keccak256)
 
     def is_signed(signed: SignedVote) -> bool:
-        return is_signature_valid(keys[signed.signer], domain.digest(signed.vote), signed.signature)
+        return is_signature_valid(public_key, domain.digest(signed.vote), signed.signature)
 
     check_evidence(found, is_signed)
     return found
@@ -43,4 +44,7 @@ def tell_evidence(found: EvidenceFile) -> str:
     one, other = found.first, found.second
     where = f"view {one.view}" if one.type == "VIEW_CHANGE" else f"block {one.height}, view {one.view}"
     who = f"{found.name} (validator {found.validator})"
-    return f"{who} signed two {one.type} votes for {where}: {one.hash}, {other.hash}"
+    told = f"{who} signed two {one.type} votes for {where}: {one.hash}, {other.hash}"
+    if one.epoch:
+        told += f"; genesis.json does not know the keys of epoch {one.epoch}: was {found.public_key} its key then?"
+    return told
