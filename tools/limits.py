@@ -212,9 +212,10 @@ SECTIONS = (
     ),
 )
 NOTE_BELOW = """\
-What has no number of its own: TLS handshakes of JSON-RPC (only where it listens with TLS) end after a minute and are
-bounded by the process's descriptors. One eth_call is not interrupted before its gas is used up: 50 million gas are a
-fraction of a second of one of two workers, in every contract measured so far.
+
+What has no number of its own: TLS handshakes of JSON-RPC, only where it listens with TLS, end after a minute and are
+bounded by the process's descriptors; one eth_call is bounded by its gas, not by time, and takes one of the two workers
+for heavy reads meanwhile.
 """
 
 
@@ -235,10 +236,22 @@ def limits_page(note: str) -> str:
             where = f"`{path}`, `{name}`" if name.islower() else f"`{limit.place}`"
             lines.append(f"| {limit.what} | {show(name, value_of(path, name))} | {limit.beyond} | {where} |")
         lines.append("")
+    lines += lanes_section()
     missing = sorted(f"{path}:{name}" for path, name in bounds_in_covered() - shown)
     if missing:
         raise SystemExit(f"tools/limits.py lacks rows for: {', '.join(missing)}")
     return "\n".join(lines) + NOTE_BELOW
+
+
+def lanes_section() -> list[str]:
+    """What waits for each member, by lane, from the policies themselves."""
+    from hansa.network.lanes import LANE_POLICIES
+
+    lines = ["## What waits for one member that takes nothing\n", "| lane | bound | beyond it |", "|---|---|---|"]
+    for lane, policy in LANE_POLICIES.items():
+        size = show("BYTES", policy.queue_bytes_max)
+        lines.append(f"| {lane.name.lower()} | {size} | {policy.overflow.value} |")
+    return [*lines, ""]
 
 
 def bounds_in_covered() -> set[tuple[str, str]]:
