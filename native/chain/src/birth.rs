@@ -25,7 +25,7 @@ pub fn build(genesis: &Genesis) -> Result<(Header, WorldState), ChainError> {
     });
     let alloc: BTreeMap<Address, GenesisAccount> = alloc.collect();
     let holdings = genesis.ranges.iter().flat_map(|range| &range.holdings);
-    if let Some(holding) = holdings.into_iter().find(|holding| !alloc.contains_key(&holding.contract)) {
+    if let Some(holding) = holdings.into_iter().find(|holding| !is_contract(&alloc, &holding.contract)) {
         return Err(ChainError::Genesis(format!(
             "alloc_ranges: alloc lists no contract {}",
             holding.contract
@@ -66,4 +66,9 @@ pub fn pool_rules(genesis: &Genesis, rules: &ChainRules, parent: &Header) -> Poo
         base_fee: rules.next_base_fee(parent),
         tx_limits: TxLimits::STANDARD,
     }
+}
+
+/// Whether an account may hold storage: it has code, or a nonce as the creator of others.
+fn is_contract(alloc: &BTreeMap<Address, GenesisAccount>, address: &Address) -> bool {
+    alloc.get(address).is_some_and(|account| account.nonce != 0 || !account.code.is_empty())
 }

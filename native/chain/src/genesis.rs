@@ -230,10 +230,20 @@ impl Genesis {
     /// The accounts that exist from the start, in address order.
     ///
     /// # Errors
-    /// `Genesis` when an entry is malformed.
+    /// `Genesis` when an entry is malformed, or of a kind that no chain makes: storage where there is neither
+    /// code nor a nonce. A contract might be created there and find slots that it never wrote (EIP-7610).
     pub fn alloc(&self) -> Result<BTreeMap<Address, AllocAccount>, ChainError> {
         let Some(alloc) = &self.alloc else { return Err(invalid("the accounts were read already")) };
-        serde_json::from_str(alloc.get()).map_err(|error| invalid(format!("alloc: {error}")))
+        let accounts: BTreeMap<Address, AllocAccount> =
+            serde_json::from_str(alloc.get()).map_err(|error| invalid(format!("alloc: {error}")))?;
+        let strange = accounts.iter().find(|(_, account)| {
+            let is_bare = account.nonce == 0 && account.code.is_empty();
+            is_bare && account.storage.values().any(|value| !value.is_zero())
+        });
+        match strange {
+            Some((address, _)) => Err(invalid(format!("alloc: {address} has storage without code or nonce"))),
+            None => Ok(accounts),
+        }
     }
 
     /// Forgets the accounts, which nobody asks for once block 0 is on disk.

@@ -99,3 +99,20 @@ fn what_does_not_hold_is_refused() {
     let unknown = json!([{"label": "a", "count": 1, "balance": "0x1", "holdings": holdings}]);
     assert!(refused(unknown).contains("alloc lists no contract"));
 }
+
+#[test]
+fn storage_without_code_or_nonce_is_refused() {
+    let with = |account: Value| {
+        Chain::create(None, &genesis(|json| json["alloc"][TOKEN.to_string()] = account)).err()
+    };
+    let bare = with(json!({"balance": "0x1", "storage": {"0x1": "0x2"}})).unwrap().to_string();
+    assert!(bare.contains("storage without code or nonce"), "{bare}");
+    assert!(with(json!({"nonce": "0x1", "storage": {"0x1": "0x2"}})).is_none());
+    assert!(with(json!({"code": "0x00", "storage": {"0x1": "0x2"}})).is_none());
+    assert!(with(json!({"balance": "0x1", "storage": {"0x1": "0x0"}})).is_none());
+    let held = genesis(|json| {
+        json["alloc"][TOKEN.to_string()] = json!({"balance": "0x1"});
+        json["alloc_ranges"] = range(3);
+    });
+    assert!(Chain::create(None, &held).is_err());
+}
