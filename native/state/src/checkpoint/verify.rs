@@ -20,11 +20,16 @@ use crate::trie::{Flaw, Trie, verify_trie};
 pub fn verify_checkpoint(path: &Path) -> Result<Checkpoint, CheckpointError> {
     let (header, file) = open_file(path, usize::MAX)?;
     let codes = read_codes(&header, &file)?;
+    let top = Link::at(header.top);
+    if !top.is_none() {
+        // What follows panics where this does not hold.
+        file.try_node(header.top)?;
+    }
     let file = Arc::new(file);
     let mut seen = Counts { codes: codes.len() as u64, ..Counts::default() };
     let mut wanted = BTreeSet::new();
     let corrupt = |flaw: Flaw| file.corrupt(flaw.offset, flaw.what);
-    let trie = Trie::<AccountLeaf>::mapped(Link::at(header.top), header.state_root, file.clone());
+    let trie = Trie::<AccountLeaf>::mapped(top, header.state_root, file.clone());
     verify_trie(&trie, &mut |leaf, nested| {
         seen.accounts += 1;
         if leaf.info.has_code() {
