@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 INPUT_BYTES_MAX = 4096
-FILE_BYTES_MAX = 12 * 1024  # so that all of them together stay small
+FILE_BYTES_MAX = 8 * 1024  # so that all of them together stay small
 
 
 def unpack(file: Path, folder: Path) -> None:

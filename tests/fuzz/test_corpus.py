@@ -9,7 +9,7 @@ from tests.fuzz.targets import TARGETS, run
 
 CORPUS = Path(__file__).parent / "corpus_python"
 ROUNDS = 1_000
-CORPUS_BYTES_MAX = 100 * 1024
+CORPUS_BYTES_MAX = 120 * 1024
 NUMBERS = (0, 1, 0x7F, 0x80, 0xFF, 0xFFFF_FFFF, 2**63 - 1, 2**64 - 1)
 
 
