@@ -42,7 +42,9 @@ def begin_next_epoch(
     effects = following.step(Restored(old.root, recent, records, ()), now_ms, wall_ms)
     if is_sure:
         state.queried = True
-    state.last_status_ms = now_ms
+    state.heard_ms |= old.heard_ms
+    state.view_changes_count = old.view_changes_count
+    state.view_entered_ms = state.last_status_ms = now_ms
     # Whoever still lacks the last block of the old epoch hears at once that it is sealed.
     state.out = effects
     state.broadcast(get_status(state))
