@@ -77,12 +77,16 @@ def rotate(
     from hansa.cli.members import joining
     from hansa.cli.members.contract import Members
     from hansa.cli.network import open_client, open_network
+    from hansa.errors import Refused
+    from hansa.node.config import load_node_config
 
     if what != "node":
         raise Usage(f"keys of {what!r} are not rotated by this command", "hansa key rotate node NAME")
     screen = screen_of(context)
     network = open_network(folder)
     (node,) = network.chosen([name])
+    if load_node_config(node.folder).signer is not None:
+        raise Refused(f"{name} has a standby, and their signer knows one key", "see docs/operate/standby.md")
     members = Members(open_client(rpc, folder, node.organisation))
     found = members.node_named(name)
     key = resolve_key(sender or joining.voter_of(network, node.organisation), folder, password_file, screen)

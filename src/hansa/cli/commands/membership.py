@@ -164,19 +164,29 @@ def propose_node(
 
 def propose_consensus(
     context: typer.Context,
-    view_timeout: Annotated[int, typer.Option("--view-timeout", help="Milliseconds of patience with a leader.")],
-    block_interval: Annotated[int, typer.Option("--block-interval", help="Least milliseconds between blocks.")],
+    view_timeout: Annotated[
+        int | None, typer.Option("--view-timeout", help="Milliseconds of patience with a leader.", show_default=False)
+    ] = None,
+    block_interval: Annotated[
+        int | None, typer.Option("--block-interval", help="Least milliseconds between blocks.", show_default=False)
+    ] = None,
+    protocol: Annotated[
+        int | None, typer.Option("--protocol", help="Rules of the chain; see hansa upgrade status.", show_default=False)
+    ] = None,
     hours: Hours = EXPIRY_HOURS,
     sender: As = None,
     rpc: Rpc = None,
     folder: Folder = None,
     password_file: PasswordFile = None,
 ) -> None:
-    """Propose how consensus is set from the next epoch on."""
+    """Propose how consensus is set from the next epoch on. What is not given stays as it is."""
     members = _open(rpc, folder)
-    protocol = members.ask("consensusInForce")[0][2]
-    settings = f"({view_timeout},{block_interval},{protocol})"
-    _propose(context, members, "setConsensus", (settings,), hours, (sender, folder, password_file))
+    wished = (view_timeout, block_interval, protocol)
+    settings = [
+        str(now if wish is None else wish) for wish, now in zip(wished, members.ask("consensusInForce")[0], strict=True)
+    ]
+    settings_text = f"({','.join(settings)})"
+    _propose(context, members, "setConsensus", (settings_text,), hours, (sender, folder, password_file))
 
 
 def _open(rpc: str | None, folder: Path | None) -> "Members":

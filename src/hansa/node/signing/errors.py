@@ -6,6 +6,7 @@ NoStandbyWaits        a take-over was asked for, and nobody is there to take ove
 TakeoverPending       a take-over was asked for, and did not happen yet
 AlreadyPaired         the validator has a standby already
 NotPaired             the validator has none
+CannotPair            its key changed since genesis, or came later
 """
 
 from hansa.errors import Conflict, NotFound, Refused, Unavailable
@@ -45,3 +46,9 @@ class NotPaired(NotFound):
     """The validator has one node only."""
 
     code = "SIGNER-6"
+
+
+class CannotPair(Refused):
+    """A signer holds one key for all epochs, the one that genesis names."""
+
+    code = "SIGNER-7"

@@ -11,11 +11,13 @@ from hansa.alliance.files import make_private_folder, read_public, write_private
 from hansa.alliance.layout import AllianceFolder, NodeFolder
 from hansa.alliance.model import Alliance, Node, split_address
 from hansa.alliance.node_config import encode_node_config, encode_signer_config
+from hansa.io.key_file import load_consensus_key
 from hansa.io.private_files import read_private
 from hansa.io.tls import open_own_tls
 from hansa.node.config import load_node_config, parse_address
+from hansa.node.genesis import decode_genesis
 from hansa.node.signing.client import SignerClient
-from hansa.node.signing.errors import AlreadyPaired, NotPaired, TakeoverPending
+from hansa.node.signing.errors import AlreadyPaired, CannotPair, NotPaired, TakeoverPending
 from hansa.node.signing.wire import ALPN_PROTOCOL, State
 
 PORT_STEP = 1_000  # from a node's own ports to those of its standby and signer, unless others are named
@@ -61,11 +63,13 @@ def make_standby(
 
     Raises
     ------
-    AlreadyPaired: it has a standby.
+    AlreadyPaired: it has a standby. CannotPair: its key is not the one that genesis names.
     """
     node = folder.node(organisation, name)
-    if load_node_config(node).signer is not None:
+    config = load_node_config(node)
+    if config.signer is not None:
         raise AlreadyPaired(f"{name} has a standby already", f"see {folder.standby(organisation, name).root}")
+    _check_key(node, config.index)
     signer = folder.signer(organisation, name)
     standby = folder.standby(organisation, name)
     active = next(one for _, one in alliance.nodes() if one.name == name)
@@ -86,6 +90,18 @@ def make_standby(
     active_text = encode_node_config(alliance, name, active, (places.signer, places.standby.listen))
     write_public(node.config, active_text.encode())
     return standby, signer
+
+
+def _check_key(node: NodeFolder, index: int) -> None:
+    """The signer knows one key, for all epochs."""
+    known = decode_genesis(read_public(node.genesis)).public_keys()
+    if index >= len(known) or any(node.root.glob("consensus-*.key")):
+        raise CannotPair(
+            "a signer serves validators that stand in genesis and have the key they began with",
+            "run this validator on one node",
+        )
+    if node.consensus_key.exists():
+        load_consensus_key(node.consensus_key, known[index])
 
 
 def _copy_identity(source: NodeFolder, target: NodeFolder) -> None:
