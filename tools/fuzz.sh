@@ -15,7 +15,7 @@ if grep -q "(\"$target\"," native/fuzz/src/lib.rs; then
     corpus=tests/fuzz/corpus/$target.hex
     coverage="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4
         -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table
-        -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing"
+        -Cllvm-args=-sanitizer-coverage-trace-compares"
     triple=$(rustc -vV | sed -n 's/^host: //p')
     RUSTFLAGS=$coverage cargo build --locked -p hansa-fuzz --features libfuzzer --target "$triple" --target-dir target/fuzz
     fuzz() { HANSA_FUZZ_TARGET=$target "target/fuzz/$triple/debug/hansa-fuzz" "$@"; }
