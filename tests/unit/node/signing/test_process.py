@@ -31,7 +31,7 @@ class Served:
         for name in ("bank", "other"):
             issue(authority, name, folder / name)
         self.own, self.other = (self._tls(folder / name) for name in ("bank", "other"))
-        signer = Signer(0, lambda vote: bytes(32), lambda digest: digest * 2)
+        signer = Signer(0, lambda vote: bytes(64))
         service = SignerService(LoggedSigner(signer, VoteLogNowhere()), lambda: ())
         self.process = SignerProcess(service, self.own.certificate)
         self.server: asyncio.Server | None = None
