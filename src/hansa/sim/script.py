@@ -203,4 +203,6 @@ def decode_script(data: bytes) -> Script:
         if any(not 0 <= node < script.nodes for node in named) or fault.until_ms < fault.at_ms:
             cause = f"a fault names a node out of 0 to {script.nodes - 1}, or ends before it begins: {fault}"
             raise InvalidScript(cause, "correct the script")
+        if isinstance(fault, Membership) and len(fault.nodes) != 1 + (fault.change is ChangeKind.REPLACE):
+            raise InvalidScript(f"a change names one node, a replacement two: {fault}", "correct the script")
     return script

@@ -18,6 +18,18 @@ def test_scripts_of_rows_and_seeds_survive_their_encoding() -> None:
         assert decode_script(encode_script(script)) == script
 
 
+def make_change(nodes: str, change: str) -> bytes:
+    fault = f'{{"kind": "membership", "at_ms": 5, "until_ms": 9, {nodes}, "change": "{change}"}}'
+    return f'{{"name": "x", "seed": 1, "size": 4, "calm_ms": 10, "faults": [{fault}]}}'.encode()
+
+
+def test_nodes_that_come_are_numbered_behind_the_first_validators() -> None:
+    script = decode_script(make_change('"nodes": [1, 4]', "replace"))
+    assert (script.size, script.nodes) == (4, 5)
+    assert [change.joiner for change in script.changes] == [4]
+    assert decode_script(make_change('"nodes": [3]', "rotate key")).nodes == 4
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -31,6 +43,11 @@ def test_scripts_of_rows_and_seeds_survive_their_encoding() -> None:
         b'"faults": [{"kind": "crash", "at_ms": 9, "until_ms": 5, "nodes": [0]}]}',
         b'{"name": "x", "seed": 1, "size": 4, "calm_ms": -1, "faults": []}',
         b" " * (SCRIPT_BYTES_MAX + 1),
+        make_change('"nodes": [0]', "replace"),
+        make_change('"nodes": [0, 4]', "add"),
+        make_change('"nodes": [5]', "add"),  # the next one would be 4
+        make_change('"nodes": [4]', "remove"),
+        make_change('"nodes": []', "rotate key"),
     ],
 )
 def test_what_is_no_script_is_refused(text: bytes) -> None:
