@@ -38,7 +38,8 @@ than t are faulty demands safety only.
 
 MISSING = """## What this page does not show
 
-Membership changes under faults: members are fixed in this version.
+Real processes do not play changes of members as part of a script; `tests/processes/test_members.py` changes the members
+of an alliance that runs.
 """
 
 
