@@ -4,6 +4,7 @@ An engine lives for one epoch; at the boundary the replica puts the next one in 
 shell (`hansa.node.runtime`) and the simulator drive this same class.
 """
 
+from collections.abc import Callable
 from enum import Enum
 
 import msgspec
@@ -76,7 +77,7 @@ class Replica:
         self._pbft = Pbft(engine, rules)
         self._engine: Pbft | Solo = self._solo or self._pbft
         behind_heights = max(2 * engine.window, BEHIND_HEIGHTS_MIN)
-        self._sync = Sync(SyncConfig(engine.validators.has_honest, behind_heights=behind_heights))
+        self._sync = Sync(SyncConfig(_whom_to_believe(engine), behind_heights=behind_heights))
         self._early = EarlyMessages()
         self._later_records: tuple[VoteRecord, ...] = ()  # of epochs that this ledger has not reached yet
 
@@ -155,7 +156,7 @@ class Replica:
         if event.epoch is not None:
             engine = self.config.engine.for_epoch(event.epoch, event.epoch_root_hash)
             self._pbft = self._engine = Pbft(engine, self._pbft.state.rules)
-            self._sync.set_members(engine.validators.has_honest)
+            self._sync.set_members(_whom_to_believe(engine))
         self._later_records = _records_after(event.records, self._pbft.state.config.epoch)
 
     def _is_early(self, event: Input) -> bool:
@@ -181,7 +182,7 @@ class Replica:
         engine, out = begin_next_epoch(self._pbft, facts, self._later_records, now_ms, wall_ms)
         self._pbft = self._engine = engine
         self._later_records = _records_after(self._later_records, facts.number)
-        self._sync.set_members(engine.state.config.validators.has_honest)
+        self._sync.set_members(_whom_to_believe(engine.state.config))
         for peer, message in self._early.take():
             out += self._step_engine(MessageIn(peer, message), now_ms, wall_ms)
         return out
@@ -195,6 +196,14 @@ class Replica:
             else:
                 out.append(SYNC_EFFECTS[type(effect)](effect))
         return out
+
+
+def _whom_to_believe(engine: EngineConfig) -> Callable[[int], bool]:
+    """Say which peers' claims to be further make this node fetch at once and vote no more: an honest one's.
+
+    A node without a vote believes everybody: it has nothing to lose, and of the set that it knows all may be gone.
+    """
+    return engine.validators.has_honest if engine.validators.has_vote(engine.me) else bool
 
 
 def _records_after(records: tuple[VoteRecord, ...], epoch: int) -> tuple[VoteRecord, ...]:

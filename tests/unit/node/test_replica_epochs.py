@@ -6,7 +6,7 @@ from hansa.consensus.config import EngineConfig
 from hansa.consensus.early import EARLY_MESSAGES_MAX, EARLY_PROPOSALS_MAX, EarlyMessages
 from hansa.consensus.effects import Broadcast, Effect, Send, SignVote
 from hansa.consensus.inputs import Imported, MessageIn, Restored
-from hansa.consensus.messages import BlockResponse, Message, Status, VoteQuery, VoteReport, Votes
+from hansa.consensus.messages import BlockResponse, Message, RangeRequest, Status, VoteQuery, VoteReport, Votes
 from hansa.consensus.validators import ValidatorSet
 from hansa.consensus.values import SealedHead, SignedVote, Vote, VoteRecord, VoteType
 from hansa.node.replica import Replica, ReplicaConfig
@@ -97,6 +97,13 @@ def test_who_is_taken_out_follows_and_who_is_taken_in_votes() -> None:
         for peer in (0, 1, 2):
             replica.step(MessageIn(peer, VoteReport(())), 30, 10**12)
     assert not leaver.status().voting and joiner.status().voting
+
+
+def test_who_has_no_vote_fetches_at_once_whoever_is_further() -> None:
+    for me, is_fast in ((0, False), (4, True)):
+        replica = make_replica(me)
+        effects = replica.step(MessageIn(2, Status(9, 0, 0, 0, 0, 500, 500, False)), 10, 10**12)
+        assert bool(said(effects, RangeRequest)) == is_fast
 
 
 def test_an_old_epoch_is_told_what_is_sealed() -> None:
