@@ -81,12 +81,12 @@ def error_text(error: HansaError, call: Call | None = None) -> bytes:
     return b'{"jsonrpc":"2.0","id":' + ident + b',"error":' + _ENCODER.encode(rpc_error(error)) + b"}"
 
 
-def parse_quantity(params: Params, index: int, name: str, default: int | None = None) -> int:
-    """A hex quantity or a plain number.
+def parse_quantity(params: Params, index: int, name: str, default: int | None = None, bits: int = 64) -> int:
+    """A hex quantity or a plain number of at most `bits` bits.
 
     Raises
     ------
-    InvalidParams: neither, negative, or missing without a default.
+    InvalidParams: neither, negative, too large, or missing without a default.
     """
     value = params[index] if index < len(params) else None
     if value is None and default is not None:
@@ -98,6 +98,8 @@ def parse_quantity(params: Params, index: int, name: str, default: int | None = 
             value = None
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise InvalidParams(f"invalid argument {index} ({name}): not a quantity")
+    if value >> bits:
+        raise InvalidParams(f"invalid argument {index} ({name}): more than {bits} bits")
     return value
 
 
@@ -127,7 +129,4 @@ def parse_word(params: Params, index: int, name: str) -> int:
     ------
     InvalidParams: not one, or larger.
     """
-    value = parse_quantity(params, index, name)
-    if value >> 256:
-        raise InvalidParams(f"invalid argument {index} ({name}): more than 256 bits")
-    return value
+    return parse_quantity(params, index, name, bits=256)

@@ -46,8 +46,10 @@ def test_quantities_are_hex_or_plain() -> None:
     for value in ("0x", "x", -1, True, 1.5, None, "-0x1"):
         with pytest.raises(InvalidParams):
             parse_quantity([value], 0, "n")
-    with pytest.raises(InvalidParams):
-        parse_word([hex(1 << 256)], 0, "n")
+    assert parse_word([hex((1 << 256) - 1)], 0, "n") == (1 << 256) - 1
+    for parse, bits in ((parse_quantity, 64), (parse_word, 256)):
+        with pytest.raises(InvalidParams, match=f"more than {bits} bits"):
+            parse([hex(1 << bits)], 0, "n")
 
 
 def test_hex_data_has_its_length() -> None:
