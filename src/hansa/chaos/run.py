@@ -105,7 +105,7 @@ class Run:
                     raise Violation("liveness", f"height {demanded} was demanded by now, the nodes stand at {heights}")
             await self._wait(calm_s + AFTER_CALM_S, playing)
             if self.watch.stills:
-                say("  this process stood still meanwhile: the gap is its own")
+                say("  this process stood still meanwhile: such times are left out")
             return round(self.watch.longest_gap_s(calm_s, time.monotonic()) * 1_000)
         finally:
             playing.cancel()

@@ -98,9 +98,13 @@ class Watch:
         return [place for place, height in enumerate(self.heights) if height >= least]
 
     def longest_gap_s(self, since_s: float, until_s: float) -> float:
-        """The longest time without a new final block between two moments of the monotonic clock."""
+        """The longest time without a new final block between two moments of the monotonic clock.
+
+        Times in which this process itself stood still are left out: they tell nothing of the alliance.
+        """
         moments = [since_s, *(at_s for at_s, _ in self.finals if since_s < at_s < until_s), until_s]
-        return max(after - before for before, after in zip(moments, moments[1:], strict=False))
+        pairs = zip(moments, moments[1:], strict=False)
+        return max((after - before for before, after in pairs if not self.was_still(before, after)), default=0.0)
 
 
 class Load:
