@@ -136,7 +136,7 @@ async def run_trial(endpoints: Sequence[Endpoint], plan: Plan, probes: Sequence[
         await sender.open()
         await watcher.begin()
         stages = await read_stages(endpoints)
-        with _no_collection():
+        with no_collection():
             meter.begin()
             begin = time.monotonic() + START_DELAY_S
             await _drive(plan, batches, begin, sender, watcher, readers)
@@ -168,7 +168,7 @@ async def _drive(
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def no_collection() -> Iterator[None]:
     """Python's collector would walk through millions of prepared objects while the clock runs."""
     gc.collect()
     gc.freeze()

@@ -17,6 +17,7 @@ from hansa.bench.own_alliance import CHAIN_ID, READY_S_MAX, OwnAlliance, OwnNode
 from hansa.bench.probes import Machine, foreign_share, read_machine, read_machine_time, read_usage
 from hansa.bench.report import core_digest, now_text, release, say
 from hansa.bench.transactions import Nonces, Transactions, make_transfers
+from hansa.bench.trial import no_collection
 
 VALIDATORS_MIN = 4  # so that blocks go on without one
 SENDERS_MAX = 20_000
@@ -97,13 +98,15 @@ async def measure_state(options: StateOptions, folder: Path) -> StateReport:
         nonces = Nonces(senders)
         transfers = make_transfers(accounts, nonces, round(seconds * options.rate), CHAIN_ID, options.seed)
         run = LoadedRun(options, alliance, transfers)
-        try:
-            await run.begin()
-            written = await run.write_checkpoints()
-            killed = [await run.restart(alliance.nodes[-1], "killed") for _ in range(options.restarts)]
-        finally:
-            await run.end()
-        stopped = [await run.restart(alliance.nodes[-1], "stopped") for _ in range(options.restarts)]
+        with no_collection():
+            try:
+                await run.begin()
+                written = await run.write_checkpoints()
+                killed = [await run.restart("killed") for _ in range(options.restarts)]
+                run.check_load()
+            finally:
+                await run.end()
+        stopped = [await run.restart("stopped") for _ in range(options.restarts)]
     finally:
         alliance.stop()
     during, before = run.gaps_ms()
@@ -133,7 +136,6 @@ class LoadedRun:
     def __init__(self, options: StateOptions, alliance: OwnAlliance, transfers: Transactions) -> None:
         self.rss_peak_mib = 0.0
         self.foreign = 0.0
-        self._alliance = alliance
         self._nodes = alliance.nodes
         self._batches = make_batches(transfers.raws, options.batch, steady(len(transfers), options.rate))
         senders = min(options.accounts, SENDERS_MAX) // options.batch
@@ -172,18 +174,22 @@ class LoadedRun:
         ------
         VoidRun: one is not written in time.
         """
-        await self._wait_height(STATES_KEPT + 1)
+        await self._wait_height(STATES_KEPT)
         self._written_from = time.monotonic()
         written = [await self._write_one(node) for node in self._nodes]
         self._written_to = time.monotonic()
+        self.check_load()
         self.foreign = foreign_share(self._machine, read_machine_time(), self._own_cpu_s() - self._cpu_s)
         usages = [read_usage(node.process.pid) for node in self._nodes if node.process is not None]
         self.rss_peak_mib = round(max(usage.rss_peak_bytes for usage in usages) / (1 << 20), 1)
         return written
 
     async def _write_one(self, node: OwnNode) -> Written:
+        def may_write(now: NodeState) -> bool:
+            return now.height > now.checkpoint.height + STATES_KEPT
+
+        before = await wait_state(node, may_write, "is far behind")
         begin = time.monotonic()
-        before = await read_state(node.rpc)
         assert node.process is not None
         node.process.send_signal(signal.SIGUSR2)
 
@@ -205,13 +211,14 @@ class LoadedRun:
         )
         return one
 
-    async def restart(self, node: OwnNode, how: str) -> float:
-        """Kill or stop a node and start it again; the seconds until it votes, level with the others.
+    async def restart(self, how: str) -> float:
+        """Kill or stop the last node and start it again; the seconds until it votes, level with the others.
 
         Raises
         ------
         VoidRun: it does not in time.
         """
+        node = self._nodes[-1]
         await asyncio.to_thread(node.kill if how == "killed" else node.stop)
         begin = time.monotonic()
         node.start()
@@ -232,6 +239,16 @@ class LoadedRun:
             if time.monotonic() > deadline:
                 raise VoidRun(f"no block {height} within {PATIENCE_S:.0f} s", "see the nodes' node.log")
             await asyncio.sleep(LOOK_S)
+
+    def check_load(self) -> None:
+        """See that transactions were sent all along.
+
+        Raises
+        ------
+        VoidRun: they ended before.
+        """
+        if self._sender.has_finished:
+            raise VoidRun("all was sent before the checkpoints and restarts had come to their end", "free the machine")
 
     def gaps_ms(self) -> tuple[float, float]:
         """The longest gaps between blocks: while checkpoints were written, and before."""
