@@ -133,6 +133,11 @@ impl History {
         self.versions.lock().list.iter().filter_map(Version::state).cloned().collect()
     }
 
+    /// Lets go of a state that was rebuilt for proofs: the next one who asks rebuilds it.
+    pub fn forget_rebuilt(&self) {
+        self.rebuilt.forget_below(u64::MAX);
+    }
+
     /// Puts other forms of the same states in their places; those that were there are the answer.
     pub fn replace(&self, form: impl Fn(&WorldState) -> Option<WorldState>) -> Vec<WorldState> {
         let mut versions = self.versions.lock();

@@ -74,6 +74,7 @@ fn the_states_move_onto_a_newer_file_while_blocks_go_on() {
     let (first, oldest) = (chain.oldest_state(), chain.head().height);
     // One block is executed and not sealed when the states move, and a reader holds a state.
     let reader = chain.head();
+    chain.proof_at(first, &Address::ZERO, &[]).unwrap();
     submit(&chain, vec![transfer(3, 0, 9)]);
     let (refs, count, gas) = chain.propose(&[], limits());
     let next = order(&chain, chain.head().order_hash, chain.head().height + 1, 0, &refs, count, gas);

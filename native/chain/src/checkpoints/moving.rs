@@ -35,6 +35,12 @@ impl Holders {
     /// Moves all states onto a file: `filed` is the state in it, `frozen` the same one over the file before. For how
     /// long blocks were held up.
     pub fn move_onto(&self, frozen: WorldState, filed: WorldState) -> Duration {
+        let held = self.move_all(frozen, filed);
+        self.history.forget_rebuilt();
+        held
+    }
+
+    fn move_all(&self, frozen: WorldState, filed: WorldState) -> Duration {
         let mut moved = Moved { states: vec![(frozen, filed)], executed: Vec::new() };
         for _ in 0..ROUNDS_MAX {
             moved.add_all(self);
