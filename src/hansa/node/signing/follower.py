@@ -13,7 +13,7 @@ from hansa.io.vote_signer import VoteToSign
 from hansa.node.replica import ReplicaStatus
 
 ASK_MS = 200  # without news
-ANSWER_MS = 2_000
+ANSWER_MS = 500  # then it is asked again; a late answer serves as well
 PENALTY_MS = 5_000  # after an answer that does not hold
 BLOCKS_AT_ONCE = 16  # few, so that a take-over need not wait for a long import
 
@@ -67,7 +67,7 @@ class Follower:
                 self._height = head.height
                 return self._ask(now_ms)
             case MessageIn(peer, RangeResponse(request, first, blocks)):
-                if peer != self._me or request != self._request or first != self._height + 1 or self._importing:
+                if peer != self._me or first != self._height + 1 or self._importing:
                     return []
                 if not blocks:
                     return [SetTimer(TimerId.SYNC, now_ms + ASK_MS)]
