@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from hansa import _native
 from hansa.alliance.layout import AllianceFolder
 from tests.processes.alliance import ROOT, Node, RunningAlliance
 from tests.waiting import wait_until
@@ -92,6 +93,7 @@ def test_members_come_and_go_while_it_runs(alliance: RunningAlliance, person: Co
 
     alliance.take_fresh_accounts()  # the others' nonces are the command line's
     load = SteadyLoad(alliance, alliance.nodes[0])
+    alliance.nodes[3].kill()  # whoever is away while members change follows when it comes back
     invitation = tmp_path / "logistics.invite"
     opened = person.hansa("org", "invite", "logistics", "-o", str(invitation), "--as", "core")
     person.approve(opened["proposal"], "supplier", "bank")
@@ -99,6 +101,8 @@ def test_members_come_and_go_while_it_runs(alliance: RunningAlliance, person: Co
     person.joined = Node(AllianceFolder(home).node("logistics", "logistics"), "logistics")
     joined = person.hansa("node", "join", str(invitation), folder=home)
     assert (joined["index"], joined["status"]) == (4, "validator")
+    alliance.nodes[3].start()
+    alliance.nodes[3].wait_ready()
     wait_epoch([*alliance.nodes, person.joined], 2)
 
     rotated = person.hansa("key", "rotate", "node", "bank")
@@ -116,7 +120,10 @@ def test_members_come_and_go_while_it_runs(alliance: RunningAlliance, person: Co
     for node in (*alliance.nodes[:3], person.joined):
         alliance.wait_final(node, sent)
     alliance.nodes[2].stop()  # with its new keys it comes back
+    folder = alliance.nodes[2].folder
+    assert _native.verify_ledger(str(folder.data), folder.genesis.read_bytes()) == []
     alliance.nodes[2].start()
     alliance.nodes[2].wait_ready()
     wait_epoch(alliance.nodes[2:3], 4)
     alliance.wait_final(alliance.nodes[2], alliance.send(alliance.nodes[0], PORTION))
+    alliance.check_agreement()

@@ -103,6 +103,37 @@ async def test_four_members_connect_and_exchange_frames_on_every_lane(tmp_path: 
     assert heard[1].messages == []
 
 
+async def test_a_member_comes_and_goes_while_the_links_of_the_others_stay(tmp_path: Path) -> None:
+    alliance = Alliance(tmp_path, 3)
+    few = Roster(alliance.roster.members[:2])
+    heard = [Heard() for _ in range(3)]
+    transports = []
+    for index in range(2):
+        tls = TlsContexts(alliance.tls(index).server, alliance.tls(index).client, few)
+        facts = TransportFacts(index, GENESIS, alliance.addresses[index], {1 - index: alliance.addresses[1 - index]})
+        transports.append(Transport(facts, tls, heard[index].events()))
+    transports.append(alliance.transport(2, heard[2]))
+    async with running(*transports):
+        await eventually(lambda: transports[0].is_up(1) and transports[1].is_up(0), DEADLINE_S, "two up")
+        await eventually(lambda: transports[0].refused and transports[1].refused, DEADLINE_S, "the stranger is refused")
+        for index in range(2):
+            peers = {i: address for i, address in enumerate(alliance.addresses) if i != index}
+            transports[index].change_peers(alliance.tls(index), peers)
+        await eventually(lambda: all(len(t.peers_up()) == 2 for t in transports), DEADLINE_S, "three up")
+        transports[2].broadcast(Lane.VOTES, FrameKind.MESSAGE, b"vote")
+        await eventually(lambda: heard[0].messages and heard[1].messages, DEADLINE_S, "its vote")
+        for index in range(2):
+            tls = TlsContexts(alliance.tls(index).server, alliance.tls(index).client, few)
+            transports[index].change_peers(tls, {1 - index: alliance.addresses[1 - index]})
+        await eventually(lambda: heard[0].down == [2] and heard[1].down == [2], DEADLINE_S, "it is gone")
+        before = transports[0].refused
+        await eventually(lambda: transports[0].refused > before, DEADLINE_S, "it is refused again")
+        transports[0].send(2, Lane.VOTES, FrameKind.MESSAGE, b"nobody hears this")
+        transports[0].send(1, Lane.VOTES, FrameKind.MESSAGE, b"still")
+        await eventually(lambda: (0, Lane.VOTES, b"still") in heard[1].messages, DEADLINE_S, "the others")
+        assert (transports[0].peers_up(), heard[0].up, heard[1].up) == ([1], [1, 2], [0, 2])
+
+
 async def test_a_large_frame_does_not_hold_up_votes_and_arrives_whole(tmp_path: Path) -> None:
     alliance = Alliance(tmp_path, 2)
     heard = [Heard(), Heard()]
