@@ -93,7 +93,7 @@ pub fn log_segment(data: &[u8]) {
 
 /// Makes the checksum of the header and of each frame in a row right again, as far as their lengths lead.
 fn mend_frames(bytes: &mut [u8]) {
-    let mut at = BLOCK_BYTES as usize;
+    let mut at = BLOCK_BYTES;
     while let Some(front) = bytes.get(at..at + 8) {
         let length = u32::from_le_bytes([front[0], front[1], front[2], front[3]]) as usize;
         let Some(end) = at.checked_add(length).filter(|end| length >= FRAME_BYTES && *end <= bytes.len())
