@@ -73,6 +73,7 @@ SECTIONS = (
             Limit("bodies with transactions that wait", f"{API}:SENDS_WAITING_BYTES_MAX", "RPC-11"),
             Limit("of them in one batch", "src/hansa/api/sending.py:_BODIES_PER_BATCH_MAX", "the next batch"),
             Limit("bytes of one batch", "src/hansa/api/sending.py:_BYTES_PER_BATCH_MAX", "the next batch"),
+            Limit("time that one waits for room in the pool", "src/hansa/api/sending.py:_ROOM_WAIT_S", "RPC-11"),
             Limit("questions for receipts that are held back", "src/hansa/api/sending.py:HELD_MAX", "answered at once"),
             Limit("body of such a question", "src/hansa/api/sending.py:_BODY_BYTES_MAX", "answered at once"),
             Limit("receipts awaited by eth_sendRawTransactionSync", f"{API}:AWAITED_MAX", "RPC-11"),
@@ -183,6 +184,7 @@ SECTIONS = (
         (
             Limit("bytes of a transaction", f"{CODEC}/limits.rs:raw_bytes_max", "refused"),
             Limit("transactions in a block", f"{CODEC}/order.rs:BLOCK_TRANSACTIONS_MAX", "refused"),
+            Limit("gas of a block", "native/chain/src/genesis.rs:GAS_LIMIT_MAX", "no such genesis"),
             Limit("bytes of a block's transactions", "native/chain/src/ordering.rs:BODY_BYTES_MAX", "BODY-BYTES"),
             Limit("order block", f"{CODEC}/order.rs:ORDER_BYTES_MAX", "refused"),
             Limit("bundle", f"{CODEC}/bundle.rs:BUNDLE_BYTES_MAX", "refused"),
