@@ -445,6 +445,9 @@ def _check(proposal: Proposal):
     if proposal.kind == INVITE:
         self._check_organisation_name(proposal.name)
         assert self.organisation_count < ORGANISATIONS_MAX, "no room for another organisation"
+    elif proposal.kind == SET_CONSENSUS:
+        latest: uint256 = max(self.consensus.protocol, self.next_consensus.protocol)
+        assert proposal.consensus.protocol >= latest, "the protocol never goes back"
     elif proposal.kind == REMOVE_ORGANISATION:
         assert self.organisations[proposal.subject].active, "no such organisation"
         assert self._count_active() > 1, "the last organisation stays"

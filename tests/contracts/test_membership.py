@@ -85,6 +85,24 @@ def test_who_votes_and_how_often() -> None:
     assert ledger.facts()[3:] == (2_000, 100, 1)
 
 
+def test_the_protocol_never_goes_back() -> None:
+    ledger = AllianceLedger()
+
+    def propose(protocol: int) -> int:
+        events = ledger.members.send(ledger.voters[0], "setConsensus", f"(1000,50,{protocol})", ledger.expiry())
+        return int(events["Opened"]["proposal"])
+
+    same, later = propose(1), propose(2)
+    ledger.approve(later)
+    ledger.members.send(ledger.voters[1], "approve", same)
+    with pytest.raises(Refusal, match="never goes back"):
+        ledger.members.send(ledger.voters[2], "approve", same)
+    ledger.end_epoch()
+    assert ledger.facts()[5] == 2
+    with pytest.raises(Refusal, match="never goes back"):
+        propose(1)
+
+
 def test_an_expired_proposal_is_neither_accepted_nor_used() -> None:
     ledger = AllianceLedger()
     soon = ledger.now_ms // 1_000 + 4  # blocks are a second apart
