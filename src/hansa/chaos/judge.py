@@ -4,7 +4,8 @@ import asyncio
 import json
 import time
 from collections.abc import Collection, Sequence
-from typing import Any
+
+import msgspec
 
 from hansa.bench.errors import Unreachable
 from hansa.bench.own_alliance import OwnNode
@@ -78,32 +79,39 @@ async def check_ledgers(alliance: ChaosAlliance, sealed: dict[int, str], standin
     longest = max(ledgers.values(), key=len)
     for place, ledger in ledgers.items():
         for height, block in enumerate(ledger):
-            if block["hash"] != longest[height]["hash"]:
+            if block.hash != longest[height].hash:
                 what = f"{alliance.nodes[place].name} holds another block at height {height}"
                 raise Violation("agreement", what)
     for height, block_hash in sealed.items():
         if height >= len(longest):
             raise Violation("durability", f"block {height} was final; the best node is at {len(longest) - 1}")
-        if longest[height]["hash"] != block_hash:
+        if longest[height].hash != block_hash:
             raise Violation("durability", f"another block {height} than was final")
     places: dict[str, int] = {}
     for height, block in enumerate(longest):
-        for transaction in block["transactions"]:
+        for transaction in block.transactions:
             if transaction in places:
                 raise Violation("once", f"{transaction} stands in the blocks {places[transaction]} and {height}")
             places[transaction] = height
     return places
 
 
-async def read_ledger(client: Client) -> list[dict[str, Any]]:
-    """Every block of a node, from genesis to its head, with the hashes of its transactions.
+class Block(msgspec.Struct, frozen=True):
+    """What is kept of a block: a long run makes many."""
+
+    hash: str
+    transactions: tuple[str, ...]  # hashes
+
+
+async def read_ledger(client: Client) -> list[Block]:
+    """Every block of a node, from genesis to its head.
 
     Raises
     ------
     Unreachable: it does not answer, or lacks a block.
     """
     head = await client.height(READ_S_MAX)
-    blocks: list[dict[str, Any]] = []
+    blocks: list[Block] = []
     for first in range(0, head + 1, BATCH_MAX):
         calls: list[tuple[str, list[object]]] = [
             ("eth_getBlockByNumber", [hex(height), False]) for height in range(first, min(first + BATCH_MAX, head + 1))
@@ -111,7 +119,7 @@ async def read_ledger(client: Client) -> list[dict[str, Any]]:
         for answer in await client.ask(calls, READ_S_MAX):
             if not isinstance(answer.result, dict):
                 raise Unreachable(f"{client.endpoint} lacks block {len(blocks)}: {answer.error}")
-            blocks.append(answer.result)
+            blocks.append(msgspec.convert(answer.result, Block))
     return blocks
 
 
