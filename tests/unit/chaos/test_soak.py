@@ -1,14 +1,17 @@
 """What a soak draws and what it reports."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
 from hansa.bench.probes import Machine
-from hansa.chaos.availability.page import soak_page
+from hansa.chaos.availability.page import soak_page, write_soak
 from hansa.chaos.availability.prober import Probe
 from hansa.chaos.availability.soak import (
     GAP_S_MIN,
     POINTS_MAX,
+    Gap,
     Happening,
     SoakReport,
     describe,
@@ -73,6 +76,12 @@ def test_a_soak_passes_with_three_nines_and_nothing_lost() -> None:
     assert not make_report(998).is_passed
     assert not make_report(1_000, ("0xbb",)).is_passed
     assert not make_report(1_000, violation="agreement: fork").is_passed
+
+
+@pytest.mark.parametrize("gaps", [(), (Gap(10.0, 700, "kill -9 of 3"),)])
+def test_a_report_is_written_whole(tmp_path: Path, gaps: tuple[Gap, ...]) -> None:
+    write_soak(msgspec.structs.replace(make_report(999), gaps=gaps), tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["soak.html", "soak.json", "soak.png"]
 
 
 def test_the_page_tells_all() -> None:

@@ -86,7 +86,8 @@ def _draw(report: SoakReport, path: Path) -> bool:
         axes.spines[["top", "right"]].set_visible(False)
     height.step([at for at, _ in report.heights], [to for _, to in report.heights], where="post", color=_BLUE)
     height.set(ylabel="final height", title=f"{100 * report.availability:.3f} % of {report.probes} probes good")
-    gaps.stem([gap.at_s for gap in report.gaps], [gap.ms for gap in report.gaps], linefmt=_BLUE, basefmt=" ")
+    if report.gaps:
+        gaps.stem([gap.at_s for gap in report.gaps], [gap.ms for gap in report.gaps], linefmt=_BLUE, basefmt=" ")
     gaps.scatter(
         [probe.at_s for probe in report.bad], [0.0] * len(report.bad), color=_RED, marker="x", label="bad probe"
     )
