@@ -41,7 +41,7 @@ from hansa.node.signing.wire import ALPN_PROTOCOL
 from hansa.node.view import NodeParts, Pairing, RunningNode
 from hansa.node.votes import check_votes_before_ledger, open_votes
 from hansa.types.epoch import EpochFacts
-from hansa.types.order import decode_order, encode_order, genesis_order
+from hansa.types.order import NO_HASH, decode_order, encode_order, genesis_order
 
 GROUP = b"main"
 
@@ -298,7 +298,8 @@ def read_restored(chain: Chain, genesis: Genesis, records: tuple[VoteRecord, ...
                 continue
             chain.add_bundle(block.proposer, chain.payload(found[1]))
             bodies.append(ins.HeldBody(body_hash, block, found[1]))
-    root = b"" if epoch is None else chain.order_hash(epoch.first_height - 1) or b""
+    # A node that began from a state alone may not know the block below its epoch: then it names none in that epoch.
+    root = NO_HASH if epoch is None else chain.order_hash(epoch.first_height - 1) or NO_HASH
     end = chain.epoch_end(order_hash)
     return ins.Restored(
         head, recent, records, tuple(bodies), read_certificate(chain, height), epoch, root,
