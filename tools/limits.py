@@ -152,6 +152,8 @@ SECTIONS = (
             Limit("references of a proposal", "src/hansa/consensus/messages.py:REFS_BYTES_MAX", "CONSENSUS-1"),
             Limit("blocks of one answer", "src/hansa/consensus/messages.py:RANGE_BLOCKS_MAX", "CONSENSUS-1"),
             Limit("fetched transactions", "src/hansa/consensus/messages.py:BUNDLE_BYTES_MAX", "CONSENSUS-1"),
+            Limit("states that a member offers", "src/hansa/consensus/messages.py:OFFERED_HEIGHTS_MAX", "CONSENSUS-1"),
+            Limit("question about a state", "src/hansa/consensus/messages.py:ASK_BYTES_MAX", "CONSENSUS-1"),
             Limit("messages of one member that wait", "src/hansa/node/inbox.py:WAITING_BYTES_MAX", "it is not read"),
             Limit("bundles of one member that wait", "src/hansa/node/gossip.py:ADMISSION_BYTES_MAX", "it is not read"),
             Limit("signatures checked at once", "src/hansa/node/inbox.py:CHECKED_AT_ONCE_MAX", "a worker checks them"),

@@ -7,6 +7,7 @@ __all__ = [
     "Chain",
     "NativeError",
     "Rpc",
+    "Snapshot",
     "abi_decode_log",
     "abi_decode_output",
     "abi_encode_arguments",
@@ -110,6 +111,31 @@ _EpochTuple = tuple[int, int, list[_EpochNode], int, int, int]
 """Number, first height, nodes by index, view timeout and block interval in milliseconds, protocol version."""
 
 @final
+class Snapshot:
+    """What a node far behind takes over from the others, below its data folder. Kept over restarts."""
+
+    @staticmethod
+    def open(directory: str, genesis: bytes) -> Snapshot: ...
+    @property
+    def height(self) -> int:
+        """Of the snapshot on its way; 0 = none."""
+
+    def missing(self) -> list[bytes]:
+        """What is still to be asked for."""
+
+    def check_head(self, head: bytes) -> tuple[int, bytes]:
+        """Height and face (32 bytes) of a sealed head that a peer sent; equal faces promise equal snapshots."""
+
+    def begin(self, head: bytes) -> list[bytes]:
+        """Begin with this head; what is missing."""
+
+    def add(self, ask: bytes, answer: bytes) -> list[bytes]:
+        """Take an answer that holds; what is missing because of it. ``SNAPSHOT-…``, ``BLOCK-…``: the peer lies."""
+
+    def finish(self) -> None:
+        """Put the data folder together; ``Chain.open`` moves it into its place."""
+
+@final
 class Chain:
     """State, block log, pool and executor of one node. Every method may be called from any thread."""
 
@@ -199,6 +225,21 @@ class Chain:
     def checkpoint_status(self) -> tuple[int, int, bool, int, int, int]:
         """Height and bytes of the newest, whether one is being written, how many this process wrote, how long the last
         took (ms), for how long blocks were held up at most (µs)."""
+
+    def oldest_exported(self) -> int:
+        """The oldest block that ``export_blocks`` has."""
+
+    def oldest_block(self) -> int:
+        """The oldest block that clients may read, genesis apart; ``BLOCK-PRUNED`` below it."""
+
+    def prune(self, keep: int) -> int:
+        """Drop blocks older than the newest ``keep``, at least 1,024, where whole segments allow; the oldest left."""
+
+    def snapshot_offer(self) -> tuple[list[int], int, int]:
+        """Heights of states that can be served for long; the first and the last of the newest ones."""
+
+    def snapshot_answer(self, height: int, ask: bytes) -> bytes | None:
+        """The answer to what a ``Snapshot`` of a height asks for; None where there is none. Holds that state."""
 
     def oldest_state(self) -> int: ...
 

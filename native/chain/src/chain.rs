@@ -24,10 +24,11 @@ use crate::history::History;
 use crate::index::{BlockEntry, BlockIndex};
 use crate::ordering::Ordering;
 use crate::quorum::Quorum;
-use crate::records::{BirthRecord, KIND_GENESIS};
+use crate::records::{BirthRecord, KIND_GENESIS, ResultRecord};
 use crate::refusals::Refusals;
 use crate::replay::ReplayWindow;
 use crate::sealed::{BlockCache, SealedBlock};
+use crate::snapshot::Pins;
 use crate::stored;
 use crate::{ChainError, Genesis, birth};
 
@@ -52,6 +53,8 @@ pub struct Chain {
     pub(crate) history: Arc<History>,
     pub(crate) ordering: Arc<Mutex<Ordering>>,
     pub(crate) refusals: Mutex<Refusals>,
+    /// States that are served to members far behind.
+    pub(crate) pins: Mutex<Pins>,
     /// One block is executed, sealed or imported at a time.
     pub(crate) work: Arc<Mutex<DevState>>,
     pub(crate) syncs: AtomicU64,
@@ -145,6 +148,7 @@ impl Chain {
             history: Arc::new(parts.history),
             ordering: Arc::new(Mutex::new(parts.ordering)),
             refusals: Mutex::default(),
+            pins: Mutex::default(),
             work: Arc::default(),
             syncs: AtomicU64::new(0),
             folder: parts.folder,
@@ -227,7 +231,15 @@ impl Chain {
 
     /// Hash of the sealed header at `height`.
     pub fn hash_at(&self, height: u64) -> Option<B256> {
-        self.index.read().get(height).map(|entry| entry.hash)
+        match height {
+            0 => Some(self.genesis_hash),
+            _ => self.index.read().get(height).map(|entry| entry.hash),
+        }
+    }
+
+    /// The oldest block that clients may read, genesis apart.
+    pub fn oldest_block(&self) -> u64 {
+        self.index.read().first_executed()
     }
 
     /// Hash of the order block that was sealed at `height`.
@@ -237,7 +249,7 @@ impl Chain {
 
     /// Height of the block with that sealed hash.
     pub fn height_of(&self, hash: &B256) -> Option<u64> {
-        self.index.read().height_of(hash)
+        if *hash == self.genesis_hash { Some(0) } else { self.index.read().height_of(hash) }
     }
 
     /// Whether the block's bloom may contain a log of interest; false for blocks without logs.
@@ -248,18 +260,33 @@ impl Chain {
     /// A sealed block; none above the head.
     ///
     /// # Errors
-    /// `Log`, `Corrupt`, `Wire`, `Transaction` when the log does not give it back.
+    /// `BlockPruned` below [`Chain::oldest_block`]; `Log`, `Corrupt`, `Wire`, `Transaction` when the log does not give it back.
     pub fn block(&self, height: u64) -> Result<Option<Arc<SealedBlock>>, ChainError> {
+        if height == 0 {
+            return Ok(Some(self.genesis_block.clone()));
+        }
         if let Some(kept) = self.cache.get(height) {
             return Ok(Some(kept));
         }
-        let Some(entry) = self.index.read().get(height).cloned() else { return Ok(None) };
-        if entry.body.is_none() {
-            return Ok(Some(self.genesis_block.clone()));
+        let oldest = self.oldest_block();
+        if height < oldest {
+            return Err(ChainError::BlockPruned { asked: height, oldest });
         }
+        let Some(entry) = self.index.read().get(height).cloned() else { return Ok(None) };
         let block = Arc::new(stored::read_block(&self.log, &entry, &self.senders)?);
         self.cache.keep(block.clone());
         Ok(Some(block))
+    }
+
+    /// Canonical RLP of the certificate of a sealed block, also of one that clients may not read; none of genesis.
+    ///
+    /// # Errors
+    /// `Log`, `Corrupt`.
+    pub fn certificate_at(&self, height: u64) -> Result<Option<Bytes>, ChainError> {
+        let Some(result) = self.index.read().get(height).and_then(|entry| entry.result) else {
+            return Ok(None);
+        };
+        Ok(Some(ResultRecord::decode_head(&self.log.read(result)?)?.certificate))
     }
 
     /// Block and index of an included transaction.

@@ -84,6 +84,22 @@ pub enum ChainError {
         /// Oldest block whose state is kept.
         oldest: u64,
     },
+    /// The block is no longer kept.
+    #[error("block {asked} is not kept; the oldest kept is block {oldest}")]
+    BlockPruned {
+        /// Block asked for.
+        asked: u64,
+        /// Oldest block that is kept, genesis apart.
+        oldest: u64,
+    },
+    /// What another node sent as part of a snapshot does not hold, or does not fit.
+    #[error("{what}")]
+    Snapshot {
+        /// Stable code, `SNAPSHOT-…`.
+        code: &'static str,
+        /// What does not hold.
+        what: String,
+    },
     /// A development call on a chain that is not `dev`.
     #[error("{0} exists on a development chain only")]
     DevOnly(&'static str),
@@ -110,6 +126,8 @@ impl ChainError {
             Self::Body { code, .. } | Self::Order { code, .. } | Self::Block { code, .. } => code,
             Self::Engine(_) => "CHAIN-ENGINE",
             Self::StatePruned { .. } => "STATE-PRUNED",
+            Self::BlockPruned { .. } => "BLOCK-PRUNED",
+            Self::Snapshot { code, .. } => code,
             Self::DevOnly(_) => "DEV-ONLY",
             Self::Dev(_) => "DEV-ARGUMENT",
         }
@@ -135,6 +153,8 @@ impl ChainError {
             Self::Block { .. } => "ask another node; a node that repeats this is faulty",
             Self::Engine(_) => "keep the data folder and report it",
             Self::StatePruned { .. } => "ask for a newer block",
+            Self::BlockPruned { .. } => "ask for a newer block, or a node that keeps all of them",
+            Self::Snapshot { .. } => "ask another node; a node that repeats this is faulty",
             Self::DevOnly(_) => "start a development chain: hansa dev",
             Self::Dev(_) => "check the arguments of the call",
         }
@@ -154,6 +174,10 @@ impl ChainError {
 
     pub(crate) fn block(code: &'static str, what: impl Into<String>) -> Self {
         Self::Block { code, what: what.into() }
+    }
+
+    pub(crate) fn snapshot(code: &'static str, what: impl Into<String>) -> Self {
+        Self::Snapshot { code, what: what.into() }
     }
 
     pub(crate) fn corrupt(height: u64, what: impl Into<String>) -> Self {

@@ -6,12 +6,13 @@ use alloy_consensus::Header;
 use alloy_primitives::{B256, Bytes};
 use alloy_rlp::{Decodable, Encodable};
 use hansa_codec::transaction::decode_owned;
-use hansa_codec::{BodyRecord, Certificate, WireError};
+use hansa_codec::{BodyRecord, Certificate, OrderBlock, WireError};
+use hansa_evm::block::block_facts;
 
 use crate::ChainError;
-use crate::candidates::Body;
 use crate::chain::{Chain, recover_all};
-use crate::executed::{Executed, facts_of};
+use crate::executed::Executed;
+use crate::membership::set_hash;
 use crate::records::ResultRecord;
 
 const VERSION: u8 = 1;
@@ -121,7 +122,12 @@ impl Chain {
         Ok(exported)
     }
 
-    fn export_block(&self, height: u64) -> Result<Option<Vec<u8>>, ChainError> {
+    /// The oldest block that may be exported.
+    pub fn oldest_exported(&self) -> u64 {
+        self.index.read().oldest()
+    }
+
+    pub(crate) fn export_block(&self, height: u64) -> Result<Option<Vec<u8>>, ChainError> {
         let entry = self.index.read().get(height).map(|entry| (entry.body, entry.result));
         let Some((Some(body), Some(result))) = entry else { return Ok(None) };
         // Neither transactions nor receipts are looked at: the other node does that.
@@ -150,7 +156,7 @@ impl Chain {
         let height = block.header.number;
         let answer =
             Imported { height, sealed_hash, order_hash, certificate: block.certificate_bytes.clone() };
-        self.check_form(&block, sealed_hash)?;
+        check_form(&block, sealed_hash)?;
         let work = self.work.lock();
         if let Some(known) = self.hash_at(height) {
             if known == sealed_hash {
@@ -175,28 +181,6 @@ impl Chain {
         Ok(answer)
     }
 
-    /// What needs no state: the parts belong together.
-    fn check_form(&self, block: &ExportedBlock, sealed_hash: B256) -> Result<(), ChainError> {
-        let height = block.header.number;
-        let wrong = |what: &str| Err(ChainError::block("BLOCK-FORM", format!("block {height}: {what}")));
-        if block.certificate.sealed_hash != sealed_hash || block.certificate.height != height {
-            return wrong("the certificate is of another header");
-        }
-        if block.body.order.height != height {
-            return wrong("the order block has another height");
-        }
-        let body = Body {
-            order_hash: block.body.order.hash(),
-            order: block.body.order.clone(),
-            transactions: Vec::new(),
-            position: hansa_log::Position::default(),
-        };
-        if block.header.extra_data.as_ref() != facts_of(&body, &block.next_set).extra_data().as_slice() {
-            return wrong("the header does not name this order block");
-        }
-        Ok(())
-    }
-
     fn add_imported(&self, body: &BodyRecord, order_hash: B256) -> Result<(), ChainError> {
         if self.has_body(&order_hash) {
             return Ok(());
@@ -204,15 +188,40 @@ impl Chain {
         let limits = self.pool.rules().tx_limits;
         let decoded = body.raws.iter().map(|raw| decode_owned(raw.clone(), &limits).map(Arc::new));
         let transactions = recover_all(decoded.collect::<Result<Vec<_>, _>>()?, &self.senders)?;
-        let refs: Vec<u8> = transactions.iter().flat_map(|tx| tx.tx.hash.0).collect();
-        if hansa_crypto::keccak256(&refs) != body.order.payload_hash {
-            let what =
-                format!("block {}: the transactions are not those of the order block", body.order.height);
-            return Err(ChainError::block("BLOCK-FORM", what));
-        }
+        check_payload(&body.order, transactions.iter().map(|tx| tx.tx.hash))?;
         self.add_checked(body.order.clone(), order_hash, transactions)?;
         Ok(())
     }
+}
+
+/// What needs no state: the parts belong together.
+pub(crate) fn check_form(block: &ExportedBlock, sealed_hash: B256) -> Result<(), ChainError> {
+    let height = block.header.number;
+    let wrong = |what: &str| Err(ChainError::block("BLOCK-FORM", format!("block {height}: {what}")));
+    if block.certificate.sealed_hash != sealed_hash || block.certificate.height != height {
+        return wrong("the certificate is of another header");
+    }
+    if block.body.order.height != height {
+        return wrong("the order block has another height");
+    }
+    let facts = block_facts(&block.body.order, block.body.order.hash(), set_hash(&block.next_set));
+    if block.header.extra_data.as_ref() != facts.extra_data().as_slice() {
+        return wrong("the header does not name this order block");
+    }
+    Ok(())
+}
+
+/// Whether the transactions with these hashes are those of an order block.
+pub(crate) fn check_payload(
+    order: &OrderBlock,
+    hashes: impl Iterator<Item = B256>,
+) -> Result<(), ChainError> {
+    let refs: Vec<u8> = hashes.flat_map(|hash| hash.0).collect();
+    if hansa_crypto::keccak256(&refs) == order.payload_hash {
+        return Ok(());
+    }
+    let what = format!("block {}: the transactions are not those of the order block", order.height);
+    Err(ChainError::block("BLOCK-FORM", what))
 }
 
 /// Names the first header field in which the own result differs from the certified one: the node must stop.

@@ -15,6 +15,10 @@ pub const CHECKPOINTS_NAME: &str = "checkpoints";
 pub const VOTES_NAME: &str = "votes";
 /// Folder of what a running process says of itself; nothing in it outlives the process.
 pub const RUN_NAME: &str = "run";
+/// File that says where a ledger begins that does not begin at genesis.
+pub const BASE_NAME: &str = "base";
+/// Folder of a snapshot that is being taken over.
+pub const SNAPSHOT_NAME: &str = "snapshot";
 /// Folder of what a repair set aside.
 pub const QUARANTINE_NAME: &str = "quarantine";
 
@@ -44,6 +48,11 @@ impl Folder {
             Err(TryLockError::WouldBlock) => Err(ChainError::Locked(root.display().to_string())),
             Err(TryLockError::Error(error)) => Err(ChainError::io(&path, error)),
         }
+    }
+
+    /// The data folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Where the block log stands.

@@ -1,6 +1,6 @@
 //! Where sealed blocks and transactions stand: derived from the log at start, kept in memory.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 use alloy_primitives::{B256, Bloom};
@@ -90,6 +90,25 @@ impl TransactionIndex {
         }
     }
 
+    /// Removes the transactions of one block.
+    pub fn remove_block(&mut self, height: u64, prefixes: &[u64]) {
+        for prefix in prefixes {
+            let Some(first) = self.first.get_mut(prefix) else { continue };
+            let others = self.collisions.get_mut(prefix);
+            if u64::from(first.0) != height {
+                others.into_iter().for_each(|places| places.retain(|place| u64::from(place.0) != height));
+                continue;
+            }
+            match others.filter(|places| !places.is_empty()) {
+                Some(places) => *first = places.remove(0),
+                None => {
+                    self.first.remove(prefix);
+                    self.collisions.remove(prefix);
+                }
+            }
+        }
+    }
+
     /// Removes the transactions of blocks above `height` (development chains only).
     pub fn truncate(&mut self, height: u64) {
         let kept = |place: &(u32, u32)| u64::from(place.0) <= height;
@@ -118,10 +137,14 @@ impl TransactionIndex {
     }
 }
 
-/// All sealed blocks by height and hash.
+/// All sealed blocks by height and hash, from the one before the first that the log holds.
 #[derive(Debug, Default)]
 pub struct BlockIndex {
-    entries: Vec<BlockEntry>,
+    entries: VecDeque<BlockEntry>,
+    /// Height of the first entry: genesis, or the parent of the first block held.
+    base: u64,
+    /// The first block that was executed here; those before came with a snapshot.
+    first_executed: u64,
     heights: HashMap<B256, u64>,
     order_heights: HashMap<B256, u64>,
     /// Where transactions stand.
@@ -129,18 +152,48 @@ pub struct BlockIndex {
 }
 
 impl BlockIndex {
+    /// Begins behind the block `parent`, of which nothing but its hashes is known.
+    pub fn behind(height: u64, parent: BlockEntry, first_executed: u64) -> Self {
+        let mut index = Self { base: height, first_executed, ..Self::default() };
+        index.push(parent, &[]);
+        index
+    }
+
     /// Adds the next block with its included transactions.
     pub fn push(&mut self, entry: BlockEntry, prefixes: &[u64]) {
-        let height = self.entries.len() as u64;
+        let height = self.next_height();
         self.heights.insert(entry.hash, height);
         self.order_heights.insert(entry.order_hash, height);
-        self.entries.push(entry);
+        self.entries.push_back(entry);
         self.transactions.add_block(height, prefixes);
     }
 
     /// The block at `height`.
     pub fn get(&self, height: u64) -> Option<&BlockEntry> {
-        self.entries.get(height as usize)
+        self.entries.get(height.checked_sub(self.base)? as usize)
+    }
+
+    /// The oldest block of which the log holds body and certificate.
+    pub fn oldest(&self) -> u64 {
+        self.base + 1
+    }
+
+    /// The first block that was executed here.
+    pub fn first_executed(&self) -> u64 {
+        self.first_executed.max(self.oldest())
+    }
+
+    /// Forgets blocks below `first` except for the hashes of its parent; their transactions were removed before.
+    pub fn drop_before(&mut self, first: u64) {
+        while self.base + 1 < first {
+            let Some(gone) = self.entries.pop_front() else { break };
+            self.heights.remove(&gone.hash);
+            self.order_heights.remove(&gone.order_hash);
+            self.base += 1;
+        }
+        if let Some(parent) = self.entries.front_mut() {
+            (parent.body, parent.result, parent.diff, parent.bloom) = (None, None, None, None);
+        }
     }
 
     /// The height of the block with that sealed hash.
@@ -155,21 +208,16 @@ impl BlockIndex {
 
     /// Forgets blocks above `height` (development chains only).
     pub fn truncate(&mut self, height: u64) {
-        for entry in self.entries.drain(height as usize + 1..) {
+        for entry in self.entries.drain((height - self.base) as usize + 1..) {
             self.heights.remove(&entry.hash);
             self.order_heights.remove(&entry.order_hash);
         }
         self.transactions.truncate(height);
     }
 
-    /// Blocks held, genesis counted.
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Whether not even genesis is there.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+    /// Height of the block to be added next.
+    pub fn next_height(&self) -> u64 {
+        self.base + self.entries.len() as u64
     }
 }
 
@@ -184,6 +232,11 @@ mod tests {
         index.add_block(2, &[7, 9]);
         assert_eq!(index.places(7), [(1, 0), (1, 2), (2, 0)]);
         assert_eq!((index.places(9), index.places(10), index.len()), (vec![(2, 1)], vec![], 5));
+        let mut later = TransactionIndex::default();
+        later.add_block(1, &[7, 8, 7]);
+        later.add_block(2, &[7, 9]);
+        later.remove_block(1, &[7, 8, 7]);
+        assert_eq!((later.places(7), later.places(8), later.len()), (vec![(2, 0)], vec![], 2));
         index.truncate(1);
         assert_eq!((index.places(7), index.places(9), index.len()), (vec![(1, 0), (1, 2)], vec![], 3));
         index.truncate(0);
@@ -204,13 +257,18 @@ mod tests {
         for seed in 0..3 {
             index.push(entry(seed), &[u64::from(seed)]);
         }
+        let mut later = BlockIndex::behind(0, entry(0), 0);
+        (1..3).for_each(|seed| later.push(entry(seed), &[]));
+        later.drop_before(2);
+        assert_eq!((later.oldest(), later.next_height(), later.get(0).is_none()), (2, 3, true));
+        assert_eq!(later.get(2).map(|found| found.hash), Some(B256::repeat_byte(2)));
         assert_eq!(index.height_of(&B256::repeat_byte(2)), Some(2));
         assert_eq!(
             index.by_order(&B256::repeat_byte(101)).map(|found| found.hash),
             Some(B256::repeat_byte(1))
         );
         index.truncate(0);
-        assert_eq!((index.len(), index.height_of(&B256::repeat_byte(2))), (1, None));
+        assert_eq!((index.next_height(), index.height_of(&B256::repeat_byte(2))), (1, None));
         assert!(index.by_order(&B256::repeat_byte(101)).is_none());
     }
 }

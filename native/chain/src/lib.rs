@@ -11,11 +11,13 @@
 //! * [`engine`], [`execution`], [`executed`]: executing and sealing.
 //! * [`records`], [`index`], [`stored`], [`sealed`], [`history`], [`rebuilt`]: what is kept, where, and how it is read back.
 //! * [`recovery`], [`checkpoints`], [`folder`]: starting and stopping.
-//! * [`exchange`], [`quorum`]: blocks between nodes.
+//! * [`exchange`], [`quorum`]: blocks between nodes; [`snapshot`]: a whole state for a node that is far behind.
+//! * [`base`], [`prune`]: a ledger that does not begin at genesis, and how it becomes one.
 //! * [`verify`], [`repair`]: the offline check and what heals.
 //! * [`status`], [`refusals`]: transactions; [`replay`]: numbers that those of our own type used lately.
 //! * [`dev`]: the playground of `hansa dev`.
 
+mod base;
 pub mod birth;
 mod candidates;
 mod chain;
@@ -34,6 +36,7 @@ mod index;
 pub mod membership;
 mod ordering;
 mod payloads;
+mod prune;
 pub mod quorum;
 mod rebuilt;
 pub mod records;
@@ -43,6 +46,7 @@ mod repair;
 mod replay;
 mod sealed;
 mod skips;
+pub mod snapshot;
 mod status;
 mod stored;
 mod verify;
@@ -59,6 +63,7 @@ pub use head::Head;
 pub use history::STATES_KEPT;
 pub use membership::{EpochFacts, EpochNode, Membership};
 pub use ordering::{BODY_BYTES_MAX, PAYLOAD_BYTES_MAX};
+pub use prune::BLOCKS_KEPT_MIN;
 pub use quorum::Quorum;
 pub use repair::{Repaired, repair_folder};
 pub use sealed::SealedBlock;

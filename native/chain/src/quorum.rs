@@ -43,6 +43,11 @@ impl Quorum {
         }
     }
 
+    /// The epoch in which they sign.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
     /// Signatures that a certificate needs: n − ⌊(n−1)/3⌋.
     pub fn size(&self) -> usize {
         let voters = self.keys.iter().flatten().count();

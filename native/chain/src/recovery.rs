@@ -8,9 +8,10 @@ use std::sync::Arc;
 use alloy_primitives::{B256, Bytes};
 use hansa_codec::BodyRecord;
 use hansa_crypto::SenderCache;
-use hansa_log::{Log, Position, Record};
+use hansa_log::{Log, LogOptions, Position, Record};
 use hansa_state::StateDiff;
 
+use crate::base::Base;
 use crate::candidates::{Body, CANDIDATES_MAX, Candidates};
 use crate::chain::{Chain, Parts, genesis_entry, log_options};
 use crate::checkpoints::Since;
@@ -22,7 +23,7 @@ use crate::ordering::Ordering;
 use crate::records::{BirthRecord, KIND_BODY, KIND_DIFF, KIND_GENESIS, KIND_RESULT, ResultRecord};
 use crate::replay::ReplayWindow;
 use crate::stored::decode_body;
-use crate::{ChainError, Genesis, birth, checkpoints};
+use crate::{ChainError, Genesis, birth, checkpoints, snapshot};
 
 /// A body record met during the scan.
 #[derive(Debug, Clone)]
@@ -37,6 +38,8 @@ struct FoundBody {
 #[derive(Default)]
 pub(crate) struct Scan {
     pub birth: Option<BirthRecord>,
+    /// Blocks below were not executed here: no state changes of theirs are held.
+    first_executed: u64,
     pub index: BlockIndex,
     pub replays: ReplayWindow,
     last: Option<(ResultRecord, u64)>,
@@ -46,6 +49,21 @@ pub(crate) struct Scan {
 }
 
 impl Scan {
+    /// A scan of a log that begins with the block that `base` names, or with genesis.
+    fn behind(base: Option<Base>) -> Self {
+        let Some(base) = base else { return Self::default() };
+        let parent = BlockEntry {
+            hash: base.parent_hash,
+            order_hash: base.parent_order_hash,
+            body: None,
+            result: None,
+            diff: None,
+            bloom: None,
+        };
+        let index = BlockIndex::behind(base.first - 1, parent, base.first_executed);
+        Self { birth: Some(base.birth), first_executed: base.first_executed, index, ..Self::default() }
+    }
+
     /// Takes the next record; the first failure is kept and ends the scan's effect.
     pub fn record(&mut self, record: Record<'_>) {
         if self.failed.is_none()
@@ -56,7 +74,7 @@ impl Scan {
     }
 
     fn take(&mut self, record: Record<'_>) -> Result<(), ChainError> {
-        let height = self.index.len() as u64;
+        let height = self.index.next_height();
         match record.kind {
             KIND_GENESIS if self.birth.is_none() => {
                 let birth = BirthRecord::decode(record.payload)?;
@@ -88,12 +106,19 @@ impl Scan {
 
     fn result(&mut self, height: u64, record: Record<'_>) -> Result<(), ChainError> {
         let result = ResultRecord::decode_head(record.payload)?;
+        if result.header.number < height && self.last.is_none() {
+            // The end of what was dropped shares a segment with the first block that was not.
+            self.diff = None;
+            return Ok(());
+        }
         let parent = self.index.get(height - 1).map(|entry| entry.hash);
         if result.header.number != height || Some(result.header.parent_hash) != parent {
             return Err(ChainError::corrupt(height, "its result record does not follow the block before it"));
         }
-        let diff =
-            self.diff.take().ok_or_else(|| ChainError::corrupt(height, "its state diff is missing"))?;
+        let diff = self.diff.take();
+        if diff.is_none() && height >= self.first_executed {
+            return Err(ChainError::corrupt(height, "its state diff is missing"));
+        }
         let body = self.bodies.get(&result.order_hash).cloned();
         let body = body.ok_or_else(|| ChainError::corrupt(height, "its body record is missing"))?;
         let bloom = result.header.logs_bloom;
@@ -102,7 +127,7 @@ impl Scan {
             order_hash: result.order_hash,
             body: Some(body.position),
             result: Some(record.position),
-            diff: Some(diff),
+            diff,
             bloom: (!bloom.is_zero()).then(|| Box::new(bloom)),
         };
         self.index.push(entry, &result.prefixes);
@@ -115,8 +140,11 @@ impl Scan {
 
 /// What the log of `folder` says; without a birth record when it is empty.
 pub(crate) fn scan_log(folder: &Folder, genesis: &Genesis) -> Result<(Log, Scan), ChainError> {
-    let mut scan = Scan::default();
-    let (log, _) = Log::open(&folder.blocks(), log_options(genesis), &mut |record| scan.record(record))?;
+    let base = Base::read(folder.root())?;
+    let first_segment = base.as_ref().map_or(0, |base| base.first_segment);
+    let options = LogOptions { first_segment, ..log_options(genesis) };
+    let mut scan = Scan::behind(base);
+    let (log, _) = Log::open(&folder.blocks(), options, &mut |record| scan.record(record))?;
     match scan.failed.take() {
         Some(error) => Err(error),
         None => Ok((log, scan)),
@@ -135,6 +163,7 @@ impl Chain {
             return Err(ChainError::Missing(directory.display().to_string()));
         }
         let folder = Folder::lock(directory)?;
+        snapshot::adopt(directory)?;
         if !folder.has_chain() {
             return Err(ChainError::Missing(directory.display().to_string()));
         }
@@ -187,7 +216,7 @@ fn restore_states(
     log: &Log,
     index: &BlockIndex,
 ) -> Result<(History, Since), ChainError> {
-    let head = index.len() as u64 - 1;
+    let head = index.next_height() - 1;
     let dir = folder.checkpoints();
     let (heights, _) = checkpoints::list(&dir)?;
     let newest = heights.last().copied().unwrap_or(0);
@@ -204,7 +233,8 @@ fn restore_states(
         .find_map(|height| checkpoints::open_checked(&dir, height, index).ok());
     let (mut at, mut state) = match good {
         Some(checkpoint) => (checkpoint.height, checkpoint.state),
-        None => (0, birth::build(genesis)?.1),
+        None if index.oldest() == 1 => (0, birth::build(genesis)?.1),
+        None => return Err(ChainError::Checkpoint("the log does not begin at genesis".into())),
     };
     while at < head.saturating_sub(STATES_KEPT) {
         at += 1;
@@ -235,7 +265,7 @@ fn restore_head(
     scan: &Scan,
     history: &History,
 ) -> Result<Head, ChainError> {
-    let height = scan.index.len() as u64 - 1;
+    let height = scan.index.next_height() - 1;
     let state = history.get(height)?;
     let (header, time_ms) = match &scan.last {
         Some((result, time_ms)) => (result.header.clone(), *time_ms),

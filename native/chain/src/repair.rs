@@ -4,8 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::base::Base;
 use crate::checkpoints::{self, checkpoint_name};
-use crate::folder::{CHECKPOINTS_NAME, Folder};
+use crate::folder::{BASE_NAME, CHECKPOINTS_NAME, Folder};
 use crate::verify::{self, Finding, verify_ledger};
 use crate::{Chain, ChainError};
 
@@ -39,15 +40,22 @@ pub fn repair_folder(
     if let Some((segment, offset)) = report.cut.filter(|(segment, _)| *segment != u32::MAX) {
         moved.extend(hansa_log::quarantine_from(&folder.blocks(), segment, offset, &aside)?);
     }
+    let lost = directory.join(BASE_NAME).exists() && !report.founded;
+    if lost {
+        // Nothing to go on from is left: the ledger begins anew, and comes back from the other nodes.
+        moved.push(set_aside(&directory.join(BASE_NAME), &aside)?);
+        moved.extend(hansa_log::quarantine_segment(&folder.blocks(), 0, &aside)?);
+    }
     let dir = folder.checkpoints();
     for height in checkpoints::list(&dir)?.0 {
         let name = checkpoint_name(height);
         let bad = report.findings.iter().any(|found| found.file == format!("{CHECKPOINTS_NAME}/{name}"));
-        if bad || height > report.height {
+        if bad || height > report.height || lost {
             moved.push(set_aside(&dir.join(&name), &aside)?);
         }
     }
-    let empty = !folder.blocks().join(hansa_log::segment_name(0)).exists();
+    let first_segment = Base::read(directory)?.map_or(0, |base| base.first_segment);
+    let empty = !folder.blocks().join(hansa_log::segment_name(first_segment)).exists();
     if empty {
         fs::remove_dir_all(folder.blocks()).map_err(|error| ChainError::io(directory, error))?;
     }

@@ -11,14 +11,17 @@ use alloy_primitives::B256;
 use hansa_codec::{Certificate, ReplayKey};
 use hansa_crypto::{SenderCache, keccak256};
 use hansa_evm::ChainRules;
-use hansa_log::{Position, Record, segment_name};
-use hansa_state::{WorldState, verify_checkpoint};
+use hansa_log::{LogOptions, Position, Record, segment_name};
+use hansa_state::{Checkpoint, WorldState, verify_checkpoint};
 
+use crate::base::Base;
 use crate::candidates::Body;
 use crate::chain::log_options;
 use crate::engine::{self, NextBlock, Parent, RecentHashes};
 use crate::executed::{Executed, facts_of};
-use crate::folder::{BLOCKS_NAME, CHECKPOINTS_NAME, LOCK_NAME, QUARANTINE_NAME, RUN_NAME, VOTES_NAME};
+use crate::folder::{
+    BASE_NAME, BLOCKS_NAME, CHECKPOINTS_NAME, LOCK_NAME, QUARANTINE_NAME, RUN_NAME, SNAPSHOT_NAME, VOTES_NAME,
+};
 use crate::ordering::check_contents;
 use crate::quorum::Quorum;
 use crate::records::{BirthRecord, KIND_BODY, KIND_DIFF, KIND_GENESIS, KIND_RESULT, ResultRecord};
@@ -49,8 +52,8 @@ pub struct Report {
     pub cut: Option<(u32, u64)>,
     /// Highest block that holds.
     pub height: u64,
-    /// Hashes of the blocks that hold, genesis first.
-    pub hashes: Vec<B256>,
+    /// Whether a ledger that does not begin at genesis has a state to go on from.
+    pub founded: bool,
 }
 
 /// Replays the records of a log.
@@ -60,9 +63,16 @@ struct Replay<'a> {
     quorum: Quorum,
     senders: SenderCache,
     header: Header,
-    state: WorldState,
+    /// None until the block is reached whose state is on disk, where the log does not begin at genesis.
+    state: Option<WorldState>,
+    genesis_hash: B256,
+    /// That state.
+    start: Option<Checkpoint>,
     order_hash: B256,
+    /// Of the blocks that hold, from the parent of the first on.
     hashes: Vec<B256>,
+    /// Height of the first of them.
+    parent_height: u64,
     replays: ReplayWindow,
     bodies: HashMap<B256, Arc<Body>>,
     diff: Option<Vec<u8>>,
@@ -86,8 +96,20 @@ pub fn verify_ledger(
         return Err(ChainError::Missing(directory.display().to_string()));
     }
     let mut findings = strange_files(directory)?;
+    let base = match Base::read(directory) {
+        Err(error @ ChainError::Corrupt { .. }) => {
+            findings.push(Finding { file: BASE_NAME.into(), offset: 0, what: error.to_string() });
+            return Ok(Report { findings, cut: None, height: 0, founded: false });
+        }
+        read => read?,
+    };
+    let first_segment = base.as_ref().map_or(0, |base| base.first_segment);
     let mut replay = Replay::new(&genesis, progress)?;
-    let in_log = hansa_log::check(&blocks, &log_options(&genesis), &mut |record| replay.record(record))?;
+    if let Some(base) = base {
+        replay.begin_behind(&base, &directory.join(CHECKPOINTS_NAME), &mut findings)?;
+    }
+    let options = LogOptions { first_segment, ..log_options(&genesis) };
+    let in_log = hansa_log::check(&blocks, &options, &mut |record| replay.record(record))?;
     let mut cut = in_log.first().map(|first| (segment_of(&first.file), first.offset));
     findings.extend(in_log.into_iter().map(|found| Finding {
         file: format!("{BLOCKS_NAME}/{}", found.file),
@@ -104,9 +126,9 @@ pub fn verify_ledger(
         let what = "the log does not begin with its genesis".into();
         findings.push(Finding { file: format!("{BLOCKS_NAME}/{}", segment_name(0)), offset: 0, what });
     }
-    findings.extend(check_checkpoints(&directory.join(CHECKPOINTS_NAME), &replay.hashes)?);
+    findings.extend(check_checkpoints(&directory.join(CHECKPOINTS_NAME), &replay)?);
     findings.truncate(FINDINGS_MAX);
-    Ok(Report { findings, cut, height: replay.hashes.len() as u64 - 1, hashes: replay.hashes })
+    Ok(Report { findings, cut, height: replay.next_height() - 1, founded: replay.state.is_some() })
 }
 
 /// Segment index of a file name; a strange file asks for no cut before the first segment.
@@ -116,7 +138,16 @@ fn segment_of(name: &str) -> u32 {
 
 /// Names in the data folder that belong to nothing, and a lock file that is not empty.
 pub(crate) fn strange_files(directory: &Path) -> Result<Vec<Finding>, ChainError> {
-    let known = [BLOCKS_NAME, CHECKPOINTS_NAME, VOTES_NAME, RUN_NAME, QUARANTINE_NAME, LOCK_NAME];
+    let known = [
+        BLOCKS_NAME,
+        CHECKPOINTS_NAME,
+        VOTES_NAME,
+        RUN_NAME,
+        QUARANTINE_NAME,
+        LOCK_NAME,
+        BASE_NAME,
+        SNAPSHOT_NAME,
+    ];
     let mut findings = Vec::new();
     for entry in fs::read_dir(directory).map_err(|error| ChainError::io(directory, error))? {
         let entry = entry.map_err(|error| ChainError::io(directory, error))?;
@@ -137,7 +168,7 @@ pub(crate) fn strange_files(directory: &Path) -> Result<Vec<Finding>, ChainError
 }
 
 /// Every checkpoint: all bytes, its root, and that it is of a block that holds.
-fn check_checkpoints(dir: &Path, hashes: &[B256]) -> Result<Vec<Finding>, ChainError> {
+fn check_checkpoints(dir: &Path, replay: &Replay<'_>) -> Result<Vec<Finding>, ChainError> {
     let (heights, others) = checkpoints::list(dir)?;
     let file = |name: &str| format!("{CHECKPOINTS_NAME}/{name}");
     let finished = others.iter().filter(|name| !name.ends_with(checkpoints::UNFINISHED_SUFFIX));
@@ -149,8 +180,8 @@ fn check_checkpoints(dir: &Path, hashes: &[B256]) -> Result<Vec<Finding>, ChainE
         let what = match verify_checkpoint(&dir.join(&name)) {
             Err(error) => error.to_string(),
             Ok(found) if found.height != height => "it is of another height than its name says".into(),
-            Ok(found) => match hashes.get(height as usize) {
-                Some(hash) if *hash == found.block_hash => continue,
+            Ok(found) => match replay.hash_at(height) {
+                Some(hash) if hash == found.block_hash => continue,
                 Some(_) => format!("block {height}: it is of another block than the ledger's"),
                 None => format!("block {height}: the ledger holds no such block"),
             },
@@ -171,9 +202,12 @@ impl<'a> Replay<'a> {
             order_hash: hansa_codec::genesis_order_hash(&hash),
             hashes: vec![hash],
             replays: ReplayWindow::default(),
+            parent_height: 0,
+            genesis_hash: hash,
             genesis,
             header,
-            state,
+            state: Some(state),
+            start: None,
             bodies: HashMap::new(),
             diff: None,
             born: false,
@@ -182,12 +216,50 @@ impl<'a> Replay<'a> {
         })
     }
 
+    /// Begins behind dropped blocks: with the oldest state on disk from which the rest can be executed.
+    fn begin_behind(
+        &mut self,
+        base: &Base,
+        checkpoints: &Path,
+        findings: &mut Vec<Finding>,
+    ) -> Result<(), ChainError> {
+        if base.birth.header != self.header {
+            let what = "it is not of this genesis.json".into();
+            findings.push(Finding { file: BASE_NAME.into(), offset: 0, what });
+        }
+        let from = base.first.max(base.first_executed - 1);
+        let heights = checkpoints::list(checkpoints)?.0.into_iter().filter(|height| *height >= from);
+        let named = heights.map(|height| checkpoints.join(checkpoints::checkpoint_name(height)));
+        self.start = named.filter_map(|path| verify_checkpoint(&path).ok()).next();
+        if self.start.is_none() {
+            let what = "no state on disk from which the blocks can be executed".into();
+            findings.push(Finding { file: CHECKPOINTS_NAME.into(), offset: 0, what });
+        }
+        if let Some(start) = &self.start {
+            self.quorum = Quorum::after(self.genesis, self.genesis_hash, &start.state, start.height);
+        }
+        self.state = None;
+        self.born = true;
+        self.parent_height = base.first - 1;
+        self.hashes = vec![base.parent_hash];
+        self.order_hash = base.parent_order_hash;
+        Ok(())
+    }
+
+    fn next_height(&self) -> u64 {
+        self.parent_height + self.hashes.len() as u64
+    }
+
+    fn hash_at(&self, height: u64) -> Option<B256> {
+        self.hashes.get(height.checked_sub(self.parent_height)? as usize).copied()
+    }
+
     /// Checks the next record. After the first that does not hold nothing behind it can be judged.
     fn record(&mut self, record: Record<'_>) {
         if self.finding.is_some() {
             return;
         }
-        let height = self.hashes.len() as u64;
+        let height = self.next_height();
         let checked = match record.kind {
             KIND_GENESIS => self.birth(record.payload),
             _ if !self.born => Err(ChainError::corrupt(0, "the log does not begin with its genesis")),
@@ -237,16 +309,31 @@ impl<'a> Replay<'a> {
 
     fn result(&mut self, height: u64, payload: &[u8]) -> Result<(), ChainError> {
         let corrupt = |what: &str| Err(ChainError::corrupt(height, what));
-        let record = ResultRecord::decode(payload)?;
+        let record = ResultRecord::decode_head(payload)?;
+        if record.header.number < height && self.parent_height > 0 && self.hashes.len() == 1 {
+            // The end of what was dropped shares a segment with the first block that was not.
+            self.diff = None;
+            return Ok(());
+        }
         let Some(body) = self.bodies.get(&record.order_hash).cloned() else {
             return corrupt("its body record is missing");
         };
         if body.order.height != height || body.order.parent_order_hash != self.order_hash {
             return corrupt("its order block does not follow the one before it");
         }
-        let hashes = RecentHashes::before(height, |number| self.hashes.get(number as usize).copied());
+        let certificate = Certificate::decode(&record.certificate)?;
+        if certificate.height != height || certificate.sealed_hash != record.header.hash_slow() {
+            return corrupt("the certificate is of another block");
+        }
+        // The blocks before the state on disk lead to it by their hashes; of earlier epochs' validators it says nothing.
+        if self.state.is_some() || certificate.epoch == self.quorum.epoch() {
+            self.quorum.check(&certificate)?;
+        }
+        let Some(state) = self.state.clone() else { return self.pass_unexecuted(record, &body) };
+        let record = ResultRecord::decode(payload)?;
+        let hashes = RecentHashes::before(height, |number| self.hash_at(number));
         let parent_hash = self.hashes[self.hashes.len() - 1];
-        let parent = Parent { header: &self.header, hash: parent_hash, state: &self.state, hashes };
+        let parent = Parent { header: &self.header, hash: parent_hash, state: &state, hashes };
         let is_used = |key: &ReplayKey| self.replays.is_used(key, height);
         let screened = screen(&self.rules, &body.order, &body.transactions, is_used);
         let executed =
@@ -255,20 +342,44 @@ impl<'a> Replay<'a> {
         if self.diff.take().as_deref() != Some(&executed.outcome.diff.encode()) {
             return corrupt("the stored state diff is not what execution gives");
         }
-        let certificate = Certificate::decode(&record.certificate)?;
-        if certificate.height != height || certificate.sealed_hash != executed.outcome.hash {
-            return corrupt("the certificate is of another block");
-        }
-        self.quorum.check(&certificate)?;
         self.order_hash = executed.body.order_hash;
         self.hashes.push(executed.outcome.hash);
         self.replays.push(height, &executed.used);
         self.header = executed.outcome.header;
-        self.state = executed.outcome.state;
+        let state = self.state.insert(executed.outcome.state);
         if !executed.next_set.is_empty() {
-            self.quorum = Quorum::after(self.genesis, self.hashes[0], &self.state, height);
+            self.quorum = Quorum::after(self.genesis, self.genesis_hash, state, height);
         }
         self.bodies.retain(|_, body| body.order.height > height);
+        (self.progress)(height);
+        Ok(())
+    }
+}
+
+/// What a block that cannot be executed, as the state before it is gone, must still show.
+impl Replay<'_> {
+    fn pass_unexecuted(&mut self, record: ResultRecord, body: &Body) -> Result<(), ChainError> {
+        let height = record.header.number;
+        let corrupt = |what: &str| Err(ChainError::corrupt(height, what));
+        if record.header.parent_hash != self.hashes[self.hashes.len() - 1] || height != self.next_height() {
+            return corrupt("its result record does not follow the block before it");
+        }
+        if record.header.extra_data.as_ref() != facts_of(body, &record.next_set).extra_data().as_slice() {
+            return corrupt("the header does not name this order block");
+        }
+        self.diff = None;
+        self.order_hash = body.order_hash;
+        self.hashes.push(record.header.hash_slow());
+        self.replays.push(height, &record.used);
+        self.bodies.retain(|_, body| body.order.height > height);
+        if let Some(start) = self.start.take_if(|start| start.height == height) {
+            if start.state_root != record.header.state_root || Some(start.block_hash) != self.hash_at(height)
+            {
+                return corrupt("the state on disk is of another block");
+            }
+            self.state = Some(start.state);
+        }
+        self.header = record.header;
         (self.progress)(height);
         Ok(())
     }

@@ -31,29 +31,33 @@ pub fn check(
     options: &LogOptions,
     visit: &mut dyn FnMut(Record<'_>),
 ) -> Result<Vec<Finding>, LogError> {
-    let (indexes, others) = segment::list(dir)?;
+    let (mut indexes, others) = segment::list(dir)?;
+    indexes.retain(|index| *index >= options.first_segment);
     let mut findings: Vec<Finding> = others
         .into_iter()
         .filter(|name| name != SPARE_NAME || !is_untouched_spare(dir))
         .map(|file| Finding { file, offset: 0, what: "a file that is not part of the log".into() })
         .collect();
     if indexes.is_empty() {
-        findings.push(Finding { file: segment_name(0), offset: 0, what: "the log has no segment".into() });
+        let file = segment_name(options.first_segment);
+        findings.push(Finding { file, offset: 0, what: "the log has no segment".into() });
     }
     let mut cursor = Cursor::START;
     let mut broken = false;
-    for (nth, index) in indexes.iter().enumerate() {
+    for (index, expected) in indexes.iter().zip(options.first_segment..) {
         if findings.len() >= FINDINGS_MAX {
             break;
         }
-        if *index != nth as u32 && !broken {
+        if *index != expected && !broken {
             let what = "a segment file is missing".into();
-            findings.push(Finding { file: segment_name(nth as u32), offset: 0, what });
+            findings.push(Finding { file: segment_name(expected), offset: 0, what });
             broken = true;
         }
         let quiet = &mut |_: Record<'_>| {};
         let visit_here: &mut dyn FnMut(Record<'_>) = if broken { quiet } else { visit };
-        match check_segment(dir, options, *index, &mut cursor, broken, visit_here)? {
+        // What stood before a log that was cut off at its beginning is for its owner to know.
+        let anew = broken || expected == options.first_segment && expected > 0;
+        match check_segment(dir, options, *index, &mut cursor, anew, visit_here)? {
             None => {}
             Some(finding) => {
                 findings.push(finding);
@@ -75,13 +79,13 @@ fn is_untouched_spare(dir: &Path) -> bool {
     rest.iter().all(|byte| *byte == 0) && (header_holds || block.iter().all(|byte| *byte == 0))
 }
 
-/// Checks one segment. After a break the chain begins anew at each segment's own header.
+/// Checks one segment. After a break the chain begins `anew` at each segment's own header.
 fn check_segment(
     dir: &Path,
     options: &LogOptions,
     index: u32,
     cursor: &mut Cursor,
-    broken: bool,
+    anew: bool,
     visit: &mut dyn FnMut(Record<'_>),
 ) -> Result<Option<Finding>, LogError> {
     let file = segment_name(index);
@@ -90,7 +94,7 @@ fn check_segment(
         |offset: usize, what: String| Some(Finding { file: file.clone(), offset: offset as u64, what });
     let bytes = read_segment(&path)?;
     let checked = SegmentHeader::decode(&path, &bytes, &options.tag).and_then(|header| {
-        if broken {
+        if anew {
             *cursor = Cursor::from_header(&header);
         }
         walk::check_header(&path, &header, cursor, index).map(|()| header)

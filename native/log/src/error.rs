@@ -82,6 +82,10 @@ impl LogError {
         Self::Corrupt { file: file.to_owned(), offset, what: what.into() }
     }
 
+    pub(crate) fn missing_segment(dir: &Path, index: u32) -> Self {
+        Self::corrupt(&dir.join(crate::segment::segment_name(index)), 0, "a segment file is missing")
+    }
+
     /// A failed creation or preallocation: `Full` when the device has no room, else `Io`.
     pub(crate) fn growing(file: &Path, source: io::Error) -> Self {
         match source.kind() {

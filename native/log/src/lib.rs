@@ -25,6 +25,7 @@ mod disk;
 mod error;
 mod frame;
 mod log;
+mod opening;
 mod repair;
 mod segment;
 mod walk;

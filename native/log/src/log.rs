@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::disk::{Chunk, Disk};
 use crate::error::LogError;
 use crate::frame::{self, FRAME_HEADER_BYTES, KIND_CLOSE, KIND_COMMIT, aligned};
+use crate::opening;
 use crate::segment::{self, BLOCK_BYTES, SegmentHeader, segment_name};
-use crate::walk::{self, Cursor, Walk};
+use crate::walk::{self, Cursor};
 
 /// Largest payload of a record, unless the options say otherwise.
 pub const RECORD_BYTES_MAX: usize = 256 << 20;
@@ -30,6 +31,8 @@ pub struct LogOptions {
     pub pending_bytes_max: usize,
     /// Binds the files to one owner, for example the genesis hash.
     pub tag: [u8; 32],
+    /// The segment with which the log begins: those before it were dropped.
+    pub first_segment: u32,
 }
 
 impl Default for LogOptions {
@@ -39,6 +42,7 @@ impl Default for LogOptions {
             record_bytes_max: RECORD_BYTES_MAX,
             pending_bytes_max: 64 << 20,
             tag: [0; 32],
+            first_segment: 0,
         }
     }
 }
@@ -86,7 +90,7 @@ pub struct Tail {
 }
 
 /// What appends change; guarded by one short lock.
-struct Writer {
+pub(crate) struct Writer {
     cursor: Cursor,
     segment: u32,
     segment_bytes: u64,
@@ -139,10 +143,11 @@ impl Log {
     ) -> Result<(Self, Tail), LogError> {
         fs::create_dir_all(dir).map_err(|error| LogError::growing(dir, error))?;
         segment::remove_spare(dir)?;
+        segment::remove_before(dir, options.first_segment)?;
         let (indexes, _) = segment::list(dir)?;
         let (disk, writer, tail) = match indexes.first() {
-            None => create_first(dir, &options)?,
-            Some(_) => recover(dir, &options, &indexes, visit)?,
+            None if options.first_segment == 0 => opening::create_first(dir, &options)?,
+            _ => opening::recover(dir, &options, &indexes, visit)?,
         };
         let files = Files {
             dir: dir.to_owned(),
@@ -208,6 +213,21 @@ impl Log {
         }
     }
 
+    /// Removes the segments before `segment`, which the owner no longer reads. What it names as
+    /// [`LogOptions::first_segment`] from now on must be durable by then.
+    ///
+    /// # Errors
+    /// `Io`, `Fatal`.
+    pub fn drop_before(&self, segment: u32) -> Result<(), LogError> {
+        match &self.backend {
+            Backend::Files(files) => {
+                locked(&files.readers).retain(|(index, _)| *index >= segment);
+                segment::remove_before(&files.dir, segment)
+            }
+            Backend::Memory(_) => Ok(()),
+        }
+    }
+
     /// Syncs and leaves the marks of a clean stop. Appending afterwards is allowed.
     ///
     /// # Errors
@@ -225,66 +245,8 @@ pub(crate) fn read_segment(path: &Path) -> Result<Vec<u8>, LogError> {
     fs::read(path).map_err(|error| LogError::io(path, error))
 }
 
-fn create_first(dir: &Path, options: &LogOptions) -> Result<(Disk, Writer, Tail), LogError> {
-    let header = Cursor::START.header(0, options.segment_bytes, options.tag);
-    let disk = Disk::create(dir, &header)?;
-    if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        segment::sync_dir(parent)?;
-    }
-    Ok((
-        disk,
-        Writer::at(Cursor::START, 0, options.segment_bytes, BLOCK_BYTES),
-        Tail { clean: true, torn_at: None },
-    ))
-}
-
-fn recover(
-    dir: &Path,
-    options: &LogOptions,
-    indexes: &[u32],
-    visit: &mut dyn FnMut(Record<'_>),
-) -> Result<(Disk, Writer, Tail), LogError> {
-    let mut cursor = Cursor::START;
-    let mut last = None;
-    for (nth, index) in indexes.iter().enumerate() {
-        let path = dir.join(segment_name(*index));
-        if *index != nth as u32 {
-            return Err(LogError::corrupt(
-                &dir.join(segment_name(nth as u32)),
-                0,
-                "a segment file is missing",
-            ));
-        }
-        let bytes = read_segment(&path)?;
-        let header = SegmentHeader::decode(&path, &bytes, &options.tag)?;
-        walk::check_header(&path, &header, &cursor, *index)?;
-        if bytes.len() as u64 != header.bytes {
-            return Err(LogError::corrupt(
-                &path,
-                bytes.len() as u64,
-                "the file's length is not the allocated one",
-            ));
-        }
-        let walked =
-            walk::walk_frames::<Infallible>(&bytes, *index, BLOCK_BYTES, &mut cursor, &mut |record| {
-                visit(record);
-                Ok(())
-            });
-        let Ok(walked) = walked;
-        let is_last = nth + 1 == indexes.len();
-        if let Some(bad) = walked.bad.as_ref().filter(|bad| bad.durable || !is_last) {
-            return Err(LogError::corrupt(&path, bad.offset as u64, bad.what));
-        }
-        last = Some((*index, bytes, walked));
-    }
-    let Some((index, bytes, Walk { end, bad })) = last else { return create_first(dir, options) };
-    let disk = Disk::reopen(dir, index, &bytes, end, bad.is_some())?;
-    let tail = Tail { clean: cursor.closed && bad.is_none(), torn_at: bad.map(|bad| bad.offset as u64) };
-    Ok((disk, Writer::at(cursor, index, bytes.len() as u64, end), tail))
-}
-
 impl Writer {
-    fn at(cursor: Cursor, segment: u32, segment_bytes: u64, offset: usize) -> Self {
+    pub(crate) fn at(cursor: Cursor, segment: u32, segment_bytes: u64, offset: usize) -> Self {
         Self {
             cursor,
             segment,

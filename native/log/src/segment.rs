@@ -150,6 +150,17 @@ pub(crate) fn sync_dir(dir: &Path) -> Result<(), LogError> {
     File::open(dir).and_then(|folder| folder.sync_all()).map_err(fatal)
 }
 
+/// Removes the segments before `first`.
+pub(crate) fn remove_before(dir: &Path, first: u32) -> Result<(), LogError> {
+    let (indexes, _) = list(dir)?;
+    let old: Vec<u32> = indexes.into_iter().filter(|index| *index < first).collect();
+    for index in &old {
+        let path = dir.join(segment_name(*index));
+        fs::remove_file(&path).map_err(|error| LogError::io(&path, error))?;
+    }
+    if old.is_empty() { Ok(()) } else { sync_dir(dir) }
+}
+
 /// Removes a spare left by an earlier run.
 pub(crate) fn remove_spare(dir: &Path) -> Result<(), LogError> {
     let path = dir.join(SPARE_NAME);

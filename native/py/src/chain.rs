@@ -76,8 +76,8 @@ impl Chain {
     }
 
     fn certificate<'py>(&self, py: Python<'py>, height: u64) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        let block = py.detach(|| self.inner.block(height)).map_err(error::chain)?;
-        Ok(block.map(|block| PyBytes::new(py, &block.certificate)))
+        let found = py.detach(|| self.inner.certificate_at(height)).map_err(error::chain)?;
+        Ok(found.map(|certificate| PyBytes::new(py, &certificate)))
     }
 
     // --- pool
@@ -279,6 +279,35 @@ impl Chain {
         // Both fit: they are times of this process.
         let (took, held) = (now.took.as_millis() as u64, now.held.as_micros() as u64);
         (now.height, now.bytes, now.writing, now.written, took, held)
+    }
+
+    // --- snapshots
+
+    fn snapshot_offer(&self, py: Python<'_>) -> PyResult<(Vec<u64>, u64, u64)> {
+        let offer = py.detach(|| self.inner.snapshot_offer()).map_err(error::chain)?;
+        Ok((offer.heights, offer.recent.0, offer.recent.1))
+    }
+
+    fn snapshot_answer<'py>(
+        &self,
+        py: Python<'py>,
+        height: u64,
+        ask: &[u8],
+    ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let answer = py.detach(|| self.inner.snapshot_answer(height, ask)).map_err(error::chain)?;
+        Ok(answer.map(|answer| PyBytes::new(py, &answer)))
+    }
+
+    fn oldest_exported(&self) -> u64 {
+        self.inner.oldest_exported()
+    }
+
+    fn oldest_block(&self) -> u64 {
+        self.inner.oldest_block()
+    }
+
+    fn prune(&self, py: Python<'_>, keep: u64) -> PyResult<u64> {
+        py.detach(|| self.inner.prune(keep)).map_err(error::chain)
     }
 
     fn oldest_state(&self) -> u64 {

@@ -11,6 +11,7 @@ mod ending;
 mod error;
 mod rlp;
 mod rpc;
+mod snapshot;
 mod state_test;
 mod transactions;
 
@@ -53,6 +54,8 @@ mod _native {
     use super::rlp::rlp_encode;
     #[pymodule_export]
     use super::rpc::Rpc;
+    #[pymodule_export]
+    use super::snapshot::Snapshot;
     #[pymodule_export]
     use super::state_test::run_state_test;
     #[pymodule_export]

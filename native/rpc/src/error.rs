@@ -91,6 +91,17 @@ impl RpcError {
         .with("oldest", format!("0x{oldest:x}"))
     }
 
+    /// That block is no longer kept.
+    pub fn block_pruned(height: u64, oldest: u64) -> Self {
+        Self::new(
+            4444,
+            "RPC-7",
+            format!("block {height} is no longer kept; the oldest available is {oldest}"),
+            format!("ask for block 0x{oldest:x} or later, or a node that keeps all of them"),
+        )
+        .with("oldest", format!("0x{oldest:x}"))
+    }
+
     /// The call or transaction ran and reverted; `output` is what it returned.
     pub fn reverted(output: &Bytes) -> Self {
         let message = match decode_revert(output) {

@@ -47,6 +47,10 @@ impl Rpc {
             )));
         }
         let last = last.min(head);
+        let oldest = self.chain.oldest_block();
+        if (1..oldest).contains(&first.max(1)) {
+            return Err(RpcError::block_pruned(first, oldest));
+        }
         let blocks_max = self.options.logs_blocks_max;
         if first <= last && last - first >= blocks_max {
             let to = first + blocks_max - 1;

@@ -93,6 +93,7 @@ impl Rpc {
 pub(crate) fn failed(error: ChainError) -> RpcError {
     match error {
         ChainError::StatePruned { asked, oldest } => RpcError::state_pruned(asked, oldest),
+        ChainError::BlockPruned { asked, oldest } => RpcError::block_pruned(asked, oldest),
         other => RpcError::internal(other.to_string()).with("cause", other.code()),
     }
 }

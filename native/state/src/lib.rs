@@ -6,6 +6,7 @@
 //!   clones that somebody holds.
 //! * [`diff`]: [`StateDiff`], the new values that a block leaves behind, as stored in the log.
 //! * [`checkpoint`]: a state as a file in which every byte is verified, and used where it lies.
+//! * [`snapshot`]: a state in chunks, each checked against the root, for a node that is far behind.
 //! * [`trie`]: the persistent Merkle-Patricia trie underneath.
 //!
 //! Keys are kept hashed, as the root wants them. Addresses and slot numbers ("preimages") are not
@@ -19,6 +20,7 @@ pub mod error;
 mod mapping;
 mod past;
 pub mod proof;
+pub mod snapshot;
 pub mod trie;
 pub mod view;
 pub mod world;

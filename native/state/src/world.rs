@@ -34,8 +34,8 @@ impl WorldState {
         Self::default()
     }
 
-    /// The state in a mapped file.
-    pub(crate) fn mapped(accounts: Trie<AccountLeaf>, codes: &[(B256, Bytes)]) -> Self {
+    /// The state of these accounts and codes.
+    pub(crate) fn of(accounts: Trie<AccountLeaf>, codes: &[(B256, Bytes)]) -> Self {
         let state = Self { accounts, codes: Codes::default(), past: Past::default() };
         state.codes.extend(codes.iter());
         state

@@ -16,6 +16,7 @@ from hansa.bench.errors import InvalidPlan
 from hansa.bench.faults import FAULTS
 from hansa.bench.ingress import IngressOptions, measure_ingress
 from hansa.bench.moves.study import MovesOptions, measure_moves
+from hansa.bench.outages.catch_up import BAR, CatchUpOptions, measure_catch_up
 from hansa.bench.report import RunReport, read_result, run_text, say, show_data, write_result
 from hansa.bench.results.compare import compare_text
 from hansa.bench.results.plots import draw_plots
@@ -53,6 +54,8 @@ def main(arguments: Sequence[str]) -> int:
         return _in_folder(options, lambda folder: _rot(options, folder))
     if options.command == "state":
         return _in_folder(options, lambda folder: _state(options, folder))
+    if options.command == "catch-up":
+        return _in_folder(options, lambda folder: _catch_up(options, folder))
     return _in_folder(options, lambda folder: _crash(options, folder))
 
 
@@ -94,6 +97,12 @@ def build_parser() -> argparse.ArgumentParser:
     state.add_argument("--accounts", type=int, default=1_000_000, help="accounts that exist")
     state.add_argument("--rate", type=float, default=2_000.0, help="transactions per second")
     state.add_argument("--restarts", type=int, default=3, help="of one node, of each kind")
+    catch_up = commands.add_parser(
+        "catch-up", help="a node is away under load; how fast it makes up for what it missed"
+    )
+    _add_common(catch_up)
+    catch_up.add_argument("--rate", type=float, default=500.0, help="transactions per second, throughout")
+    catch_up.add_argument("--away", type=float, default=60.0, help="seconds for which the node is away")
     return parser
 
 
@@ -276,6 +285,18 @@ async def _state(options: argparse.Namespace, folder: Path) -> int:
     )
     _hand_over(report, options.out)
     return 0
+
+
+async def _catch_up(options: argparse.Namespace, folder: Path) -> int:
+    plan = CatchUpOptions(options.seed, options.validators, options.rate, options.away, options.batch)
+    report = await measure_catch_up(plan, folder)
+    say(
+        f"{report.missed_blocks:,} blocks with {report.missed_transactions:,} transactions missed in"
+        f" {report.away_s:.0f} s; level {report.level_s:.2f} s after serving again: {report.caught_up_tps:,.0f}"
+        f" transactions/s, {report.times:.1f} times production (at least {BAR:.0f} is asked)"
+    )
+    _hand_over(report, options.out)
+    return 0 if report.times >= BAR else 1
 
 
 def _hand_over(report: object, out: Path | None) -> None:

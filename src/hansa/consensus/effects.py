@@ -125,6 +125,34 @@ class ImportBlocks(msgspec.Struct, frozen=True):
     blocks: tuple[bytes, ...]
 
 
+class ServeOffer(msgspec.Struct, frozen=True):
+    """Send SnapshotOffer with the states that this node serves."""
+
+    peer: int
+
+
+class ServeSnapshot(msgspec.Struct, frozen=True):
+    """Send SnapshotPart(request, answer) about the state after block `height`; an empty answer where there is none."""
+
+    peer: int
+    request: int
+    height: int
+    ask: bytes
+
+
+class WorkOnSnapshot(msgspec.Struct, frozen=True):
+    """Do a step (`sync/snapshot_values.py`) with what was taken over so far; answered by SnapshotWorked, in order.
+
+    After the last step the node begins a new life with the ledger that was taken over.
+    """
+
+    step: int
+    request: int
+    peer: int  # whose answer it is; -1 = nobody's
+    ask: bytes
+    answer: bytes
+
+
 class PruneVotes(msgspec.Struct, frozen=True):
     """Sync the block log, then begin a vote-log segment with what `retained_records(records, below_height)` keeps."""
 
@@ -190,6 +218,9 @@ Effect = (
     | Seal
     | ServeBlocks
     | ImportBlocks
+    | ServeOffer
+    | ServeSnapshot
+    | WorkOnSnapshot
     | PruneVotes
     | Evidence
     | LeaveView

@@ -22,6 +22,7 @@ class TimerId(IntEnum):
     FETCH = 4  # an answer to a fetch is overdue
     RECHECK = 5  # a block from the near future may be voted for now
     SYNC = 6  # an answer to a range request is overdue
+    SNAPSHOT = 7  # the same for parts of a snapshot
 
 
 class HeldBody(msgspec.Struct, frozen=True):
@@ -104,6 +105,17 @@ class Imported(msgspec.Struct, frozen=True):
     own_seal: int = 0  # highest of the heights whose certificate holds a signature of ours
 
 
+class SnapshotWorked(msgspec.Struct, frozen=True):
+    """The answer to WorkOnSnapshot; which fields count depends on the step (`sync/snapshot_values.py`)."""
+
+    step: int
+    request: int
+    height: int = 0
+    face: bytes = b""
+    missing: tuple[bytes, ...] = ()
+    error: str = ""  # why an answer does not hold; empty = it does
+
+
 class WorkPending(msgspec.Struct, frozen=True):
     """Whether the pool holds transactions executable after the ancestors of the last AskWork."""
 
@@ -171,6 +183,7 @@ Input = (
     | BodyChecked
     | Executed
     | Imported
+    | SnapshotWorked
     | WorkPending
     | PeerUp
     | PeerDown

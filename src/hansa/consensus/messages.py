@@ -24,6 +24,8 @@ REFS_BYTES_MAX = 2 * 1024 * 1024  # 65,536 transactions in a block
 VOTES_MAX = 1024
 RANGE_BLOCKS_MAX = 256
 BUNDLE_BYTES_MAX = MESSAGE_BYTES_MAX - 4096
+OFFERED_HEIGHTS_MAX = 8
+ASK_BYTES_MAX = 4096
 
 Refs = Annotated[bytes, msgspec.Meta(max_length=REFS_BYTES_MAX)]
 
@@ -125,6 +127,34 @@ class RangeResponse(msgspec.Struct, frozen=True, array_like=True, tag=12):
     request: U64
     first: U64
     blocks: Annotated[tuple[bytes, ...], msgspec.Meta(max_length=RANGE_BLOCKS_MAX)]
+    oldest: U64 = 0  # the oldest block that the sender holds
+
+
+class SnapshotQuery(msgspec.Struct, frozen=True, array_like=True, tag=24):
+    """Ask which states are served."""
+
+
+class SnapshotOffer(msgspec.Struct, frozen=True, array_like=True, tag=25):
+    """The states after the blocks `heights` are served for long, those from `first` to `last` if asked for soon."""
+
+    heights: Annotated[tuple[U64, ...], msgspec.Meta(max_length=OFFERED_HEIGHTS_MAX)]
+    first: U64
+    last: U64
+
+
+class SnapshotRequest(msgspec.Struct, frozen=True, array_like=True, tag=26):
+    """Ask something about the state after block `height`; what is asked is the core's."""
+
+    request: U64
+    height: U64
+    ask: Annotated[bytes, msgspec.Meta(max_length=ASK_BYTES_MAX)]
+
+
+class SnapshotPart(msgspec.Struct, frozen=True, array_like=True, tag=27):
+    """The answer; empty if there is none. It proves itself against the sealed header of that block."""
+
+    request: U64
+    answer: Annotated[bytes, msgspec.Meta(max_length=BUNDLE_BYTES_MAX)]
 
 
 class VoteQuery(msgspec.Struct, frozen=True, array_like=True, tag=13):
@@ -173,6 +203,10 @@ Message = (
     | PayloadResponse
     | RangeRequest
     | RangeResponse
+    | SnapshotQuery
+    | SnapshotOffer
+    | SnapshotRequest
+    | SnapshotPart
     | VoteQuery
     | VoteReport
     | Rejoin
@@ -198,6 +232,10 @@ _LANES: dict[type, Lane] = {
     PayloadResponse: Lane.TRANSACTIONS,
     RangeRequest: Lane.SYNC,
     RangeResponse: Lane.SYNC,
+    SnapshotQuery: Lane.SYNC,
+    SnapshotOffer: Lane.SYNC,
+    SnapshotRequest: Lane.SYNC,
+    SnapshotPart: Lane.SYNC,
 }
 
 _DECODER: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
@@ -265,6 +303,8 @@ def signed_votes(message: Message) -> list[SignedVote]:
         case BlockRequest() | BlockResponse() | PayloadRequest() | PayloadResponse():
             return []
         case RangeRequest() | RangeResponse():  # the certificates in blocks are verified when they are imported
+            return []
+        case SnapshotQuery() | SnapshotOffer() | SnapshotRequest() | SnapshotPart():  # checked when they are taken over
             return []
     assert_never(message)  # a new message must say here which votes it carries
 

@@ -38,6 +38,7 @@ from hansa.node.signing.client import SignerClient
 from hansa.node.signing.follower import Follower, SignsNothing
 from hansa.node.signing.right import Right, SignerPlace
 from hansa.node.signing.wire import ALPN_PROTOCOL
+from hansa.node.snapshots.work import SnapshotPlace
 from hansa.node.view import NodeParts, Pairing, RunningNode
 from hansa.node.votes import check_votes_before_ledger, open_votes
 from hansa.types.epoch import EpochFacts
@@ -81,6 +82,7 @@ async def open_node(directory: Path) -> RunningNode:
     signer.restore(votes.records)
     engine = build_replica(config, genesis, chain)
     runtime = build_runtime(config, genesis, chain, engine, LoggedSigner(signer, votes), votes.records, keys=keys)
+    runtime.take_over_to(SnapshotPlace(data, genesis_bytes))
     runtime.evidence = data / EVIDENCE_FOLDER
     transport = open_transport(folder, config, max(known, epoch, key=lambda facts: facts.number), runtime)
     open_logs(config.log_level, LogContext(config.organisation, config.name, runtime.position))
@@ -193,7 +195,9 @@ def hash_genesis(genesis: bytes) -> bytes:
 
 
 def has_ledger(data: Path) -> bool:
-    """Whether a data folder holds a ledger."""
+    """Whether a data folder holds a ledger, or one that was taken over and only needs to be opened."""
+    if (data / "snapshot" / "ready").is_dir():
+        return True
     return (data / "blocks").is_dir() and any((data / "blocks").iterdir())
 
 
@@ -258,6 +262,7 @@ def build_runtime(
             feed=feed or SealedFeed(chain.head()[0]),
             gas_limit=genesis.gas_limit,
             restored=read_restored(chain, genesis, records),
+            keep_blocks=config.keep_blocks,
         )
     )
 

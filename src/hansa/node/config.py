@@ -18,6 +18,7 @@ from hansa.node.errors import InvalidNodeConfig, NotLoopback
 
 PEERS_MAX = 100
 WORKERS_MAX = 64
+KEEP_BLOCKS_MIN = 1_024  # replays of type 0x48, and members that catch up, need that many
 NAMES_MAX = 64
 
 HostPort = Annotated[str, Meta(max_length=260)]
@@ -66,6 +67,7 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     signer: SharedSigner | None = None  # None = the consensus key lies in this folder
     dev: bool = False  # keys that others may know: loopback only
     workers: Annotated[int, Meta(ge=0, le=WORKERS_MAX)] = 0  # threads of the native core; 0 = by cores
+    keep_blocks: Annotated[int, Meta(ge=0)] = 0  # newest blocks kept with bodies and receipts; 0 = all
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     def addresses(self) -> list[str]:
@@ -119,7 +121,7 @@ def check_node_config(config: NodeConfig) -> None:
 
     Raises
     ------
-    InvalidNodeConfig: an address that is none, an index used twice.
+    InvalidNodeConfig: an address that is none, an index used twice, too few blocks to keep.
     NotLoopback: a dev node with an address that other machines can reach.
     """
     indexes = [config.index, *(peer.index for peer in config.peers)]
@@ -129,6 +131,10 @@ def check_node_config(config: NodeConfig) -> None:
         raise InvalidNodeConfig("node.toml: [rpc] names a certificate or a key alone", "name both, or neither")
     if config.rpc.clients_ca is not None and config.rpc.key is None:
         raise InvalidNodeConfig("node.toml: [rpc] clients_ca needs TLS", "name certificate and key as well")
+    if 0 < config.keep_blocks < KEEP_BLOCKS_MIN:
+        raise InvalidNodeConfig(
+            f"node.toml: keep_blocks is {config.keep_blocks}", f"at least {KEEP_BLOCKS_MIN:,}, or 0 to keep all"
+        )
     for text in config.addresses():
         address = parse_address(text)
         if config.dev and not is_loopback(address.host):

@@ -10,7 +10,14 @@ from hansa import _native
 from hansa._native import NativeError
 from hansa.consensus import effects as fx
 from hansa.consensus import inputs as ins
-from hansa.consensus.messages import Message, PayloadResponse, RangeResponse
+from hansa.consensus.messages import (
+    OFFERED_HEIGHTS_MAX,
+    Message,
+    PayloadResponse,
+    RangeResponse,
+    SnapshotOffer,
+    SnapshotPart,
+)
 from hansa.consensus.values import QuorumCertificate, SealedHead, VoteType
 from hansa.crypto.suite import keccak256
 from hansa.io.errors import DiskFull
@@ -32,6 +39,7 @@ PATIENCE_BUSY_S = 0.300  # the same while bundles that came wait to be admitted
 RANGE_BYTES_MAX = 3 * 1024 * 1024
 SERVED_AT_ONCE_MAX = 64  # requests of one peer that wait or are being answered; an honest one has no more under way
 CHECKPOINT_LOOK_S = 1.0  # how often it is asked what became of checkpoints, which the core writes by itself
+PRUNE_EVERY_BLOCKS = 1_024
 
 
 class Shell(Protocol):
@@ -71,7 +79,16 @@ class _Held:
 class LedgerWork:
     """Performs the ledger's effects. Lives on the event loop; `_`-methods that end in `_now` run in workers."""
 
-    def __init__(self, chain: "Chain", gas_limit: int, workers: Mapping[str, Worker], shell: Shell) -> None:
+    def __init__(
+        self, chain: "Chain", gas_limit: int, workers: Mapping[str, Worker], shell: Shell, keep_blocks: int = 0
+    ) -> None:
+        """Take over the chain.
+
+        Parameters
+        ----------
+        gas_limit: of one block. keep_blocks: newest blocks that are kept; 0 = all.
+        """
+        self._keep_blocks = keep_blocks
         self._index = shell.index
         self._chain = chain
         self._gas_limit = gas_limit
@@ -282,6 +299,12 @@ class LedgerWork:
         self._counts = {order_hash: entry for order_hash, entry in self._counts.items() if entry[0] > height}
         self._shell.on_sealed(height)
         self.pool_changed()
+        if self._keep_blocks and height % PRUNE_EVERY_BLOCKS == 0:
+            self._serve.submit("drop old blocks", self._prune_now, lambda _: None)
+
+    def _prune_now(self) -> None:
+        oldest = self._chain.prune(self._keep_blocks)
+        log.debug("blocks are kept from %d on", oldest)
 
     def _look_at_checkpoints(self) -> None:
         """Say what became of the last one. No room for it alone is no reason to stop voting."""
@@ -307,9 +330,22 @@ class LedgerWork:
     def _serve_blocks(self, effect: fx.ServeBlocks) -> None:
         def export_now() -> Message:
             blocks = self._chain.export_blocks(effect.first, effect.count, RANGE_BYTES_MAX)
-            return RangeResponse(effect.request, effect.first, tuple(blocks))
+            return RangeResponse(effect.request, effect.first, tuple(blocks), self._chain.oldest_exported())
 
         self._serve_one(effect.peer, export_now)
+
+    def _serve_offer(self, effect: fx.ServeOffer) -> None:
+        def offer_now() -> Message:
+            heights, first, last = self._chain.snapshot_offer()
+            return SnapshotOffer(tuple(heights[-OFFERED_HEIGHTS_MAX:]), first, last)
+
+        self._serve_one(effect.peer, offer_now)
+
+    def _serve_snapshot(self, effect: fx.ServeSnapshot) -> None:
+        def answer_now() -> Message:
+            return SnapshotPart(effect.request, self._chain.snapshot_answer(effect.height, effect.ask) or b"")
+
+        self._serve_one(effect.peer, answer_now)
 
     def _import_blocks(self, effect: fx.ImportBlocks) -> None:
         def import_now() -> ins.Imported:
@@ -372,5 +408,7 @@ PERFORM: dict[type[Any], Callable[[LedgerWork, Any], None]] = {
     fx.Execute: LedgerWork._execute,
     fx.Seal: LedgerWork._seal,
     fx.ServeBlocks: LedgerWork._serve_blocks,
+    fx.ServeOffer: LedgerWork._serve_offer,
+    fx.ServeSnapshot: LedgerWork._serve_snapshot,
     fx.ImportBlocks: LedgerWork._import_blocks,
 }

@@ -6,17 +6,48 @@ Feedback rows: what sync imported raises consensus' sealed head, what consensus 
 from collections.abc import Callable
 from typing import Any
 
-from hansa.consensus.effects import Effect, ImportBlocks, Send, ServeBlocks, SetTimer
+from hansa.consensus.effects import (
+    Broadcast,
+    Effect,
+    ImportBlocks,
+    Send,
+    ServeBlocks,
+    ServeOffer,
+    ServeSnapshot,
+    SetTimer,
+    WorkOnSnapshot,
+)
 from hansa.consensus.inputs import (
     Imported,
     MessageIn,
     PeerDown,
+    SnapshotWorked,
     Synced,
     SyncState,
     TimerFired,
     TimerId,
 )
-from hansa.consensus.messages import RangeRequest, RangeResponse, Status
+from hansa.consensus.messages import (
+    RangeRequest,
+    RangeResponse,
+    SnapshotOffer,
+    SnapshotPart,
+    SnapshotQuery,
+    SnapshotRequest,
+    Status,
+)
+from hansa.sync.snapshot_values import (
+    AskOffers,
+    AskPart,
+    OfferReceived,
+    PartReceived,
+    SetSnapshotTimer,
+    SnapshotInput,
+    SnapshotStep,
+    SnapshotTimerFired,
+    Work,
+    Worked,
+)
 from hansa.sync.values import (
     HeightSeen,
     Import,
@@ -32,10 +63,18 @@ from hansa.sync.values import (
 
 # Messages that are not consensus': type -> (peer, message) -> effect or sync input.
 SYNC_MESSAGES: dict[type, Callable[[int, Any], SyncInput]] = {
-    RangeResponse: lambda peer, message: RangeReceived(peer, message.request, message.first, message.blocks),
+    RangeResponse: lambda peer, message: RangeReceived(
+        peer, message.request, message.first, message.blocks, message.oldest
+    ),
+}
+SNAPSHOT_MESSAGES: dict[type, Callable[[int, Any], SnapshotInput]] = {
+    SnapshotOffer: lambda peer, message: OfferReceived(peer, message.heights, message.first, message.last),
+    SnapshotPart: lambda peer, message: PartReceived(peer, message.request, message.answer),
 }
 SERVED_MESSAGES: dict[type, Callable[[int, Any], Effect]] = {
     RangeRequest: lambda peer, message: ServeBlocks(peer, message.request, message.first, message.count),
+    SnapshotQuery: lambda peer, _: ServeOffer(peer),
+    SnapshotRequest: lambda peer, message: ServeSnapshot(peer, message.request, message.height, message.ask),
 }
 
 # Messages and inputs that consensus handles and sync hears too.
@@ -52,6 +91,12 @@ SYNC_EFFECTS: dict[type, Callable[[Any], Effect]] = {
     Import: lambda e: ImportBlocks(e.request, e.blocks),
     SetSyncTimer: lambda e: SetTimer(TimerId.SYNC, e.at_ms),
 }
+SNAPSHOT_EFFECTS: dict[type, Callable[[Any], Effect]] = {
+    AskOffers: lambda _: Broadcast(SnapshotQuery()),
+    AskPart: lambda e: Send(e.peer, SnapshotRequest(e.request, e.height, e.ask)),
+    Work: lambda e: WorkOnSnapshot(e.step, e.request, e.peer, e.ask, e.answer),
+    SetSnapshotTimer: lambda e: SetTimer(TimerId.SNAPSHOT, e.at_ms),
+}
 SYNC_FEEDBACK: dict[type, Callable[[Any], SyncState]] = {
     SyncStateChanged: lambda e: SyncState(e.behind, e.importing),
 }
@@ -67,6 +112,19 @@ def route_to_sync(event: object, head_height: int) -> SyncInput | None:
         return ImportDone(event.request, height, event.error)
     if isinstance(event, TimerFired) and event.timer is TimerId.SYNC:
         return SyncTimer()
+    return None
+
+
+def route_to_snapshot(event: object) -> SnapshotInput | None:
+    """Return the input of the snapshot machine for something that nobody else handles, or None."""
+    if isinstance(event, MessageIn):
+        make = SNAPSHOT_MESSAGES.get(type(event.message))
+        return None if make is None else make(event.peer, event.message)
+    if isinstance(event, SnapshotWorked):
+        step = SnapshotStep(event.step)
+        return Worked(step, event.request, event.height, event.face, event.missing, event.error)
+    if isinstance(event, TimerFired) and event.timer is TimerId.SNAPSHOT:
+        return SnapshotTimerFired()
     return None
 
 

@@ -12,7 +12,7 @@ import msgspec
 from hansa.consensus.config import EngineConfig
 from hansa.consensus.early import EarlyMessages
 from hansa.consensus.effects import Effect
-from hansa.consensus.inputs import Imported, Input, MessageIn, Restored, Synced
+from hansa.consensus.inputs import Imported, Input, MessageIn, PeerDown, Restored, Synced
 from hansa.consensus.pbft import Pbft, Rules
 from hansa.consensus.pbft.epochs import begin_next_epoch
 from hansa.consensus.pbft.pacemaker import compute_view_timeout_ms
@@ -20,14 +20,17 @@ from hansa.consensus.solo import Solo
 from hansa.consensus.values import VoteRecord
 from hansa.node.pipeline import (
     SERVED_MESSAGES,
+    SNAPSHOT_EFFECTS,
     SYNC_EFFECTS,
     SYNC_FEEDBACK,
     overhear,
+    route_to_snapshot,
     route_to_sync,
     synced,
 )
-from hansa.sync import Sync, SyncConfig
-from hansa.sync.values import HeadMoved, SyncInput
+from hansa.sync import SnapshotConfig, SnapshotFetch, Sync, SyncConfig
+from hansa.sync.snapshot_values import SnapshotGivenUp, SnapshotInput, SnapshotNeeded, SnapshotPeerLost
+from hansa.sync.values import HeadMoved, SnapshotFailed, SyncInput, WantSnapshot
 
 BEHIND_HEIGHTS_MIN = 8
 
@@ -80,6 +83,7 @@ class Replica:
         self._sync = Sync(SyncConfig(_whom_to_believe(engine), behind_heights=behind_heights))
         self._early = EarlyMessages()
         self._later_records: tuple[VoteRecord, ...] = ()  # of epochs that this ledger has not reached yet
+        self._snapshot = SnapshotFetch(SnapshotConfig(lambda mask: self._pbft.state.config.validators.has_honest(mask)))
 
     def step(self, event: Input, now_ms: int, wall_ms: int) -> list[Effect]:
         """Take one input and return what to do, in order.
@@ -92,6 +96,9 @@ class Replica:
             return self._solo.step(event, now_ms, wall_ms)
         if isinstance(event, MessageIn) and type(event.message) in SERVED_MESSAGES:
             return [SERVED_MESSAGES[type(event.message)](event.peer, event.message)]
+        snapshot_event = route_to_snapshot(event)
+        if snapshot_event is not None:
+            return self._step_snapshot(snapshot_event, now_ms, wall_ms)
         if isinstance(event, Restored):
             self._restore(event)
         elif self._is_early(event):
@@ -108,6 +115,8 @@ class Replica:
         overheard = overhear(event)
         if overheard is not None:
             out += self._step_sync(overheard, now_ms, wall_ms)
+        if isinstance(event, PeerDown):
+            out += self._step_snapshot(SnapshotPeerLost(event.peer), now_ms, wall_ms)
         return out
 
     @property
@@ -190,11 +199,23 @@ class Replica:
     def _step_sync(self, event: SyncInput, now_ms: int, wall_ms: int) -> list[Effect]:
         out: list[Effect] = []
         for effect in self._sync.step(event, now_ms):
+            if isinstance(effect, WantSnapshot):
+                out += self._step_snapshot(SnapshotNeeded(effect.head), now_ms, wall_ms)
+                continue
             feedback = SYNC_FEEDBACK.get(type(effect))
             if feedback is not None:
                 out += self._step_engine(feedback(effect), now_ms, wall_ms)
             else:
                 out.append(SYNC_EFFECTS[type(effect)](effect))
+        return out
+
+    def _step_snapshot(self, event: SnapshotInput, now_ms: int, wall_ms: int) -> list[Effect]:
+        out: list[Effect] = []
+        for effect in self._snapshot.step(event, now_ms):
+            if isinstance(effect, SnapshotGivenUp):
+                out += self._step_sync(SnapshotFailed(), now_ms, wall_ms)
+            else:
+                out.append(SNAPSHOT_EFFECTS[type(effect)](effect))
         return out
 
 

@@ -11,6 +11,7 @@ work runs in workers and comes back as inputs. The table EFFECTS is the list of 
 | admit      | bundles of other members, own bundles, expiry                    |
 | serve      | what other members ask for                                       |
 | verify     | messages with many signatures                                    |
+| snapshot   | taking over a state from other members                           |
 """
 
 import asyncio
@@ -48,6 +49,7 @@ from hansa.node.ledger_work import LedgerWork
 from hansa.node.replica import Replica
 from hansa.node.sealed_feed import SealedFeed
 from hansa.node.signing.follower import Follower
+from hansa.node.snapshots.work import SnapshotPlace, SnapshotWork
 from hansa.types import versions
 from hansa.types.epoch import EpochFacts
 
@@ -57,7 +59,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("hansa.node")
 
 TURN_MS = 2
-WORKERS = ("order", "execute", "admit", "serve", "verify")
+WORKERS = ("order", "execute", "admit", "serve", "verify", "snapshot")
 
 
 @dataclass(slots=True)
@@ -74,6 +76,7 @@ class RuntimeParts:
     feed: SealedFeed
     gas_limit: int  # of one block
     restored: ins.Restored
+    keep_blocks: int = 0
 
 
 class Runtime:
@@ -91,6 +94,7 @@ class Runtime:
         self.evidence: Path | None = None  # folder for proofs of lies
         self.protocol = versions.PROTOCOL_GENESIS  # by which blocks are made and judged
         self._next_epoch: EpochFacts | None = parts.restored.epoch  # what holds once its first block is due
+        self.begins_anew = False  # this process is to open the node's folder once more
         self._parts = parts
         self._loop = asyncio.get_running_loop()
         self._inputs: deque[ins.Input] = deque()
@@ -103,7 +107,8 @@ class Runtime:
         self._follow_epoch: Callable[[EpochFacts], None] | None = None
         self.stages = StageClock()
         self._workers = {name: Worker(name, self.stages, self._on_work_failed, self._is_full) for name in WORKERS}
-        self._ledger = LedgerWork(self.chain, parts.gas_limit, self._workers, self)
+        self._ledger = LedgerWork(self.chain, parts.gas_limit, self._workers, self, parts.keep_blocks)
+        self._snapshot = SnapshotWork(self._workers["snapshot"], self, self._begin_anew)
         events = CommitEvents(self._on_durable, self._on_refused, self._on_full, self._on_room, self.fail)
         self._commit = GroupCommit(parts.signer, self._ledger.sync_blocks, events, self.stages)
         self.gossip = Gossip(self.chain, self._workers["admit"], self._ledger.pool_changed)
@@ -137,6 +142,15 @@ class Runtime:
         if not self._ended.done():
             self._ended.set_result(None)
 
+    def take_over_to(self, place: SnapshotPlace) -> None:
+        """A snapshot, should one be needed, goes there; without a place none can be taken over."""
+        self._snapshot.place = place
+
+    def _begin_anew(self) -> None:
+        """End, so that the ledger that was taken over is opened."""
+        self.begins_anew = True
+        self.end()
+
     def fail(self, error: BaseException) -> None:
         """End the node with an error."""
         if not self._ended.done():
@@ -167,6 +181,7 @@ class Runtime:
         self.stages.close()
         for worker in self._workers.values():
             worker.close()
+        self._snapshot.close()
         self._commit.close()
         self._parts.signer.close()
 
@@ -325,6 +340,9 @@ class Runtime:
     def _ledger_work(self, effect: fx.Effect) -> None:
         self._ledger.perform(effect)
 
+    def _work_on_snapshot(self, effect: fx.WorkOnSnapshot) -> None:
+        self._snapshot.perform(effect)
+
     def on_sealed(self, height: int) -> None:
         """A block is final here; after the last one of an epoch links are what the next one says."""
         self.feed.publish(height)
@@ -432,6 +450,9 @@ EFFECTS: dict[type[Any], Callable[[Runtime, Any], None]] = {
     fx.Seal: Runtime._ledger_work,
     fx.ServeBlocks: Runtime._ledger_work,
     fx.ImportBlocks: Runtime._ledger_work,
+    fx.ServeOffer: Runtime._ledger_work,
+    fx.ServeSnapshot: Runtime._ledger_work,
+    fx.WorkOnSnapshot: Runtime._work_on_snapshot,
     fx.PruneVotes: Runtime._prune_votes,
     fx.Evidence: Runtime._evidence,
     fx.LeaveView: Runtime._leave_view,

@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import uvloop
 
@@ -32,11 +32,12 @@ WATCHED = ("hansa.consensus", "hansa.io", "hansa.network", "hansa.node", "hansa.
 def run_node(directory: str | Path) -> int:
     """Run the node of a folder until SIGTERM, SIGINT or its own end; the exit code is of docs/reference/errors.md."""
     try:
-        return uvloop.run(_run(Path(directory)))
+        if not uvloop.run(_run(Path(directory))):
+            return EXIT_OK
+        _begin_anew(directory)
     except RightLost as lost:
         log.warning(str(lost), extra={"code": lost.code})
-        # As a new process under the same id: nothing of the active node's memory is left behind.
-        os.execv(sys.executable, [sys.executable, "-m", "hansa.node", str(directory)])
+        _begin_anew(directory)
     except HansaError as error:
         log.error(error.cause, extra=error.as_json() | {"code": error.code})
         return error.exit_code
@@ -45,6 +46,11 @@ def run_node(directory: str | Path) -> int:
     except Exception:
         log.critical("the node stops: this is a bug in Hansa", extra={"code": "NODE-70"}, exc_info=True)
         return EXIT_BUG
+
+
+def _begin_anew(directory: str | Path) -> NoReturn:
+    """Run the node as a new process under the same id: nothing of this one's memory is left behind."""
+    os.execv(sys.executable, [sys.executable, "-m", "hansa.node", str(directory)])
 
 
 def watch_loop(loop: asyncio.AbstractEventLoop, fail: Callable[[BaseException], None]) -> None:
@@ -72,7 +78,8 @@ def _is_watched(error: BaseException) -> bool:
     return False
 
 
-async def _run(directory: Path) -> int:
+async def _run(directory: Path) -> bool:
+    """Run the node until its end; whether it is to begin anew."""
     node: RunningNode = await open_node(directory)
     loop = asyncio.get_running_loop()
     watch_loop(loop, node.fail)
@@ -81,4 +88,4 @@ async def _run(directory: Path) -> int:
     loop.add_signal_handler(signal.SIGUSR1, node.step_down)
     loop.add_signal_handler(signal.SIGUSR2, node.begin_checkpoint)
     await node.run()
-    return EXIT_OK
+    return node.begins_anew

@@ -229,6 +229,11 @@ class RunningNode:
             self._parts.pairing.right.close()
         log.info("stopped at height %d", self._runtime.feed.height)
 
+    @property
+    def begins_anew(self) -> bool:
+        """Whether the node ended so that its folder is opened once more."""
+        return self._runtime.begins_anew
+
     # --- NodeView
 
     @property

@@ -15,11 +15,13 @@ from hansa.sync.values import (
     RangeReceived,
     RequestRange,
     SetSyncTimer,
+    SnapshotFailed,
     SyncConfig,
     SyncEffect,
     SyncInput,
     SyncStateChanged,
     SyncTimer,
+    WantSnapshot,
 )
 
 
@@ -44,6 +46,9 @@ class Sync:
         self.behind = False
         self.importing: _Range | None = None
         self._heights: dict[int, int] = {}  # peer -> sealed height it claims
+        self._oldest: dict[int, int] = {}  # peer -> oldest block it holds, as far as it said
+        self._wants_snapshot = False
+        self._no_snapshot_until_ms = 0
         self._refused_until_ms: dict[int, int] = {}
         self._ranges: dict[int, _Range] = {}  # first height -> range
         self._requests = 0
@@ -81,6 +86,7 @@ class Sync:
         found = self._ranges.get(event.first)
         if found is None or found.request != event.request or found.peer != event.peer or found.blocks is not None:
             return
+        self._oldest[event.peer] = event.oldest
         if not event.blocks or len(event.blocks) > found.count:
             self._refuse(found, self.config.penalty_ms)
             return
@@ -99,8 +105,13 @@ class Sync:
 
     def _on_peer_lost(self, event: PeerLost) -> None:
         self._heights.pop(event.peer, None)
+        self._oldest.pop(event.peer, None)
         for found in [r for r in self._ranges.values() if r.peer == event.peer and r.blocks is None]:
             del self._ranges[found.first]
+
+    def _on_snapshot_failed(self, event: SnapshotFailed) -> None:
+        self._wants_snapshot = False
+        self._no_snapshot_until_ms = self._now_ms + self.config.snapshot_retry_ms
 
     def _on_timer(self, event: SyncTimer) -> None:
         self._timer_ms = None
@@ -123,11 +134,24 @@ class Sync:
         lag = self._attested_height() - self.head
         # Begin at the limit, end only when nearly level, so that a busy node does not flicker.
         self.behind = lag > self.config.behind_heights // 4 if self.behind else lag > self.config.behind_heights
-        self._import_next()
-        if self.behind or self._is_patience_over():
-            self._request_more()
+        self._want_snapshot(lag)
+        if not self._wants_snapshot:
+            self._import_next()
+            if self.behind or self._is_patience_over():
+                self._request_more()
         self._tell()
         self._set_timer()
+
+    def _want_snapshot(self, lag: int) -> None:
+        """Far behind, or behind with nobody left who holds the next block: executing what was missed is no way."""
+        if self._wants_snapshot or self.importing is not None or self._no_snapshot_until_ms > self._now_ms:
+            return
+        ahead = [peer for peer in self._heights if self._heights[peer] > self.head]
+        is_gone = self.behind and all(self._oldest.get(peer, 0) > self.head + 1 for peer in ahead)
+        if lag > self.config.snapshot_behind or is_gone:
+            self._wants_snapshot = True
+            self._ranges.clear()
+            self._out.append(WantSnapshot(self.head))
 
     def _attested_height(self) -> int:
         """Return the highest height that at least one honest peer has sealed, if no more than t of the weight lies."""
@@ -212,5 +236,6 @@ HANDLERS: dict[type, Callable[[Sync, Any], None]] = {
     RangeReceived: Sync._on_range_received,
     ImportDone: Sync._on_import_done,
     PeerLost: Sync._on_peer_lost,
+    SnapshotFailed: Sync._on_snapshot_failed,
     SyncTimer: Sync._on_timer,
 }

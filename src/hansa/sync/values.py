@@ -16,6 +16,8 @@ class SyncConfig(msgspec.Struct, frozen=True):
     answer_ms: int = 500  # wait this long for an answer, and
     answer_block_ms: int = 100  # this much longer for each block asked for
     silence_ms: int = 1_000  # a peer that did not answer is not asked for this long
+    snapshot_behind: int = 4_096  # this far below what an honest peer sealed a snapshot of the state comes first
+    snapshot_retry_ms: int = 30_000  # where nobody serves one, ranges are tried for this long
     penalty_ms: int = 5_000  # a peer whose answer does not hold is not asked for this long
 
 
@@ -39,6 +41,7 @@ class RangeReceived(msgspec.Struct, frozen=True):
     request: int
     first: int
     blocks: tuple[bytes, ...]
+    oldest: int = 0  # the oldest block that the peer holds
 
 
 class ImportDone(msgspec.Struct, frozen=True):
@@ -55,11 +58,15 @@ class PeerLost(msgspec.Struct, frozen=True):
     peer: int
 
 
+class SnapshotFailed(msgspec.Struct, frozen=True):
+    """Nobody serves a snapshot just now."""
+
+
 class SyncTimer(msgspec.Struct, frozen=True):
     """The timer is due."""
 
 
-SyncInput = HeightSeen | HeadMoved | RangeReceived | ImportDone | PeerLost | SyncTimer
+SyncInput = HeightSeen | HeadMoved | RangeReceived | ImportDone | PeerLost | SnapshotFailed | SyncTimer
 
 
 class RequestRange(msgspec.Struct, frozen=True):
@@ -91,4 +98,10 @@ class SyncStateChanged(msgspec.Struct, frozen=True):
     importing: bool
 
 
-SyncEffect = RequestRange | Import | SetSyncTimer | SyncStateChanged
+class WantSnapshot(msgspec.Struct, frozen=True):
+    """Take over the state after a newer block from the peers; no ranges are asked for meanwhile."""
+
+    head: int
+
+
+SyncEffect = RequestRange | Import | SetSyncTimer | SyncStateChanged | WantSnapshot

@@ -25,6 +25,10 @@ from hansa.consensus.messages import (
     RangeResponse,
     Rejoin,
     RejoinReport,
+    SnapshotOffer,
+    SnapshotPart,
+    SnapshotQuery,
+    SnapshotRequest,
     Status,
     ViewChange,
     VoteQuery,
@@ -58,7 +62,11 @@ MESSAGES: list[Message] = [
     PayloadRequest(HASH, HASH + HASH),
     PayloadResponse(HASH, b"bundle"),
     RangeRequest(4, 100, 32),
-    RangeResponse(4, 100, (b"block", b"block")),
+    RangeResponse(4, 100, (b"block", b"block"), 7),
+    SnapshotQuery(),
+    SnapshotOffer((64, 4_096), 4_200, 4_300),
+    SnapshotRequest(5, 4_096, b"ask"),
+    SnapshotPart(5, b"answer"),
     VoteQuery(),
     VoteReport((SIGNED,)),
     Rejoin(0, 1_700_000_000_000, 7),
@@ -80,9 +88,10 @@ def test_every_message_has_a_lane_and_is_tested() -> None:
 
 def test_votes_never_wait_behind_bulk() -> None:
     bulk = (PrePrepare, BlockResponse, PayloadResponse, RangeResponse)
+    states = (SnapshotQuery, SnapshotOffer, SnapshotRequest, SnapshotPart)
     for message in MESSAGES:
         assert (lane_of(message) is not Lane.VOTES) == isinstance(
-            message, (*bulk, BlockRequest, PayloadRequest, RangeRequest)
+            message, (*bulk, *states, BlockRequest, PayloadRequest, RangeRequest)
         )
 
 

@@ -139,6 +139,9 @@ class FakeChain:
             for transaction in split(self.bodies[order_hash][1]):
                 self.pool.pop(transaction, None)
 
+    def oldest_exported(self) -> int:
+        return 1
+
     def export_blocks(self, first: int, max_count: int, max_bytes: int) -> list[bytes]:
         found = []
         for _, order_hash, certificate in self.sealed[first : first + max_count]:

@@ -52,6 +52,7 @@ def test_a_good_file_is_read_whole(tmp_path: Path) -> None:
         pytest.param(("127.0.0.1:8547", "nowhere"), "nowhere", "", id="no address"),
         pytest.param(("version = 1", "version = 2"), "node.toml:2", "", id="later version"),
         pytest.param(("version = 1", "version = "), "node.toml:2", "", id="syntax"),
+        (("index = 2", "index = 2\nkeep_blocks = 1023"), "keep_blocks is 1023", "at least 1,024"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, change: tuple[str, str], cause: str, hint: str) -> None:

@@ -12,10 +12,12 @@ from hansa.sync.values import (
     RangeReceived,
     RequestRange,
     SetSyncTimer,
+    SnapshotFailed,
     SyncEffect,
     SyncInput,
     SyncStateChanged,
     SyncTimer,
+    WantSnapshot,
 )
 
 Kind = TypeVar("Kind")
@@ -169,5 +171,23 @@ def test_voting_begins_again_only_when_nearly_level() -> None:
 
 def test_requests_under_way_are_bounded() -> None:
     bench = Bench(ranges_max=2)
-    effects = bench.feed(HeightSeen(1, 10_000)) + bench.feed(HeightSeen(2, 10_000))
+    effects = bench.feed(HeightSeen(1, 4_000)) + bench.feed(HeightSeen(2, 4_000))
     assert len(only(RequestRange, effects)) == 2
+
+
+def test_very_far_behind_a_state_is_taken_over_first() -> None:
+    bench = Bench()
+    effects = bench.feed(HeightSeen(1, 10_000)) + bench.feed(HeightSeen(2, 10_000))
+    assert only(WantSnapshot, effects) == [WantSnapshot(0)] and not only(RequestRange, effects)
+    assert not only(WantSnapshot, bench.feed(HeightSeen(3, 10_001)))
+    assert only(RequestRange, bench.feed(SnapshotFailed()))  # nobody serves one: ranges after all
+    bench.now_ms += 60_000
+    assert only(WantSnapshot, bench.feed(HeightSeen(1, 10_002)))
+
+
+def test_what_nobody_holds_any_more_is_skipped_by_a_state() -> None:
+    bench, requests = far_behind()
+    effects: list[SyncEffect] = []
+    for request in requests:
+        effects += bench.feed(RangeReceived(request.peer, request.request, request.first, (), oldest=50))
+    assert only(WantSnapshot, effects) == [WantSnapshot(0)]

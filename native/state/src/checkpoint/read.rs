@@ -47,7 +47,7 @@ pub(super) fn open(path: &Path, at_once: usize) -> Result<Checkpoint, Checkpoint
     }
     let Header { height, block_hash, state_root, .. } = header;
     let accounts = Trie::mapped(top, state_root, file);
-    Ok(Checkpoint { height, block_hash, state_root, state: WorldState::mapped(accounts, &codes) })
+    Ok(Checkpoint { height, block_hash, state_root, state: WorldState::of(accounts, &codes) })
 }
 
 /// The first page of a file, and the file.

@@ -16,6 +16,7 @@
 //! * [`read`]: look-up, iteration in key order, proofs.
 //! * [`transfer`]: moving a version onto a newer file.
 //! * [`verify`]: holding a trie in a file against its root.
+//! * [`subtrie`]: holding a part of a trie against what its parent calls it.
 //!
 //! # Source
 //! Yellow paper, appendix D. Keys of equal length never end inside a branch, so branches here have
@@ -28,6 +29,7 @@ mod pool;
 mod read;
 mod reference;
 mod rlp;
+pub(crate) mod subtrie;
 mod transfer;
 pub(crate) mod update;
 mod verify;
@@ -173,6 +175,11 @@ impl<V: LeafValue> Trie<V> {
 /// Which file it is.
 fn file(base: &Base) -> Option<*const Mapping> {
     base.as_ref().map(Arc::as_ptr)
+}
+
+/// Lets go of a node that was held for the caller.
+pub(crate) fn give_up(link: Link) {
+    pool::release(link);
 }
 
 /// A node's bytes.

@@ -109,6 +109,11 @@ impl<'a> View<'a> {
         Leaves { view: self, stack }
     }
 
+    /// All leaves below a child, in key order.
+    pub(crate) fn leaves_of(self, child: Child<'a>) -> Leaves<'a> {
+        Leaves { view: self, stack: vec![child] }
+    }
+
     /// The nodes from the root towards a key, as RLP.
     pub(crate) fn proof<V: LeafValue>(&self, key: &B256) -> Vec<Bytes> {
         let key = key_of(key);

@@ -3,6 +3,7 @@
     BACKUP/backup.json            what it is: chain, height, hash of every file
     BACKUP/genesis.json           the same for all
     BACKUP/data/{blocks,checkpoints}/…
+    BACKUP/data/base              where the ledger begins, if not at genesis
 
 No keys, no votes: a node that forgets a vote can contradict itself, so a restored one begins in quarantine
 (rules 1.13). The log only ever grows, and its last segment is read from behind: what is seen of a write implies all
@@ -36,7 +37,8 @@ MANIFEST_VERSION = 1
 MANIFEST_BYTES_MAX = 16 << 20
 PAGE_BYTES = 4096
 CHUNK_BYTES = 1 << 20
-CHECKPOINT_TRIES = 5  # a running node removes old checkpoints
+COPY_TRIES = 5  # a running node removes old checkpoints and, if it is told to, old blocks
+LEDGER = ("base", "checkpoints", "blocks")  # in the order in which they are put in place
 
 
 class BackupFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -80,8 +82,7 @@ def create_backup(screen: Screen, directory: Path, target: Path) -> Manifest:
     shutil.rmtree(partial, ignore_errors=True)
     genesis = read_public(folder.genesis)
     write_public(partial / "genesis.json", genesis)
-    _copy_checkpoints(data / "checkpoints", partial / "data" / "checkpoints")
-    _copy_log(data / "blocks", partial / "data" / "blocks")
+    _copy_ledger(data, partial / "data")
     chain_id, height, sealed_hash = _settle(partial / "data", genesis)
     screen.step("copied", str(directory), f"{time.monotonic() - began:.1f} s")
     _check_ledger(partial / "data", genesis)
@@ -95,7 +96,7 @@ def create_backup(screen: Screen, directory: Path, target: Path) -> Manifest:
         sealed_hash="0x" + sealed_hash.hex(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         software=__version__,
-        files=tuple(_describe(partial, path) for path in _files_of(partial)),
+        files=tuple(_describe(partial, path) for path in files_of(partial)),
     )
     write_public(partial / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
     _sync_tree(partial)
@@ -114,9 +115,9 @@ def verify_backup(target: Path) -> Manifest:
     ------
     NoAlliance: there is no backup. BackupBroken: something does not hold; all of it is in `data`.
     """
-    manifest = _read_manifest(target)
+    manifest = read_manifest(target)
     known = {file.name: file for file in manifest.files}
-    present = {path.relative_to(target).as_posix(): path for path in _files_of(target)}
+    present = {path.relative_to(target).as_posix(): path for path in files_of(target)}
     found = [f"{name}: missing" for name in sorted(known.keys() - present.keys())]
     found += [f"{name}: not part of this backup" for name in sorted(present.keys() - known.keys())]
     for name in sorted(known.keys() & present.keys()):
@@ -145,7 +146,7 @@ def restore_backup(screen: Screen, target: Path, directory: Path, yes: bool) -> 
     check_stopped(folder)
     config = load_node_config(folder)
     genesis = read_public(folder.genesis)
-    manifest = _read_manifest(target)
+    manifest = read_manifest(target)
     if "0x" + genesis_hash_of(genesis).hex() != manifest.genesis_hash:
         raise ForeignGenesis(f"{target} is a backup of another chain", "choose a backup of this alliance")
     size = len(decode_genesis(genesis).validators)
@@ -176,11 +177,11 @@ def _replace_ledger(source: Path, data: Path) -> None:
     shutil.copytree(source, incoming)
     _sync_tree(incoming)
     aside = _free_name(data / "quarantine")
-    for name in ("blocks", "checkpoints"):
+    for name in ("snapshot", *reversed(LEDGER)):
         if (data / name).exists():
             aside.mkdir(parents=True, exist_ok=True)
             (data / name).rename(aside / name)
-    for name in ("checkpoints", "blocks"):
+    for name in LEDGER:
         if (incoming / name).exists():
             (incoming / name).rename(data / name)
     incoming.rmdir()
@@ -194,19 +195,34 @@ def _free_name(folder: Path) -> Path:
     return path
 
 
-def _copy_checkpoints(source: Path, target: Path) -> None:
-    """Copy the finished checkpoints; they come before the log, so that none is of a block that the copy lacks."""
-    target.mkdir(parents=True)
-    for attempt in range(CHECKPOINT_TRIES):
+def _copy_ledger(source: Path, target: Path) -> None:
+    """Copy a ledger, once more where the running node removed something meanwhile.
+
+    Checkpoints come before the log, so that none is of a block that the copy lacks.
+    """
+    for attempt in range(COPY_TRIES):
+        shutil.rmtree(target, ignore_errors=True)
+        begin = _read_base(source)
         try:
-            for path in sorted(source.glob("*.ckpt")):
-                shutil.copyfile(path, target / path.name)
-            return
-        except FileNotFoundError:  # removed by the running node since it was listed
-            if attempt + 1 == CHECKPOINT_TRIES:
+            (target / "checkpoints").mkdir(parents=True)
+            for path in sorted((source / "checkpoints").glob("*.ckpt")):
+                shutil.copyfile(path, target / "checkpoints" / path.name)
+            _copy_log(source / "blocks", target / "blocks")
+        except FileNotFoundError:
+            if attempt + 1 == COPY_TRIES:
                 raise
-            for path in target.iterdir():
-                path.unlink()
+            continue
+        if _read_base(source) == begin:
+            break
+    if begin is not None:
+        (target / "base").write_bytes(begin)
+
+
+def _read_base(data: Path) -> bytes | None:
+    try:
+        return (data / "base").read_bytes()
+    except FileNotFoundError:
+        return None
 
 
 def _copy_log(source: Path, target: Path) -> None:
@@ -258,7 +274,13 @@ def _not_whole(error: _native.NativeError) -> BackupBroken:
     return BackupBroken(explained.cause, explained.hint or "check the node itself: hansa verify", **explained.data)
 
 
-def _read_manifest(target: Path) -> Manifest:
+def read_manifest(target: Path) -> Manifest:
+    """What a backup in a folder says of itself.
+
+    Raises
+    ------
+    NoAlliance: there is none. BackupBroken: it does not hold.
+    """
     path = target / MANIFEST
     try:
         if path.stat().st_size > MANIFEST_BYTES_MAX:
@@ -273,7 +295,8 @@ def _read_manifest(target: Path) -> Manifest:
     return manifest
 
 
-def _files_of(folder: Path) -> list[Path]:
+def files_of(folder: Path) -> list[Path]:
+    """The files of a backup, its manifest apart."""
     return sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / MANIFEST)
 
 

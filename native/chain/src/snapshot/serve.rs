@@ -1,0 +1,138 @@
+//! Answering members that take over a state. What is served is held for that: a checkpoint's file, or one of the
+//! newest states; so that serving waits for nothing, and nothing waits for it.
+
+use std::time::{Duration, Instant};
+
+use hansa_state::snapshot::serve as serve_state;
+use hansa_state::{WorldState, open_checkpoint};
+
+use super::parts::{ANSWER_BYTES, ANSWER_BYTES_MAX, Ask, encode_head, encode_used, face_of, put_block};
+use super::window_first;
+use crate::ChainError;
+use crate::chain::Chain;
+use crate::checkpoints::{self, checkpoint_name};
+use crate::records::ResultRecord;
+
+/// States held at once for members that are far behind.
+const PINS_MAX: usize = 2;
+/// One that nobody asked for during so long may make room.
+const PIN_IDLE: Duration = Duration::from_secs(60);
+/// Of the newest states those this close to the oldest kept are not offered: they would be gone before they are held.
+const OLDEST_MARGIN: u64 = 16;
+
+struct Pin {
+    height: u64,
+    state: WorldState,
+    head: Vec<u8>,
+    asked: Instant,
+}
+
+/// States held for members that are far behind.
+#[derive(Default)]
+pub struct Pins(Vec<Pin>);
+
+/// What this node can serve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// Heights of states that stay for long: those on disk and those held already; ascending.
+    pub heights: Vec<u64>,
+    /// The first and the last of the newest states, which are held from the first question on.
+    pub recent: (u64, u64),
+}
+
+impl Chain {
+    /// The states that this node can serve.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn snapshot_offer(&self) -> Result<Offer, ChainError> {
+        let mut heights: Vec<u64> = self.pins.lock().0.iter().map(|pin| pin.height).collect();
+        if let Some(folder) = &self.folder {
+            heights.extend(checkpoints::list(&folder.checkpoints())?.0);
+        }
+        let oldest = self.index.read().oldest();
+        heights.retain(|height| *height > 0 && window_first(*height) >= oldest);
+        heights.sort_unstable();
+        heights.dedup();
+        let head = self.head().height;
+        let first = (self.oldest_state() + OLDEST_MARGIN).min(head);
+        Ok(Offer { heights, recent: (first, head) })
+    }
+
+    /// The answer to a question about the state after block `height`; none where that is not held, or nothing fits the
+    /// question.
+    ///
+    /// # Errors
+    /// `Log`, `Corrupt`.
+    pub fn snapshot_answer(&self, height: u64, ask: &[u8]) -> Result<Option<Vec<u8>>, ChainError> {
+        let Some(ask) = Ask::decode(ask) else { return Ok(None) };
+        let Some((state, head)) = self.pinned(height)? else { return Ok(None) };
+        Ok(match ask {
+            Ask::Head => Some(head),
+            Ask::Blocks { first, count } => self.window_blocks(height, first, count)?,
+            Ask::State(task) => serve_state(&state, &task).map(|chunk| chunk.encode()),
+        })
+    }
+
+    /// The state after a block and the head of its snapshot, held from now on.
+    fn pinned(&self, height: u64) -> Result<Option<(WorldState, Vec<u8>)>, ChainError> {
+        let mut pins = self.pins.lock();
+        if let Some(pin) = pins.0.iter_mut().find(|pin| pin.height == height) {
+            pin.asked = Instant::now();
+            return Ok(Some((pin.state.clone(), pin.head.clone())));
+        }
+        if pins.0.len() >= PINS_MAX {
+            let idle = pins.0.iter().position(|pin| pin.asked.elapsed() >= PIN_IDLE);
+            let Some(idle) = idle else { return Ok(None) };
+            pins.0.remove(idle);
+        }
+        let Some(head) = self.window_head(height)? else { return Ok(None) };
+        let Some(state) = self.find_state(height) else { return Ok(None) };
+        let pin = Pin { height, state, head, asked: Instant::now() };
+        let found = (pin.state.clone(), pin.head.clone());
+        pins.0.push(pin);
+        Ok(Some(found))
+    }
+
+    /// A state from its file, or from among the newest.
+    fn find_state(&self, height: u64) -> Option<WorldState> {
+        let file = self.folder.as_ref().map(|folder| folder.checkpoints().join(checkpoint_name(height)));
+        let stored = file.and_then(|path| open_checkpoint(&path).ok());
+        let sealed = self.hash_at(height);
+        match stored.filter(|found| Some(found.block_hash) == sealed) {
+            Some(found) => Some(found.state),
+            None => self.history.get(height).ok().map(WorldState::whole),
+        }
+    }
+
+    /// The head of a snapshot; none where the blocks of its window are not all held.
+    fn window_head(&self, height: u64) -> Result<Option<Vec<u8>>, ChainError> {
+        let mut faces = Vec::new();
+        let mut last = None;
+        for at in window_first(height)..=height {
+            let Some(position) = self.index.read().get(at).and_then(|entry| entry.result) else {
+                return Ok(None);
+            };
+            let result = ResultRecord::decode_head(&self.log.read(position)?)?;
+            faces.push(face_of(&result.header.hash_slow(), &encode_used(&result.used)));
+            last = Some(result);
+        }
+        Ok(last.map(|result| encode_head(&result.header, &result.certificate, &faces)))
+    }
+
+    fn window_blocks(&self, height: u64, first: u64, count: u16) -> Result<Option<Vec<u8>>, ChainError> {
+        let mut out = Vec::new();
+        for at in (first..=height).take(usize::from(count)) {
+            let position = self.index.read().get(at).and_then(|entry| entry.result);
+            let (Some(position), Some(block)) = (position, self.export_block(at)?) else { break };
+            let used = encode_used(&ResultRecord::decode_head(&self.log.read(position)?)?.used);
+            let before = out.len();
+            put_block(&mut out, &block, &used);
+            if before > 0 && out.len() > ANSWER_BYTES {
+                out.truncate(before);
+                break;
+            }
+        }
+        Ok((!out.is_empty() && out.len() <= ANSWER_BYTES_MAX).then_some(out))
+    }
+}

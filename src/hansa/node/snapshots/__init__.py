@@ -1,0 +1,1 @@
+"""Taking over a ledger's state from the other nodes."""
