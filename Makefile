@@ -6,7 +6,7 @@ PYTHON ?= python3
 export PYTHON
 DEV := .venv-dev/bin
 
-.PHONY: help up test native lint lint-python lint-rust test-rust test-python environments artefacts lock docs clean
+.PHONY: help up test test-stores native lint lint-python lint-rust test-rust test-python environments artefacts lock docs clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -49,6 +49,10 @@ test-rust:
 test-python:
 	$(DEV)/python -m pytest
 
+test-stores:  ## backups in an object store, against an S3-compatible server in an environment of its own
+	@tools/make_venv.sh .venv-stores requirements-stores.lock
+	HANSA_STORES=$(CURDIR)/.venv-stores/bin/python $(DEV)/python -m pytest tests/processes/test_object_store.py
+
 artefacts:  ## compile the contracts to their committed artefacts
 	@tools/make_venv.sh .venv-vyper requirements-vyper.lock
 	.venv-vyper/bin/python contracts/build.py
@@ -66,6 +70,7 @@ lock:  ## write the lock files anew from pyproject.toml
 	$(UV_COMPILE) pyproject.toml --group dev -o requirements-dev.lock
 	$(UV_COMPILE) --group vyper -o requirements-vyper.lock
 	$(UV_COMPILE) pyproject.toml --group fuzz -o requirements-fuzz.lock
+	$(UV_COMPILE) --group stores -o requirements-stores.lock
 
 clean:  ## remove what was built; ledgers and keys stay
 	rm -rf .venv .venv-dev .venv-vyper .stamps target src/hansa/_native.abi3.so .mypy_cache .ruff_cache .pytest_cache

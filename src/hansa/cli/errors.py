@@ -4,7 +4,7 @@ HansaError
 ├── InvalidInput ← Usage
 ├── Refused      ← NeedsAnswer, RestoreRefused
 ├── NotFound     ← NoSuchKey, NothingRunning
-├── Unavailable  ← NodeDied, NodeSick, NotReady, SystemRefuses
+├── Unavailable  ← NodeDied, NodeSick, NotReady, StoreFailed, SystemRefuses
 ├── Conflict     ← PortInUse, StillRunning
 └── Corrupt      ← BackupBroken, LedgerBroken, LedgerUnreadable
 """
@@ -97,6 +97,12 @@ class RestoreRefused(Refused):
     """A restored validator has no votes, and the others are too few to take it back."""
 
     code = "CLI-15"
+
+
+class StoreFailed(Unavailable):
+    """An object store refuses, or does not answer."""
+
+    code = "CLI-17"
 
 
 class NodeSick(Unavailable):

@@ -1,5 +1,8 @@
-"""`hansa backup create`, `verify`, `restore`: a node's ledger in a folder of its own."""
+"""`hansa backup create`, `verify`, `restore`: a node's ledger in a folder of its own, or in an object store."""
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -8,13 +11,13 @@ import typer
 from hansa.cli.commands.ledger import NodeDir
 from hansa.cli.options import screen_of
 
-BackupDir = Annotated[Path, typer.Argument(help="Folder that `hansa backup create` made.")]
+BackupPlace = Annotated[str, typer.Argument(help="What `hansa backup create --to` was given.")]
 
 
 def create(
     context: typer.Context,
     directory: NodeDir,
-    to: Annotated[Path, typer.Option("--to", help="New folder for the backup.")],
+    to: Annotated[str, typer.Option("--to", help="New folder for the backup, or s3://bucket/prefix.")],
 ) -> None:
     """Back up a node's ledger while it runs, and check the copy.
 
@@ -24,13 +27,34 @@ def create(
     import msgspec
 
     from hansa.cli.recovery.backup import create_backup
+    from hansa.cli.recovery.object_store import is_remote, upload_backup
 
     screen = screen_of(context)
-    manifest = create_backup(screen, directory, to)
+    if not is_remote(to):
+        manifest = create_backup(screen, directory, Path(to))
+    else:
+        with tempfile.TemporaryDirectory(prefix="hansa-backup-") as temporary:
+            folder = Path(temporary) / "backup"
+            manifest = create_backup(screen, directory, folder)
+            upload_backup(folder, to)
+        screen.step("uploaded", to, "")
     screen.data(msgspec.to_builtins(manifest) | {"backup": str(to)}, "")
 
 
-def verify(context: typer.Context, backup: BackupDir) -> None:
+@contextmanager
+def _fetched(backup: str) -> Iterator[Path]:
+    """The folder of a backup, which was fetched before where it lies in an object store."""
+    from hansa.cli.recovery.object_store import download_backup, is_remote
+
+    if not is_remote(backup):
+        yield Path(backup)
+        return
+    with tempfile.TemporaryDirectory(prefix="hansa-backup-") as temporary:
+        download_backup(backup, Path(temporary))
+        yield Path(temporary)
+
+
+def verify(context: typer.Context, backup: BackupPlace) -> None:
     """Check a backup: every byte, every block, every certificate."""
     import time
 
@@ -40,7 +64,8 @@ def verify(context: typer.Context, backup: BackupDir) -> None:
 
     screen = screen_of(context)
     began = time.monotonic()
-    manifest = verify_backup(backup)
+    with _fetched(backup) as folder:
+        manifest = verify_backup(folder)
     detail = f"{backup}: {manifest.node} at block {manifest.height}, {manifest.created}"
     screen.step("verified", detail, f"{time.monotonic() - began:.1f} s")
     screen.data(msgspec.to_builtins(manifest) | {"backup": str(backup)}, "")
@@ -48,7 +73,7 @@ def verify(context: typer.Context, backup: BackupDir) -> None:
 
 def restore(
     context: typer.Context,
-    backup: BackupDir,
+    backup: BackupPlace,
     directory: NodeDir,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
@@ -62,7 +87,8 @@ def restore(
     from hansa.cli.recovery.backup import restore_backup
 
     screen = screen_of(context)
-    manifest = restore_backup(screen, backup, directory, yes)
+    with _fetched(backup) as folder:
+        manifest = restore_backup(screen, folder, directory, yes)
     if manifest is None:
         raise typer.Exit(1)
     screen.data(msgspec.to_builtins(manifest) | {"backup": str(backup), "directory": str(directory)}, "")
