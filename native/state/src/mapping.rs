@@ -5,10 +5,14 @@
 //! between; so whoever reads all of a file anyway (writing the next one, verifying) checks each page
 //! again. A page that does not hold is never served: the file is set aside under another name, so
 //! that the next start takes another one, and the reader panics.
+//!
+//! A page is first read by a system call, and through the map only then: where the disk gives it back
+//! no more, a call tells so, while a read through the map would end the process without a word.
 
 use std::fs::{self, File};
 use std::io;
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::panic::panic_any;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,11 +34,16 @@ pub(crate) const CHECKED_AT_ONCE_MAX: usize = 64 << 20;
 /// Ending of the name of a file in which a page did not hold.
 const DAMAGED: &str = "damaged";
 
+const MALFORMED: &str = "a node is malformed";
+
 /// Pages, and behind them a table of their checksums.
 pub(crate) struct Mapping {
     map: Mmap,
+    file: File,
     path: PathBuf,
     pages: usize,
+    /// The checksum of each page behind the first.
+    sums: Box<[u8]>,
     /// A bit for each page that was checked.
     checked: Box<[AtomicU64]>,
 }
@@ -57,12 +66,15 @@ impl Mapping {
         // SAFETY: a finished file is never written to by us: it is replaced as a whole. Changes made
         // by others behind our back are what checksums are for; bytes are valid whatever they are.
         let map = unsafe { Mmap::map(&file) }.map_err(named)?;
-        Ok(Self { map, path: path.to_path_buf(), pages: 0, checked: Box::default() })
+        let (pages, sums, checked) = (0, Box::default(), Box::default());
+        Ok(Self { map, file, path: path.to_path_buf(), pages, sums, checked })
     }
 
     /// The first page, which names the number of pages behind it and vouches for itself.
-    pub(crate) fn first_page(&self) -> &[u8] {
-        &self.map[..PAGE]
+    pub(crate) fn first_page(&self) -> Result<[u8; PAGE], CheckpointError> {
+        let mut page = [0; PAGE];
+        self.read_at(0, &mut page)?;
+        Ok(page)
     }
 
     /// Says that `pages` pages follow the first, then their checksums, whose own checksum is `crc`. A
@@ -75,9 +87,12 @@ impl Mapping {
         }
         // The file is in memory's reach, so its pages can be counted there.
         self.pages = pages as usize;
-        if crc32c::crc32c(&self.map[self.table()..]) != crc {
+        let mut sums = vec![0; self.pages * CRC_BYTES];
+        self.read_at(self.table(), &mut sums)?;
+        if crc32c::crc32c(&sums) != crc {
             return Err(self.corrupt(self.table() as u64, "the table of checksums does not hold"));
         }
+        self.sums = sums.into();
         self.checked = (0..(self.pages + 1).div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
         if self.map.len() <= at_once { self.check_all() } else { Ok(()) }
     }
@@ -88,13 +103,17 @@ impl Mapping {
     /// Where its bytes are not those that were written.
     pub(crate) fn node(&self, offset: u64) -> NodeRef<'_> {
         let header = self.bytes(offset, NodeRef::HEADER);
+        if !NodeRef::is_of_file(header) {
+            self.fail(self.corrupt(offset, MALFORMED));
+        }
         NodeRef::new(self.bytes(offset, NodeRef::size_of(header)))
     }
 
-    /// As [`Mapping::node`], with an error in place of the panic.
+    /// As [`Mapping::node`], looked at as a whole, and with an error in place of the panic.
     pub(crate) fn try_node(&self, offset: u64) -> Result<NodeRef<'_>, CheckpointError> {
         let header = self.try_bytes(offset, NodeRef::HEADER)?;
-        Ok(NodeRef::new(self.try_bytes(offset, NodeRef::size_of(header))?))
+        let node = NodeRef::new(self.try_bytes(offset, NodeRef::size_of(header))?);
+        if node.is_sound() { Ok(node) } else { Err(self.corrupt(offset, MALFORMED)) }
     }
 
     /// Where a node lies, without touching it.
@@ -109,29 +128,26 @@ impl Mapping {
     fn bytes(&self, offset: u64, size: usize) -> &[u8] {
         match self.checked_range(offset, size) {
             Ok(range) => &self.map[range],
-            Err((at, what)) => self.fail(at, what),
+            Err(error) => self.fail(error),
         }
     }
 
     /// Bytes from an offset on, or what does not hold.
     pub(crate) fn try_bytes(&self, offset: u64, size: usize) -> Result<&[u8], CheckpointError> {
-        let range = self.checked_range(offset, size).map_err(|(at, what)| self.corrupt(at, what))?;
-        Ok(&self.map[range])
+        Ok(&self.map[self.checked_range(offset, size)?])
     }
 
-    fn checked_range(&self, offset: u64, size: usize) -> Result<Range<usize>, (u64, &'static str)> {
+    fn checked_range(&self, offset: u64, size: usize) -> Result<Range<usize>, CheckpointError> {
         let from = offset as usize;
         let to = from.saturating_add(size);
         if size == 0 || from < PAGE || to > self.table() {
-            return Err((offset, "a link leads out of the pages"));
+            return Err(self.corrupt(offset, "a link leads out of the pages"));
         }
         for page in from / PAGE..=(to - 1) / PAGE {
             let bit = 1 << (page % 64);
             // Relaxed: the bytes are the same for everybody, checked or not.
             if self.checked[page / 64].load(Ordering::Relaxed) & bit == 0 {
-                if !self.holds(page) {
-                    return Err(((page * PAGE) as u64, "a page's checksum does not hold"));
-                }
+                self.check(page)?;
                 self.checked[page / 64].fetch_or(bit, Ordering::Relaxed);
             }
         }
@@ -141,9 +157,7 @@ impl Mapping {
     /// Checks every page, whatever was checked before. Afterwards all of them are within reach: who
     /// reads them waits neither for the disk nor for a checksum.
     pub(crate) fn check_all(&self) -> Result<(), CheckpointError> {
-        if let Some(page) = (1..=self.pages).find(|page| !self.holds(*page)) {
-            return Err(self.corrupt((page * PAGE) as u64, "a page's checksum does not hold"));
-        }
+        (1..=self.pages).try_for_each(|page| self.check(page))?;
         self.checked.iter().for_each(|pages| pages.store(u64::MAX, Ordering::Relaxed));
         Ok(())
     }
@@ -158,11 +172,21 @@ impl Mapping {
         CheckpointError::Corrupt { path: self.path.clone(), offset, what }
     }
 
-    /// Whether a page behind the first has its checksum.
-    fn holds(&self, page: usize) -> bool {
-        let at = self.table() + (page - 1) * CRC_BYTES;
-        crc32c::crc32c(&self.map[page * PAGE..(page + 1) * PAGE]).to_le_bytes()
-            == self.map[at..at + CRC_BYTES]
+    /// Checks that a page behind the first can be read, and has its checksum.
+    #[cold]
+    fn check(&self, page: usize) -> Result<(), CheckpointError> {
+        let mut bytes = [0; PAGE];
+        self.read_at(page * PAGE, &mut bytes)?;
+        let at = (page - 1) * CRC_BYTES;
+        match crc32c::crc32c(&bytes).to_le_bytes() == self.sums[at..at + CRC_BYTES] {
+            true => Ok(()),
+            false => Err(self.corrupt((page * PAGE) as u64, "a page's checksum does not hold")),
+        }
+    }
+
+    fn read_at(&self, offset: usize, bytes: &mut [u8]) -> Result<(), CheckpointError> {
+        let read = self.file.read_exact_at(bytes, offset as u64);
+        read.map_err(|error| CheckpointError::Io { path: self.path.clone(), error })
     }
 
     /// Where the table of checksums begins.
@@ -172,9 +196,9 @@ impl Mapping {
 
     /// Sets the file aside and gives up: wrong values must not reach anybody, and what asked has no
     /// way on without the right ones. Whoever owns the process must end it ([`DamagedState`]).
-    fn fail(&self, offset: u64, what: &'static str) -> ! {
+    fn fail(&self, error: CheckpointError) -> ! {
         // Where even this fails the next start meets the same page and says the same.
         let _ = fs::rename(&self.path, self.path.with_extension(DAMAGED));
-        panic_any(DamagedState(self.corrupt(offset, what)));
+        panic_any(DamagedState(error));
     }
 }

@@ -53,7 +53,7 @@ pub(super) fn open(path: &Path, at_once: usize) -> Result<Checkpoint, Checkpoint
 /// The first page of a file, and the file.
 pub(super) fn open_file(path: &Path, at_once: usize) -> Result<(Header, Mapping), CheckpointError> {
     let mut file = Mapping::open(path)?;
-    let page = file.first_page();
+    let page = file.first_page()?;
     let (body, crc) = page.split_at(PAGE - CRC_BYTES);
     if crc != crc32c::crc32c(body).to_le_bytes() {
         return Err(file.corrupt(0, "the header's checksum does not hold"));

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 
 use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, keccak256};
 
-use super::read::open;
-use super::{Pace, write_checkpoint};
+use super::read::{open, open_file};
+use super::{HEADER_BYTES, Pace, verify_checkpoint, write_checkpoint};
+use crate::mapping::{CRC_BYTES, PAGE};
 use crate::trie::View;
 use crate::trie::node::{Child, Link};
-use crate::{AccountDiff, AccountInfo, StateDiff, WorldState};
+use crate::{AccountDiff, AccountInfo, CheckpointError, DamagedState, StateDiff, WorldState};
 
 const ACCOUNTS: u64 = 600;
 
@@ -88,6 +89,57 @@ fn no_altered_byte_is_ever_served() {
         assert_eq!((opens, opens), (aside.exists(), !file.exists()), "byte {at}");
         let _ = fs::remove_file(aside);
     }
+}
+
+#[test]
+fn pages_that_the_disk_gives_back_no_more_are_met_without_a_signal() {
+    let (_folder, file) = folder("unreadable");
+    write_checkpoint(&file, 7, &B256::ZERO, &filled(), Pace::Full).unwrap();
+    let state = open(&file, 0).unwrap().state;
+    state.trie().distrust_file();
+    // What is behind the end of a file is like a sector that cannot be read: a system call refuses it, a read
+    // through a map is a SIGBUS.
+    fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(4_096).unwrap();
+    let met = catch_unwind(AssertUnwindSafe(|| state.account(&address(0)))).unwrap_err();
+    assert!(matches!(met.downcast_ref(), Some(DamagedState(CheckpointError::Io { .. }))));
+    assert!(file.with_extension("damaged").exists());
+}
+
+/// Puts right all checksums of a file, as whoever wrote it on purpose would.
+fn reseal(file: &mut [u8]) {
+    let pages = (file.len() - PAGE) / (PAGE + CRC_BYTES);
+    let (front, table) = file.split_at_mut((pages + 1) * PAGE);
+    for (page, sum) in front[PAGE..].chunks(PAGE).zip(table.chunks_mut(CRC_BYTES)) {
+        sum.copy_from_slice(&crc32c::crc32c(page).to_le_bytes());
+    }
+    front[HEADER_BYTES - 4..HEADER_BYTES].copy_from_slice(&crc32c::crc32c(table).to_le_bytes());
+    let crc = crc32c::crc32c(&front[..PAGE - CRC_BYTES]);
+    front[PAGE - CRC_BYTES..PAGE].copy_from_slice(&crc.to_le_bytes());
+}
+
+#[test]
+fn no_node_of_a_file_leads_into_memory_whatever_it_says() {
+    let (_folder, file) = folder("forged");
+    write_checkpoint(&file, 7, &B256::ZERO, &filled(), Pace::Full).unwrap();
+    let good = fs::read(&file).unwrap();
+    let top = open_file(&file, 0).unwrap().0.top as usize;
+    let in_header = [0, 2, 4, 6, 8, 10, 11, 12, 13].map(|at| (top + at, 1));
+    let links = [(top + 14 + 7, 0x80), (top + 14 + 8 + 7, 0x80), (top + 14 + 3, 0x80)];
+    for (at, bits) in in_header.into_iter().chain(links) {
+        let mut bad = good.clone();
+        bad[at] ^= bits;
+        reseal(&mut bad);
+        fs::write(&file, &bad).unwrap();
+        assert!(verify_checkpoint(&file).is_err(), "byte {}", at - top);
+        // Used all the same it ends as a page that does not hold, or gives what it should.
+        use_all(&file);
+        let _ = fs::remove_file(file.with_extension("damaged"));
+    }
+    let mut same = good.clone();
+    reseal(&mut same);
+    assert_eq!(same, good);
+    fs::write(&file, &same).unwrap();
+    assert!(verify_checkpoint(&file).is_ok());
 }
 
 #[test]

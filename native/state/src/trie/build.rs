@@ -208,7 +208,7 @@ impl<'a> Kids<'a> {
         let id = pool::allocate(size);
         // SAFETY: the place was allocated for that size here, and nobody else knows of it.
         let mut node = NodeMut(unsafe { pool::node_mut(id, size) });
-        node.0.copy_from_slice(old.bytes());
+        node.copy(old);
         let nested = masks.branches.count_ones() as usize..masks.links();
         for place in places(masks.branches & !self.replaced) {
             pool::hold(old.link_at(rank(masks.branches, place)));
@@ -322,6 +322,7 @@ fn copy_below(node: NodeRef<'_>, prefix: &[u8]) -> NodeId {
     copy.0[to.prefix..to.lengths].copy_from_slice(prefix);
     copy.0[to.lengths..].copy_from_slice(&bytes[from.lengths..]);
     copy.put_header(&masks, prefix.len());
+    copy.keep_links(node);
     debug_assert_eq!(copy.0[to.refs..to.prefix].len() % REF_BYTES, 0);
     id
 }

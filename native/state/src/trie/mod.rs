@@ -194,11 +194,12 @@ unsafe fn resolve(base: &Base, link: Link) -> Option<NodeRef<'_>> {
     }
 }
 
-/// A node's bytes with other links, as many as it has.
+/// A node's bytes for a file, with other links, as many as it has.
 pub(crate) fn linked_copy(node: NodeRef<'_>, links: &[Link]) -> Vec<u8> {
     let mut bytes = node.bytes().to_vec();
     let mut copy = node::NodeMut(&mut bytes);
     links.iter().enumerate().for_each(|(nth, link)| copy.put_link(nth, *link));
+    copy.put_into_file();
     bytes
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! header    leaves u16 · branches u16 · nested u16 · embedded u16 · stale u16 · size u16 ·
-//!           prefix length u8 · 0 u8
+//!           prefix length u8 · u8: 1 in memory, 0 in a file
 //! links     u64 for each branch below, then for each leaf with a trie of its own
 //! refs      32 bytes for each child: its hash, or its RLP where that is shorter ("embedded")
 //! prefix    a nibble a byte: the extension above this branch
@@ -14,6 +14,9 @@
 //! a single leaf, and stands for it then. All that hashing or copying a node needs lies in one
 //! stretch of memory. `stale` marks children whose reference is still to be computed; it is zero
 //! once the update that made the node has ended.
+//!
+//! A node of a file leads into that file alone: whatever its links say, none is taken for a place in
+//! memory, and a node that calls itself one of memory is not read ([`NodeRef::is_of_file`]).
 
 use alloy_primitives::B256;
 
@@ -27,6 +30,11 @@ pub(super) const KEY_NIBBLES: usize = 64;
 pub(super) const KEY_BYTES: usize = 32;
 
 const LINK_BYTES: usize = 8;
+
+/// Where the header says whether the node lies in memory, and what it says then.
+const PLACE_AT: usize = 13;
+const MEMORY: u8 = 1;
+
 pub(super) const REF_BYTES: usize = 32;
 
 /// What a leaf can hold.
@@ -60,7 +68,7 @@ impl Link {
 
     /// The node at an offset of the file; offsets are positive.
     pub(crate) fn at(offset: u64) -> Self {
-        Self(offset)
+        Self(offset & !IN_MEMORY)
     }
 
     pub(crate) fn is_none(self) -> bool {
@@ -205,7 +213,34 @@ impl<'a> NodeRef<'a> {
     pub(super) fn link_at(self, nth: usize) -> Link {
         let at = Self::HEADER + LINK_BYTES * nth;
         let bytes = self.0[at..].first_chunk::<LINK_BYTES>();
-        bytes.map_or(Link::NONE, |bytes| Link(u64::from_le_bytes(*bytes)))
+        let link = bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        if self.0[PLACE_AT] == MEMORY { Link(link) } else { Link::at(link) }
+    }
+
+    /// Whether a header is one of a node in a file.
+    pub(crate) fn is_of_file(header: &[u8]) -> bool {
+        header[PLACE_AT] != MEMORY
+    }
+
+    /// Whether the bytes of a node in a file are such as are written there: of the size that its parts
+    /// have, its places filled once, all links set and into the file, nothing left to compute.
+    pub(crate) fn is_sound(self) -> bool {
+        if self.0.len() < Self::HEADER || self.0[PLACE_AT] != 0 || self.prefix_len() > KEY_NIBBLES {
+            return false;
+        }
+        let (masks, mut size) = (self.masks(), 0);
+        let layout = self.layout(&masks);
+        if let Some(lengths) = self.0.get(layout.lengths..layout.leaves) {
+            size = layout.leaves + lengths.iter().map(|size| KEY_BYTES + usize::from(*size)).sum::<usize>();
+        }
+        let own_links = || self.0[Self::HEADER..layout.refs].as_chunks::<LINK_BYTES>().0;
+        size == self.0.len()
+            && masks.children() != 0
+            && masks.leaves & masks.branches == 0
+            && masks.nested & !masks.leaves == 0
+            && masks.embedded & !masks.children() == 0
+            && masks.stale == 0
+            && own_links().iter().all(|link| Link(u64::from_le_bytes(*link)).offset().is_some())
     }
 
     /// The only leaf, of the node at the top of a trie that has no more.
@@ -284,7 +319,26 @@ impl NodeMut<'_> {
         // Sizes stay below NODE_BYTES_MAX, prefixes below KEY_NIBBLES.
         self.put_word(10, size as u16);
         self.0[12] = prefix as u8;
-        self.0[13] = 0;
+        self.0[PLACE_AT] = MEMORY;
+    }
+
+    /// Makes this node of memory a copy of another one of the same size. Links are the caller's to hold.
+    pub(super) fn copy(&mut self, node: NodeRef<'_>) {
+        self.0.copy_from_slice(node.bytes());
+        self.keep_links(node);
+    }
+
+    /// Takes over the links of a node whose header this one has, as links of a node of memory.
+    pub(super) fn keep_links(&mut self, node: NodeRef<'_>) {
+        self.0[PLACE_AT] = MEMORY;
+        if node.0[PLACE_AT] != MEMORY {
+            (0..node.masks().links()).for_each(|nth| self.put_link(nth, node.link_at(nth)));
+        }
+    }
+
+    /// Makes the copy of a node one of a file, which has its links there.
+    pub(super) fn put_into_file(&mut self) {
+        self.0[PLACE_AT] = 0;
     }
 
     pub(super) fn put_link(&mut self, nth: usize, link: Link) {

@@ -7,6 +7,7 @@ use super::reference::{HASHED_MIN, Reference};
 use super::rlp::{encode_branch, encode_extension, encode_leaf};
 use super::warm::{WALKS_MAX, ask_child, ask_head};
 use super::{Base, resolve};
+use crate::CheckpointError;
 
 /// A walk on its way to a key: the child reached and the nibbles above it.
 type Walk<'a, 'k> = Option<(Child<'a>, usize, &'k [u8; KEY_BYTES])>;
@@ -42,6 +43,14 @@ impl<'a> View<'a> {
     pub(crate) fn node(&self, link: Link) -> Option<NodeRef<'a>> {
         // SAFETY: the top is held for 'a, and nodes hold those below them.
         unsafe { resolve(self.base, link) }
+    }
+
+    /// A node of this trie that lies in the file below, or what does not hold of it.
+    pub(super) fn file_node(&self, link: Link) -> Result<Option<NodeRef<'a>>, CheckpointError> {
+        match (self.base, link.offset()) {
+            (Some(file), Some(offset)) => file.try_node(offset).map(Some),
+            _ => Ok(None),
+        }
     }
 
     /// The leaf of a key.

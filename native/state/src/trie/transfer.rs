@@ -61,7 +61,7 @@ impl<'a> Transfer<'a> {
         let id = pool::allocate(size);
         // SAFETY: the place was allocated for that size here, and nobody else knows of it.
         let mut copy = NodeMut(unsafe { pool::node_mut(id, size) });
-        copy.0.copy_from_slice(node.bytes());
+        copy.copy(node);
         links.iter().enumerate().for_each(|(nth, link)| copy.put_link(nth, *link));
         Link::to(id)
     }

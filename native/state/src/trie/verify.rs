@@ -20,7 +20,7 @@ type OnLeaf<'a, V> = &'a mut dyn FnMut(V, Link) -> Result<(), Flaw>;
 /// Checks a whole trie.
 pub(crate) fn verify_trie<V: LeafValue>(trie: &Trie<V>, on_leaf: OnLeaf<'_, V>) -> Result<(), Flaw> {
     let view = trie.view();
-    let reference = match view.node(trie.top) {
+    let reference = match sound(view, trie.top)? {
         None => None,
         Some(node) => Some(match node.only_leaf() {
             Some(leaf) => check_leaf(leaf, &[], 0, on_leaf)?,
@@ -46,6 +46,12 @@ pub(crate) fn root_at(base: &Base, top: Link) -> B256 {
     }
 }
 
+/// A node of a file, looked at before any part of it is used.
+fn sound(view: View<'_>, link: Link) -> Result<Option<NodeRef<'_>>, Flaw> {
+    let flaw = |offset| Flaw { offset, what: "a node is malformed, or out of reach" };
+    view.file_node(link).map_err(|_| flaw(link.offset().unwrap_or(0)))
+}
+
 struct Walk<'a> {
     view: View<'a>,
     path: Vec<u8>,
@@ -63,7 +69,7 @@ impl Walk<'_> {
         let masks = node.masks();
         let above = self.path.len();
         self.path.extend_from_slice(node.prefix());
-        if masks.leaves & masks.branches != 0 || masks.stale != 0 || masks.children().count_ones() < 2 {
+        if masks.children().count_ones() < 2 {
             return Err(flaw("a node is malformed"));
         }
         if self.path.len() >= KEY_NIBBLES {
@@ -74,7 +80,7 @@ impl Walk<'_> {
             let found = match child {
                 Child::Leaf(leaf) => check_leaf(leaf, &self.path, self.path.len(), on_leaf)?,
                 Child::Branch(lower) => {
-                    let below = self.view.node(lower).ok_or_else(|| flaw("a child is missing"))?;
+                    let below = sound(self.view, lower)?.ok_or_else(|| flaw("a child is missing"))?;
                     self.branch(lower, below, on_leaf)?
                 }
             };
