@@ -303,8 +303,11 @@ def read_restored(chain: Chain, genesis: Genesis, records: tuple[VoteRecord, ...
                 continue
             chain.add_bundle(block.proposer, chain.payload(found[1]))
             bodies.append(ins.HeldBody(body_hash, block, found[1]))
-    # A node that began from a state alone may not know the block below its epoch: then it names none in that epoch.
-    root = NO_HASH if epoch is None else chain.order_hash(epoch.first_height - 1) or NO_HASH
+    root = NO_HASH
+    if epoch is not None and epoch.first_height == 1:
+        root = _native.genesis_order_hash(chain.genesis_hash)
+    elif epoch is not None:  # who began from a state alone may not know that block: then this names none
+        root = chain.order_hash(epoch.first_height - 1) or NO_HASH
     end = chain.epoch_end(order_hash)
     return ins.Restored(
         head, recent, records, tuple(bodies), read_certificate(chain, height), epoch, root,
