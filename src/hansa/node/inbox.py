@@ -94,16 +94,18 @@ class Verifier:
     def _is_early(self, vote: SignedVote) -> bool:
         return vote.vote.epoch == self.latest + 1
 
-    def check(self, votes: Sequence[SignedVote]) -> None:
-        """Check signatures. Safe in any thread; `remember` them on the event loop afterwards.
+    def public_keys(self, votes: Sequence[SignedVote]) -> list[bytes]:
+        """The key of each of these votes, which `unverified` has just returned: later an epoch may be forgotten."""
+        return [self.public_key(signed.vote.epoch, signed.signer) for signed in votes]
+
+    def check(self, votes: Sequence[SignedVote], publics: Sequence[bytes]) -> None:
+        """Check signatures by these keys. Safe in any thread; `remember` them on the event loop afterwards.
 
         Raises
         ------
         InvalidSignature: one does not hold.
         """
-        for signed in votes:
-            keys = self._keys.get(signed.vote.epoch, ())
-            public = keys[signed.signer] if signed.signer < len(keys) else b""  # an epoch may just have become old
+        for signed, public in zip(votes, publics, strict=True):
             if not is_signature_valid(public, self._domain.digest(signed.vote), signed.signature):
                 what = f"a {signed.vote.type.name} vote of validator {signed.signer} does not verify"
                 raise InvalidSignature(what, vote=str(signed.vote), signature=signed.signature.hex())
@@ -153,7 +155,7 @@ class Inbox:
                 self._check_elsewhere(peer, payload, message, unchecked)
                 return
             self._note_checked(len(unchecked))
-            self._verifier.check(unchecked)
+            self._verifier.check(unchecked, self._verifier.public_keys(unchecked))
         except ForeignEpoch as error:
             if error.is_early and self._early_bytes + len(payload) <= EARLY_BYTES_MAX:
                 self._early.append((peer, lane, payload))
@@ -196,9 +198,11 @@ class Inbox:
                 self._transport.set_paused(peer, lane, paused, "messages")
 
     def _check_elsewhere(self, peer: int, payload: bytes, message: Message, unchecked: list[SignedVote]) -> None:
+        publics = self._verifier.public_keys(unchecked)
+
         def check() -> HansaError | None:
             try:
-                self._verifier.check(unchecked)
+                self._verifier.check(unchecked, publics)
             except InvalidSignature as error:
                 return error
             return None

@@ -1,5 +1,6 @@
 """Peer messages: only those whose every signature holds become inputs, and each vote is checked once."""
 
+import threading
 from typing import Any, cast
 
 import pytest
@@ -37,9 +38,9 @@ class CountingVerifier(Verifier):
         super().__init__(DOMAIN, epoch_of([pair.public for pair in PAIRS]))
         self.checked = 0
 
-    def check(self, votes: Any) -> None:
+    def check(self, votes: Any, publics: Any) -> None:
         self.checked += len(votes)
-        super().check(votes)
+        super().check(votes, publics)
 
 
 class World:
@@ -196,6 +197,22 @@ async def test_votes_of_epochs_long_past_are_left_out() -> None:
     world.receive(Votes((old, new)))
     assert world.inputs == [ins.MessageIn(1, Votes((new,)))]
     assert world.refused == []
+    world.worker.close()
+
+
+async def test_votes_whose_epoch_is_forgotten_while_they_are_checked_are_not_blamed() -> None:
+    world = World()
+    votes = tuple(signed(1, height) for height in range(1, CHECKED_AT_ONCE_MAX + 2))
+    go_on = threading.Event()
+    world.worker.submit("hold", go_on.wait, lambda _: None)
+    world.receive(Votes(votes))
+    publics = [pair.public for pair in PAIRS]
+    for epoch in (1, 2):
+        world.inbox.add_epoch(epoch_of(publics, epoch, 50 * epoch))
+    go_on.set()
+    await eventually(lambda: world.inputs or world.banned, DEADLINE_S, "the message")
+    assert world.banned == []
+    assert world.inputs == [ins.MessageIn(1, Votes(votes))]
     world.worker.close()
 
 
