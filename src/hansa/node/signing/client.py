@@ -83,14 +83,18 @@ class SignerClient:
 
     # --- the right to sign
 
-    def acquire(self, label: str) -> Granted | Held:
+    def acquire(self, label: str, instance: bytes = b"") -> Granted | Held:
         """Ask for the right.
+
+        Parameters
+        ----------
+        label: of this node, for people. instance: drawn by this process; who has the same is the same to the signer.
 
         Raises
         ------
         RightLost: the connection broke.
         """
-        answer = self._ask(Acquire(label))
+        answer = self._ask(Acquire(label, instance))
         if not isinstance(answer, Granted | Held):
             raise RightLost(f"the signer answered {type(answer).__name__}")
         return answer

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import secrets
 import ssl
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ import msgspec
 from hansa.io.link import Address
 from hansa.node.signing.client import SignerClient
 from hansa.node.signing.errors import RightLost, SignerUnreachable
-from hansa.node.signing.wire import Granted
+from hansa.node.signing.wire import INSTANCE_BYTES, Granted
 
 log = logging.getLogger("hansa.signing")
 
@@ -37,6 +38,7 @@ class Right:
 
     def __init__(self, place: SignerPlace) -> None:
         self.place = place
+        self._instance = secrets.token_bytes(INSTANCE_BYTES)
         self.client: SignerClient | None = None  # while the right is held
         self._waiting: SignerClient | None = None  # a connection on which it is not held yet
         self.holder: str | None = None  # who holds it otherwise, as far as is known
@@ -50,7 +52,7 @@ class Right:
                 if self._waiting is None:
                     self._waiting = await self._in_thread(self._connect)
                 client = self._waiting
-                answer = await self._in_thread(client.acquire, self.place.label)
+                answer = await self._in_thread(client.acquire, self.place.label, self._instance)
             except (SignerUnreachable, RightLost) as error:
                 self._waiting = None
                 if error.cause != said:

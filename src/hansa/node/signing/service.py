@@ -38,6 +38,9 @@ LEASE_MS = 3_000
 WAITING_MS = 1_000  # who asked longer ago does not wait any more
 
 
+_Asker = tuple[str, bytes]  # label and instance
+
+
 @dataclass(slots=True)
 class _Lease:
     connection: int
@@ -55,8 +58,8 @@ class SignerService:
         self._records = records
         self._lease: _Lease | None = None
         self._number = 0
-        self._waiting: dict[str, int] = {}  # label -> when it last asked, ms
-        self._passed_by: tuple[str, int] | None = None  # who passed the right on, and until when it does not come back
+        self._waiting: dict[_Asker, int] = {}  # when each last asked, ms
+        self._passed_to: tuple[frozenset[_Asker], int] | None = None  # who may have it on command, until when alone
 
     def answer(self, connection: int, request: Request, now_ms: int) -> Answer:
         """Do what a node asks for.
@@ -89,17 +92,20 @@ class SignerService:
     def _holds(self, connection: int) -> bool:
         return self._lease is not None and self._lease.connection == connection
 
+    def _who_waits(self, now_ms: int) -> frozenset[_Asker]:
+        return frozenset(asker for asker, at in self._waiting.items() if at + WAITING_MS >= now_ms)
+
     def _acquire(self, connection: int, request: Acquire, now_ms: int) -> Answer:
         lease = self._lease
+        asker = (request.label, request.instance)
         if lease is not None and lease.connection != connection:
-            self._waiting = {label: at for label, at in self._waiting.items() if at + WAITING_MS >= now_ms}
-            self._waiting[request.label] = now_ms
+            self._waiting = {one: self._waiting[one] for one in self._who_waits(now_ms)} | {asker: now_ms}
             return Held(lease.label)
-        if self._passed_by is not None and self._passed_by[0] == request.label and now_ms < self._passed_by[1]:
-            return Held("the standby")
+        if self._passed_to is not None and asker not in self._passed_to[0] and now_ms < self._passed_to[1]:
+            return Held("the standby")  # who passed it on starts anew, and asks sooner maybe
         self._number += 1
-        self._waiting.pop(request.label, None)
-        self._passed_by = None
+        self._waiting.pop(asker, None)
+        self._passed_to = None
         self._lease = _Lease(connection, request.label, now_ms)
         return Granted(self._number, self._records())
 
@@ -132,12 +138,13 @@ class SignerService:
         lease = self._lease
         if lease is not None and lease.connection == connection:
             self._lease = None
-            if lease.is_wanted:
-                self._passed_by = (lease.label, now_ms + LEASE_MS)
+            waiting = self._who_waits(now_ms)
+            if lease.is_wanted and waiting:
+                self._passed_to = (waiting, now_ms + LEASE_MS)
         return Done()
 
     def _ask_takeover(self, connection: int, request: AskTakeover, now_ms: int) -> Answer:
-        if not any(at + WAITING_MS >= now_ms for at in self._waiting.values()):
+        if not self._who_waits(now_ms):
             cause = "no other node of this validator waits for the right to sign"
             return Failed(NoStandbyWaits.code, cause, "start the standby: hansa up, or hansa node run")
         if self._lease is not None:
@@ -145,7 +152,7 @@ class SignerService:
         return Done()
 
     def _look(self, connection: int, request: Look, now_ms: int) -> Answer:
-        waiting = sorted(label for label, at in self._waiting.items() if at + WAITING_MS >= now_ms)
+        waiting = sorted(label for label, _ in self._who_waits(now_ms))
         return State(self.holder, self._number, tuple(waiting))
 
     def _refuse_right(self) -> Failed:

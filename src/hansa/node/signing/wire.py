@@ -13,6 +13,7 @@ REQUEST_BYTES_MAX = 1 << 20
 ANSWER_BYTES_MAX = 8 << 20  # a grant carries the whole vote log, at most a segment of 4 MiB
 VOTES_AT_ONCE_MAX = 4_096
 LABEL_MAX = 260
+INSTANCE_BYTES = 16
 
 Label = Annotated[str, msgspec.Meta(max_length=LABEL_MAX)]
 
@@ -20,7 +21,8 @@ Label = Annotated[str, msgspec.Meta(max_length=LABEL_MAX)]
 class Acquire(msgspec.Struct, frozen=True, array_like=True, tag="acquire"):
     """May this node sign? Repeated until it may; who repeats it is a standby."""
 
-    label: Label  # where the node listens, for people
+    label: Label  # where the node listens, for people: both may listen alike, on two machines
+    instance: Annotated[bytes, msgspec.Meta(max_length=INSTANCE_BYTES)] = b""  # drawn by the process, tells them apart
 
 
 class Renew(msgspec.Struct, frozen=True, array_like=True, tag="renew"):

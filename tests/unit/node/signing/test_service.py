@@ -133,6 +133,29 @@ def test_on_command_the_holder_is_asked_to_pass_the_right_on_and_does_not_get_it
     assert isinstance(desk.ask(SECOND, Acquire("b")), Granted)
 
 
+def test_nodes_that_listen_alike_on_two_machines_are_told_apart(desk: Desk) -> None:
+    label = "0.0.0.0:30300"
+    desk.ask(FIRST, Acquire(label, b"active"))
+    assert desk.ask(SECOND, Acquire(label, b"standby")) == Held(label)
+    assert desk.ask(COMMAND, AskTakeover()) == Done()
+    desk.ask(FIRST, Release())
+    assert desk.ask(4, Acquire(label, b"active, started anew")) == Held("the standby")
+    assert isinstance(desk.ask(SECOND, Acquire(label, b"standby")), Granted)
+    assert desk.ask(4, Acquire(label, b"active, started anew")) == Held(label)
+    assert desk.ask(COMMAND, Look()) == State(label, 2, (label,))
+
+
+def test_a_right_that_nobody_takes_comes_back(desk: Desk) -> None:
+    desk.ask(FIRST, Acquire("a", b"1"))
+    desk.ask(SECOND, Acquire("b", b"2"))
+    desk.ask(COMMAND, AskTakeover())
+    desk.ask(FIRST, Release())
+    desk.now_ms += LEASE_MS - 1
+    assert desk.ask(4, Acquire("a", b"3")) == Held("the standby")
+    desk.now_ms += 1
+    assert isinstance(desk.ask(4, Acquire("a", b"3")), Granted)
+
+
 def test_who_asked_long_ago_waits_no_more(desk: Desk) -> None:
     desk.ask(FIRST, Acquire("a"))
     desk.ask(SECOND, Acquire("b"))
