@@ -18,6 +18,7 @@ COVERED = (
     "src/hansa/node/inbox.py",
     "src/hansa/node/gossip.py",
     "src/hansa/node/sealed_feed.py",
+    "src/hansa/node/signing",
     "src/hansa/consensus/messages.py",
     "native/rpc/src",
     "native/codec/src",
@@ -40,6 +41,7 @@ class Section(NamedTuple):
 
 
 API, NET, RPC, CODEC = "src/hansa/api/options.py", "src/hansa/network", "native/rpc/src", "native/codec/src"
+SIGNER = "src/hansa/node/signing"
 
 SECTIONS = (
     Section(
@@ -126,9 +128,10 @@ SECTIONS = (
             Limit(
                 "of addresses that no member has", "src/hansa/network/budgets.py:STRANGERS_AT_ONCE_MAX", "hung up on"
             ),
+            Limit("of one such address", "src/hansa/network/budgets.py:STRANGER_AT_ONCE_MAX", "hung up on"),
             Limit("connections of one address", "src/hansa/io/transport.py:HANDSHAKES_PER_SECOND", "hung up on"),
             Limit("addresses whose rate is remembered", f"{NET}/budgets.py:ADDRESSES_MAX", "the oldest is forgotten"),
-            Limit("time for the TLS handshake", "src/hansa/io/transport.py:TLS_TIMEOUT_S", "NET-4"),
+            Limit("time for the TLS handshake", "src/hansa/io/link.py:TLS_TIMEOUT_S", "NET-4"),
             Limit("time for the hello", f"{NET}/session.py:HANDSHAKE_TIMEOUT_US", "NET-4"),
             Limit("links of one member", "src/hansa/io/transport.py:LINKS_OF_A_PEER_MAX", "NET-3"),
             Limit("first frame", f"{NET}/frames.py:HELLO_BYTES_MAX", "NET-1"),
@@ -142,6 +145,23 @@ SECTIONS = (
             ),
             Limit("longest ban", f"{NET}/budgets.py:BAN_MAX_US", ""),
             Limit("longest wait before dialling again", f"{NET}/budgets.py:RECONNECT_DELAY_MAX_US", ""),
+        ),
+    ),
+    Section(
+        "A validator's signer",
+        (
+            Limit("TLS handshakes under way", f"{SIGNER}/process.py:HANDSHAKES_MAX", "hung up on"),
+            Limit("of addresses where none of its nodes was seen", f"{SIGNER}/process.py:STRANGERS_MAX", "hung up on"),
+            Limit("of one such address", f"{SIGNER}/process.py:STRANGER_MAX", "hung up on"),
+            Limit("connections of one address", f"{SIGNER}/process.py:HANDSHAKES_PER_SECOND", "hung up on"),
+            Limit("addresses of its nodes", f"{SIGNER}/process.py:KNOWN_HOSTS_MAX", "the oldest is forgotten"),
+            Limit("time for the TLS handshake", "src/hansa/io/link.py:TLS_TIMEOUT_S", "hung up on"),
+            Limit("connections after it", f"{SIGNER}/process.py:CONNECTIONS_MAX", "hung up on"),
+            Limit("time for which one says nothing", f"{SIGNER}/process.py:SILENCE_S", "hung up on"),
+            Limit("request", f"{SIGNER}/wire.py:REQUEST_BYTES_MAX", "hung up on"),
+            Limit("votes in one", f"{SIGNER}/wire.py:VOTES_AT_ONCE_MAX", "hung up on"),
+            Limit("name of a node in one", f"{SIGNER}/wire.py:LABEL_MAX", "hung up on"),
+            Limit("answer", f"{SIGNER}/wire.py:ANSWER_BYTES_MAX", "SIGNER-1"),
         ),
     ),
     Section(

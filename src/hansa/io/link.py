@@ -1,16 +1,23 @@
-"""One TLS connection: hands bytes to its session, does what the session says, tells its owner the rest."""
+"""One TLS connection: hands bytes to its session, does what the session says, tells its owner the rest.
+
+And the door through which connections come in: it bounds how many are under way before anybody said who he is.
+"""
 
 import asyncio
 import errno
+import logging
 import socket
 import ssl
+from collections.abc import Callable, Collection
 from typing import Protocol, cast
 
 import msgspec
 
 from hansa.errors import HansaError
+from hansa.io.clock import Clock
 from hansa.io.errors import AddressInUse
 from hansa.io.tls import ALPN_PROTOCOL, Roster
+from hansa.network.budgets import Crowd, HandshakeLimit
 from hansa.network.errors import RefusedPeer
 from hansa.network.frames import Frame
 from hansa.network.lanes import Lane
@@ -31,6 +38,11 @@ from hansa.network.session import (
     Write,
 )
 
+log = logging.getLogger("hansa.network")
+
+TLS_TIMEOUT_S = 5.0
+TLS_SHUTDOWN_S = 0.5
+NO_DESCRIPTORS_S = 1.0  # so long nobody is accepted where the process has no descriptor left
 WRITE_BUFFER_HIGH = 1024 * 1024
 WRITE_BUFFER_LOW = 256 * 1024
 ACCEPT_BACKLOG = 128
@@ -108,6 +120,7 @@ class Link(asyncio.Protocol):
         self.can_write = True
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.is_dialled = dialled is not None
+        self.host = ""  # of the other end
         self._owner = owner
         self._dialled = dialled
         self._session: Session | None = None
@@ -117,6 +130,7 @@ class Link(asyncio.Protocol):
         """TLS is up: find out who this is and start the session."""
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(WRITE_BUFFER_HIGH, WRITE_BUFFER_LOW)
+        self.host = plain_host(transport.get_extra_info("peername") or ("", 0))
         self._owner.on_link_made(self)
         try:
             self.peer = self._identify()
@@ -218,6 +232,76 @@ class Link(asyncio.Protocol):
                 self._owner.on_link_rtt(self, rtt_us, offset_ms)
             case Close(error):
                 self.abort(error)
+
+
+class DoorFacts(msgspec.Struct, frozen=True):
+    """What a door knows: bounds, what stands behind it, and who is told of those that did not come in."""
+
+    crowd: Crowd
+    rate: HandshakeLimit
+    known: Callable[[], Collection[str]]  # hosts for which room is left
+    tls: Callable[[], ssl.SSLContext]
+    protocol: Callable[[], asyncio.Protocol]  # of a connection whose handshake is done
+    on_refused: Callable[[str, OSError | None], None]  # host, and what went wrong; None = turned away unheard
+
+
+class Door:
+    """Accepts connections and sees them through TLS, no more at once and no faster than its bounds allow."""
+
+    def __init__(self, facts: DoorFacts) -> None:
+        self.under_way: dict[asyncio.Task[None], str] = {}  # handshakes, and the host that asked
+        self._facts = facts
+
+    async def keep_open(self, listener: socket.socket) -> None:
+        """Accept for ever."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, address = await loop.sock_accept(listener)
+            except OSError as error:  # out of descriptors: the pause lets some close
+                log.error("cannot accept connections: %s", error.strerror, extra={"code": "NET-8"})
+                await asyncio.sleep(NO_DESCRIPTORS_S)
+                continue
+            host = plain_host(address)
+            is_full = self._facts.crowd.is_full(self.under_way.values(), host, self._facts.known())
+            if is_full or not self._facts.rate.is_allowed(host, Clock.now_us()):
+                connection.close()
+                self._facts.on_refused(host, None)
+                continue
+            task = asyncio.create_task(self._greet(connection, host))
+            self.under_way[task] = host
+            task.add_done_callback(self.under_way.pop)
+
+    async def _greet(self, connection: socket.socket, host: str) -> None:
+        connection.setblocking(False)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                self._facts.protocol,
+                connection,
+                ssl=self._facts.tls(),
+                ssl_handshake_timeout=TLS_TIMEOUT_S,
+                ssl_shutdown_timeout=TLS_SHUTDOWN_S,
+            )
+        except OSError as error:
+            connection.close()
+            self._facts.on_refused(host, error)
+
+
+def plain_host(address: tuple[str, int]) -> str:
+    """The host of a socket's address; one of IPv4 reads the same on a listener of IPv6."""
+    return str(address[0]).removeprefix("::ffff:")
+
+
+async def resolve_hosts(address: Address) -> set[str]:
+    """The addresses that a configured one stands for.
+
+    Raises
+    ------
+    OSError: its name is not known.
+    """
+    found = await asyncio.get_running_loop().getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    return {str(place[0]) for *_, place in found}
 
 
 def open_listener(address: Address) -> socket.socket:

@@ -21,7 +21,17 @@ import msgspec
 
 from hansa.errors import HansaError
 from hansa.io.clock import Clock
-from hansa.io.link import Address, Dialled, Link, open_listener
+from hansa.io.link import (
+    TLS_SHUTDOWN_S,
+    TLS_TIMEOUT_S,
+    Address,
+    Dialled,
+    Door,
+    DoorFacts,
+    Link,
+    open_listener,
+    resolve_hosts,
+)
 from hansa.io.tls import TlsContexts
 from hansa.network import budgets
 from hansa.network.errors import InvalidFrame, LaneOverflow, RefusedPeer
@@ -32,8 +42,6 @@ from hansa.network.session import Purpose
 log = logging.getLogger("hansa.network")
 
 TICK_S = 1.0
-TLS_TIMEOUT_S = 5.0
-TLS_SHUTDOWN_S = 0.5
 HANDSHAKES_PER_SECOND = 32.0
 LINKS_OF_A_PEER_MAX = 3 * len(Lane)  # one a lane, the one that takes its place, and knocks
 FLUSH_BYTES = 256 * 1024
@@ -92,13 +100,10 @@ class Transport:
         self._rtt_us: dict[int, int] = {}
         self._offset_ms: dict[int, int] = {}
         self._links: set[Link] = set()
-        self._hosts: frozenset[str] = frozenset()
-        self._handshakes: dict[asyncio.Task[None], str] = {}  # and the host that asked
+        self._known = budgets.KnownHosts()
+        self._door = Door(self._make_door())
         self._tasks: list[asyncio.Task[None]] = []
         self._dialling: dict[int, list[asyncio.Task[None]]] = {}  # by peer
-        self._limit = budgets.HandshakeLimit(
-            HANDSHAKES_PER_SECOND, max(budgets.HANDSHAKES_AT_ONCE_MAX, 8.0 * len(facts.peers))
-        )
         self._bans = budgets.Bans()
         self._listener: socket.socket | None = None
         self._random = random.SystemRandom()
@@ -128,7 +133,7 @@ class Transport:
             self._tasks.append(asyncio.create_task(self._keep_dialled(follow)))
         else:
             self._listener = open_listener(self._facts.listen)
-            self._tasks.append(asyncio.create_task(self._accept(self._listener)))
+            self._tasks.append(asyncio.create_task(self._door.keep_open(self._listener)))
         for task in self._tasks:
             task.add_done_callback(_raise_failure)
         for peer in self._peers:
@@ -139,7 +144,7 @@ class Transport:
         gone = [peer for peer in self._peers if peer not in peers]
         new = [peer for peer in peers if peer not in self._peers]
         self.roster, self._tls, self._peers = tls.roster, tls, dict(peers)
-        self._hosts = frozenset(address.host for address in peers.values())
+        self._known.change_peers({peer: address.host for peer, address in peers.items()})
         for peer in gone:
             for task in self._dialling.pop(peer, []):
                 task.cancel()
@@ -182,7 +187,7 @@ class Transport:
     async def stop(self) -> None:
         """Stop dialling and accepting, let written frames leave, close every link."""
         self._stopping = True
-        running = [*self._tasks, *self._handshakes, *(task for tasks in self._dialling.values() for task in tasks)]
+        running = [*self._tasks, *self._door.under_way, *(task for tasks in self._dialling.values() for task in tasks)]
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
@@ -313,6 +318,8 @@ class Transport:
         self._bans.check(link.peer, self.now_us())
         if sum(other.peer == link.peer for other in self._links) > LINKS_OF_A_PEER_MAX:
             raise RefusedPeer(f"validator {link.peer} has {LINKS_OF_A_PEER_MAX} links already")
+        if not link.is_dialled:
+            self._known.on_came(link.peer, link.host)
 
     def on_link_open(self, link: Link) -> None:
         """Put a link into its place; an older one of the same place is stale."""
@@ -403,42 +410,21 @@ class Transport:
             for link in list(self._links):
                 link.tick()
 
-    async def _accept(self, listener: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                connection, address = await loop.sock_accept(listener)
-            except OSError as error:  # out of descriptors: the pause lets some close
-                log.error("cannot accept connections: %s", error.strerror, extra={"code": "NET-8"})
-                await asyncio.sleep(TICK_S)
-                continue
-            if budgets.is_crowded(
-                self._handshakes.values(), str(address[0]), self._hosts
-            ) or not self._limit.is_allowed(str(address[0]), self.now_us()):
-                self.refused += 1
-                connection.close()
-                continue
-            task = asyncio.create_task(self._greet(connection, address))
-            self._handshakes[task] = str(address[0])
-            task.add_done_callback(self._handshakes.pop)
+    def _make_door(self) -> DoorFacts:
+        burst = max(budgets.HANDSHAKES_AT_ONCE_MAX, 8.0 * len(self._facts.peers))
+        return DoorFacts(
+            crowd=budgets.Crowd(),
+            rate=budgets.HandshakeLimit(HANDSHAKES_PER_SECOND, burst),
+            known=lambda: self._known.hosts,
+            tls=lambda: self._tls.server,
+            protocol=lambda: Link(self, None),
+            on_refused=self._on_refused,
+        )
 
-    async def _greet(self, connection: socket.socket, address: tuple[str, int]) -> None:
-        connection.setblocking(False)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        try:
-            await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: Link(self, None),
-                connection,
-                ssl=self._tls.server,
-                ssl_handshake_timeout=TLS_TIMEOUT_S,
-                ssl_shutdown_timeout=TLS_SHUTDOWN_S,
-            )
-        except OSError as error:
-            self.refused += 1
-            connection.close()
-            log.warning(
-                "refused a connection from %s: %s", address[0], error, extra={"code": "NET-3", "peer": address[0]}
-            )
+    def _on_refused(self, host: str, error: OSError | None) -> None:
+        self.refused += 1
+        if error is not None:
+            log.warning("refused a connection from %s: %s", host, error, extra={"code": "NET-3", "peer": host})
 
     async def _keep_dialled(self, dialled: Dialled) -> None:
         """Keep one connection open for ever; between failures wait longer and longer, or until the peer knocks."""
@@ -473,6 +459,8 @@ class Transport:
         assert address is not None, "only a standby follows"
         link = Link(self, dialled)
         try:
+            if not is_follower:
+                self._known.on_resolved(dialled.peer, await resolve_hosts(address))
             await asyncio.get_running_loop().create_connection(
                 lambda: link,
                 address.host,

@@ -5,6 +5,7 @@ Times are microseconds of any monotonic clock; drawn numbers are given by the ca
 
 from collections import OrderedDict
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from hansa.network.errors import RefusedPeer
 
@@ -12,6 +13,7 @@ MICROSECONDS = 1_000_000
 ADDRESSES_MAX = 1024
 HANDSHAKES_AT_ONCE_MAX = 64
 STRANGERS_AT_ONCE_MAX = 32  # handshakes of addresses that no peer has; the rest stays free for those that one has
+STRANGER_AT_ONCE_MAX = 4  # of one such address: a member that moved opens so many lanes
 BAN_MIN_US = 10 * MICROSECONDS
 BAN_MAX_US = 600 * MICROSECONDS
 RECONNECT_DELAY_MIN_US = 100_000
@@ -59,6 +61,61 @@ class HandshakeLimit:
         return bucket.take(now_us)
 
 
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """How many handshakes may go on at once."""
+
+    all_max: int = HANDSHAKES_AT_ONCE_MAX
+    strangers_max: int = STRANGERS_AT_ONCE_MAX
+    stranger_max: int = STRANGER_AT_ONCE_MAX
+
+    def is_full(self, under_way: Collection[str], host: str, known: Collection[str]) -> bool:
+        """Whether there is no room for a handshake more.
+
+        Parameters
+        ----------
+        under_way: the hosts of those that go on. known: hosts of peers, for which room is left.
+        """
+        if len(under_way) >= self.all_max:
+            return True
+        if host in known:
+            return False
+        strangers = [other for other in under_way if other not in known]
+        return len(strangers) >= self.strangers_max or strangers.count(host) >= self.stranger_max
+
+
+class KnownHosts:
+    """The addresses of peers: those configured, those that their names stand for, the last that each came from."""
+
+    def __init__(self) -> None:
+        self._configured: dict[int, str] = {}
+        self._resolved: dict[int, frozenset[str]] = {}
+        self._came_from: dict[int, str] = {}
+        self.hosts: frozenset[str] = frozenset()
+
+    def change_peers(self, configured: dict[int, str]) -> None:
+        """Know these peers alone from now on."""
+        self._configured = dict(configured)
+        self._resolved = {peer: hosts for peer, hosts in self._resolved.items() if peer in configured}
+        self._came_from = {peer: host for peer, host in self._came_from.items() if peer in configured}
+        self._collect()
+
+    def on_resolved(self, peer: int, hosts: Collection[str]) -> None:
+        """A peer's configured name stands for these addresses now."""
+        if self._resolved.get(peer) != frozenset(hosts) and peer in self._configured:
+            self._resolved[peer] = frozenset(hosts)
+            self._collect()
+
+    def on_came(self, peer: int, host: str) -> None:
+        """A peer proved who it is on a connection from there."""
+        if self._came_from.get(peer) != host and peer in self._configured:
+            self._came_from[peer] = host
+            self._collect()
+
+    def _collect(self) -> None:
+        self.hosts = frozenset(self._configured.values()).union(self._came_from.values(), *self._resolved.values())
+
+
 class Bans:
     """Which peers are kept out, and until when. Each ban of a peer is twice as long as the one before, to a limit, so
     that a machine whose memory failed once is back soon and a liar costs next to nothing."""
@@ -88,18 +145,6 @@ class Bans:
     def left_us(self, peer: int, now_us: int) -> int:
         """For how many microseconds more the peer is kept out; 0 = it is not."""
         return max(0, self._until_us.get(peer, 0) - now_us)
-
-
-def is_crowded(under_way: Collection[str], host: str, known: Collection[str]) -> bool:
-    """Whether there is no room for a handshake more.
-
-    Parameters
-    ----------
-    under_way: the hosts of those that go on. known: hosts of peers, for which room is left.
-    """
-    if len(under_way) >= HANDSHAKES_AT_ONCE_MAX:
-        return True
-    return host not in known and sum(other not in known for other in under_way) >= STRANGERS_AT_ONCE_MAX
 
 
 def compute_reconnect_delay_us(attempt: int, drawn: float) -> int:

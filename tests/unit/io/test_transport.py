@@ -18,7 +18,7 @@ from hansa.io.transport import (
     TransportEvents,
     TransportFacts,
 )
-from hansa.network.budgets import STRANGERS_AT_ONCE_MAX
+from hansa.network.budgets import STRANGER_AT_ONCE_MAX, STRANGERS_AT_ONCE_MAX
 from hansa.network.frames import HEADER, MAGIC, PAYLOAD_BYTES_MAX, Frame, FrameKind, encode_frame
 from hansa.network.lanes import Lane
 from tests.unit.io.pki import Authority, issue, make_authority
@@ -272,14 +272,42 @@ async def test_strangers_that_say_nothing_leave_room_for_members(tmp_path: Path)
     alliance = Alliance(tmp_path, 2)
     first, second = alliance.transport(0, Heard()), alliance.transport(1, heard := Heard())
     async with running(first):
-        silent = [await knock_from("127.0.0.2", first.bound.port) for _ in range(STRANGERS_AT_ONCE_MAX)]
-        await eventually(lambda: len(first._handshakes) == STRANGERS_AT_ONCE_MAX, DEADLINE_S, "handshakes")
+        hosts = range(2, 2 + STRANGERS_AT_ONCE_MAX // STRANGER_AT_ONCE_MAX)
+        silent = [
+            await knock_from(f"127.0.0.{h}", first.bound.port) for h in hosts for _ in range(STRANGER_AT_ONCE_MAX)
+        ]
+        await eventually(lambda: len(first._door.under_way) == STRANGERS_AT_ONCE_MAX, DEADLINE_S, "handshakes")
         reader, writer = await knock_from("127.0.0.2", first.bound.port)
         assert await reader.read() == b""
         async with running(second):
             await eventually(lambda: heard.up == [0], DEADLINE_S, "the member")
         for _, opened in [*silent, (reader, writer)]:
             opened.close()
+
+
+async def test_one_silent_stranger_leaves_room_for_a_member_that_moved(tmp_path: Path) -> None:
+    """A member's standby at another machine: nobody has configured its address."""
+    alliance = Alliance(tmp_path, 2)
+    first = alliance.transport(0, Heard())
+    first.change_peers(alliance.tls(0), {1: Address("198.51.100.7", 1)})
+    async with running(first):
+        silent = [await knock_from("127.0.0.2", first.bound.port) for _ in range(STRANGERS_AT_ONCE_MAX + 1)]
+        assert await silent[-1][0].read() == b""
+        assert len(first._door.under_way) == STRANGER_AT_ONCE_MAX
+        second = alliance.transport(1, heard := Heard())
+        async with running(second):
+            await eventually(lambda: heard.up == [0], DEADLINE_S, "the member")
+        assert "127.0.0.1" in first._known.hosts, "where it came from is known now"
+        for _, opened in silent:
+            opened.close()
+
+
+async def test_a_member_is_known_by_the_addresses_that_its_name_stands_for(tmp_path: Path) -> None:
+    alliance = Alliance(tmp_path, 2)
+    second = alliance.transport(1, Heard())
+    second.change_peers(alliance.tls(1), {0: Address("localhost", alliance.addresses[0].port)})
+    async with running(second):
+        await eventually(lambda: "127.0.0.1" in second._known.hosts, DEADLINE_S, "its address")
 
 
 async def knock_from(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -7,9 +7,14 @@ from hansa.network.budgets import (
     ADDRESSES_MAX,
     BAN_MAX_US,
     BAN_MIN_US,
+    HANDSHAKES_AT_ONCE_MAX,
     MICROSECONDS,
+    STRANGER_AT_ONCE_MAX,
+    STRANGERS_AT_ONCE_MAX,
     Bans,
+    Crowd,
     HandshakeLimit,
+    KnownHosts,
     TokenBucket,
     compute_reconnect_delay_us,
 )
@@ -29,6 +34,28 @@ def test_an_address_that_knocks_too_often_is_told_to_wait_and_others_are_not() -
     assert [limit.is_allowed("a", 0) for _ in range(3)] == [True, True, False]
     assert limit.is_allowed("b", 0)
     assert limit.is_allowed("a", MICROSECONDS)
+
+
+def test_no_stranger_takes_the_room_of_others_and_all_of_them_not_that_of_members() -> None:
+    crowd, member = Crowd(), {"member"}
+    one = ["stranger"] * STRANGER_AT_ONCE_MAX
+    assert crowd.is_full(one, "stranger", member) and not crowd.is_full(one[1:], "stranger", member)
+    assert not crowd.is_full(one, "another", member)
+    many = [f"stranger {number}" for number in range(STRANGERS_AT_ONCE_MAX)]
+    assert crowd.is_full(many, "another", member) and not crowd.is_full(many, "member", member)
+    assert crowd.is_full(["member"] * HANDSHAKES_AT_ONCE_MAX, "member", member)
+
+
+def test_a_peer_is_known_where_it_is_configured_where_its_name_leads_and_where_it_came_from_last() -> None:
+    known = KnownHosts()
+    known.change_peers({1: "bank.example", 2: "10.0.0.2"})
+    known.on_resolved(1, {"10.0.0.1", "fd00::1"})
+    known.on_came(2, "10.9.9.9")
+    known.on_came(2, "10.8.8.8")
+    known.on_came(3, "10.3.3.3")
+    assert known.hosts == {"bank.example", "10.0.0.1", "fd00::1", "10.0.0.2", "10.8.8.8"}
+    known.change_peers({2: "10.0.0.2"})
+    assert known.hosts == {"10.0.0.2", "10.8.8.8"}
 
 
 def test_each_ban_is_longer_than_the_one_before_to_a_limit() -> None:

@@ -1,7 +1,8 @@
 """The signer as a process: listens for the nodes of one validator, signs for the one that holds the right.
 
 It shows the validator's own TLS certificate and serves only those who show the same one. One request is answered after
-the other, on the event loop: syncing the vote log is all that this process is for.
+the other, on the event loop: syncing the vote log is all that this process is for. Strangers can neither take its
+descriptors, which the vote log needs, nor the room of its nodes: handshakes are bounded before anybody said who he is.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import itertools
 import logging
 import os
 import signal
+import socket
 import ssl
 from pathlib import Path
 
@@ -23,11 +25,12 @@ from hansa.errors import HansaError
 from hansa.io.clock import Clock
 from hansa.io.errors import FolderLocked
 from hansa.io.key_file import load_consensus_key, open_signer
-from hansa.io.link import open_listener
+from hansa.io.link import Door, DoorFacts, open_listener, plain_host
 from hansa.io.logs import LogContext, open_logs
 from hansa.io.ready_file import Ready, remove_ready, write_ready
-from hansa.io.tls import open_own_tls
+from hansa.io.tls import OwnTls, open_own_tls
 from hansa.io.vote_signer import LoggedSigner
+from hansa.network.budgets import Crowd, HandshakeLimit
 from hansa.node.assemble import GROUP, hash_genesis, read_genesis
 from hansa.node.config import parse_address
 from hansa.node.genesis import decode_genesis
@@ -48,29 +51,61 @@ log = logging.getLogger("hansa.signing")
 
 CONNECTIONS_MAX = 8  # a validator has two nodes; commands come and go
 SILENCE_S = 30.0  # a connection that says nothing for so long is closed
-HANDSHAKE_S = 5.0
+HANDSHAKES_MAX = 64  # under way
+STRANGERS_MAX = 32  # of them from addresses where none of the validator's nodes was seen
+STRANGER_MAX = 2  # of one such address
+HANDSHAKES_PER_SECOND = 8.0  # of one address
+KNOWN_HOSTS_MAX = 8  # where nodes were seen last
 
 
 class SignerProcess:
     """Serves one validator's nodes. Lives on the event loop."""
 
-    def __init__(self, service: SignerService, certificate: bytes) -> None:
-        """`certificate`: DER; who shows another one is turned away."""
+    def __init__(self, service: SignerService, tls: OwnTls) -> None:
+        """Who shows another certificate than `tls` is turned away."""
         self._service = service
-        self._certificate = certificate
+        self._tls = tls
         self._numbers = itertools.count(1)
         self._open: set[asyncio.StreamWriter] = set()
+        self._hosts: dict[str, None] = {}  # of the validator's nodes, the latest last
+        self.door = Door(self._make_door())
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
+    async def listen(self, listener: socket.socket) -> None:
+        """Accept connections until cancelled; they and the handshakes under way end with it."""
+        try:
+            await self.door.keep_open(listener)
+        finally:
+            listener.close()
+            for task in list(self.door.under_way):
+                task.cancel()
+            for writer in self._open:
+                writer.transport.abort()
+
+    def _make_door(self) -> DoorFacts:
+        return DoorFacts(
+            crowd=Crowd(HANDSHAKES_MAX, STRANGERS_MAX, STRANGER_MAX),
+            rate=HandshakeLimit(HANDSHAKES_PER_SECOND, 4 * HANDSHAKES_PER_SECOND),
+            known=lambda: self._hosts,
+            tls=lambda: self._tls.server,
+            protocol=self._make_protocol,
+            on_refused=_say_refused,
+        )
+
+    def _make_protocol(self) -> asyncio.StreamReaderProtocol:
+        return asyncio.StreamReaderProtocol(asyncio.StreamReader(REQUEST_BYTES_MAX), self.serve)
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, from its handshake to its end."""
+        """One connection, from the end of its handshake to its own."""
         number = next(self._numbers)
         tls: ssl.SSLObject = writer.get_extra_info("ssl_object")
-        if len(self._open) >= CONNECTIONS_MAX or tls.getpeercert(binary_form=True) != self._certificate:
-            log.warning("refused a connection from %s", writer.get_extra_info("peername"), extra={"code": "SIGNER-1"})
-            writer.close()
+        host = plain_host(writer.get_extra_info("peername") or ("", 0))
+        if len(self._open) >= CONNECTIONS_MAX or tls.getpeercert(binary_form=True) != self._tls.certificate:
+            log.warning("refused a connection from %s", host, extra={"code": "SIGNER-1"})
+            writer.transport.abort()
             return
         self._open.add(writer)
+        self._note(host)
         try:
             while True:
                 size = int.from_bytes(await asyncio.wait_for(reader.readexactly(LENGTH_BYTES), SILENCE_S))
@@ -88,6 +123,12 @@ class SignerProcess:
             self._service.on_closed(number)
             self._open.discard(writer)
             writer.close()
+
+    def _note(self, host: str) -> None:
+        self._hosts.pop(host, None)
+        self._hosts[host] = None
+        if len(self._hosts) > KNOWN_HOSTS_MAX:
+            del self._hosts[next(iter(self._hosts))]
 
     def _answer(self, number: int, payload: bytes) -> bytes:
         before = self._service.holder
@@ -123,22 +164,27 @@ async def _run(folder: NodeFolder) -> None:
     votes = open_votes(folder.data, genesis_hash, genesis.validator_set(), config.index, pair, signer)
     signer.restore(votes.records)
     tls = open_own_tls(folder.tls_certificate, folder.tls_key, ALPN_PROTOCOL)
-    process = SignerProcess(SignerService(LoggedSigner(signer, votes), lambda: votes.records), tls.certificate)
-    listener = open_listener(parse_address(config.listen))
-    server = await asyncio.start_server(
-        process.serve, sock=listener, ssl=tls.server, ssl_handshake_timeout=HANDSHAKE_S, limit=REQUEST_BYTES_MAX
-    )
+    process = SignerProcess(SignerService(LoggedSigner(signer, votes), lambda: votes.records), tls)
+    listening = asyncio.create_task(process.listen(open_listener(parse_address(config.listen))))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _end, process)
     write_ready(folder.ready, Ready(os.getpid(), config.name, config.organisation, config.listen, None, None, 0, ""))
     log.info("ready: signs for %s on %s", config.name, config.listen)
     try:
-        await process.ended
+        await asyncio.wait((process.ended, listening), return_when=asyncio.FIRST_COMPLETED)
+        for one in (process.ended, listening):
+            if one.done():
+                one.result()
     finally:
         remove_ready(folder.ready)
-        server.close()
+        listening.cancel()
         votes.close()
         os.close(lock)
+
+
+def _say_refused(host: str, error: OSError | None) -> None:
+    if error is not None:
+        log.warning("refused a connection from %s: %s", host, error, extra={"code": "SIGNER-1"})
 
 
 def _end(process: SignerProcess) -> None:

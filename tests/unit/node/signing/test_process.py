@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,16 +12,19 @@ import pytest_asyncio
 from hansa.consensus.errors import RefusedVote
 from hansa.consensus.signer import Signer
 from hansa.consensus.values import Vote, VoteType
+from hansa.io.link import Address, open_listener
 from hansa.io.tls import OwnTls, open_own_tls
-from hansa.io.transport import Address
 from hansa.io.vote_log_file import VoteLogNowhere
 from hansa.io.vote_signer import LoggedSigner, VoteToSign
 from hansa.node.signing.client import SignerClient
 from hansa.node.signing.errors import NoStandbyWaits, RightLost, SignerUnreachable
-from hansa.node.signing.process import SignerProcess
+from hansa.node.signing.process import HANDSHAKES_MAX, STRANGER_MAX, STRANGERS_MAX, SignerProcess
 from hansa.node.signing.service import SignerService
 from hansa.node.signing.wire import ALPN_PROTOCOL, REQUEST_BYTES_MAX, Granted, Held
 from tests.unit.io.pki import issue, make_authority
+from tests.waiting import eventually
+
+DEADLINE_S = 20.0
 
 
 class Served:
@@ -33,19 +37,15 @@ class Served:
         self.own, self.other = (self._tls(folder / name) for name in ("bank", "other"))
         signer = Signer(0, lambda vote: bytes(64))
         service = SignerService(LoggedSigner(signer, VoteLogNowhere()), lambda: ())
-        self.process = SignerProcess(service, self.own.certificate)
-        self.server: asyncio.Server | None = None
+        self.process = SignerProcess(service, self.own)
+        self.listener = open_listener(Address("127.0.0.1", 0))
 
     def _tls(self, folder: Path) -> OwnTls:
         return open_own_tls(folder / "tls.crt", folder / "tls.key", ALPN_PROTOCOL)
 
-    async def start(self) -> None:
-        self.server = await asyncio.start_server(self.process.serve, "127.0.0.1", 0, ssl=self.own.server)
-
     @property
     def address(self) -> Address:
-        assert self.server is not None
-        return Address("127.0.0.1", int(self.server.sockets[0].getsockname()[1]))
+        return Address("127.0.0.1", int(self.listener.getsockname()[1]))
 
     async def client(self) -> SignerClient:
         return await asyncio.to_thread(SignerClient, self.address, self.own.client, self.own.certificate)
@@ -54,10 +54,10 @@ class Served:
 @pytest_asyncio.fixture
 async def served(tmp_path: Path) -> AsyncIterator[Served]:
     served = Served(tmp_path)
-    await served.start()
+    listening = asyncio.create_task(served.process.listen(served.listener))
     yield served
-    assert served.server is not None
-    served.server.close()
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
 
 
 def vote(height: int, content: int = 1) -> VoteToSign:
@@ -107,6 +107,30 @@ async def test_who_shows_no_certificate_is_turned_away(served: Served) -> None:
     with pytest.raises((SignerUnreachable, RightLost)):
         client = await asyncio.to_thread(SignerClient, served.address, bare, served.own.certificate)
         await asyncio.to_thread(client.acquire, "stranger")
+
+
+async def test_strangers_that_say_nothing_take_bounded_room_and_none_of_a_nodes(served: Served) -> None:
+    node = await served.client()  # from 127.0.0.1, which is known from now on
+    assert isinstance(await asyncio.to_thread(node.acquire, "a"), Granted)
+    under_way, silent = served.process.door.under_way, []
+    for host in range(2, 2 + STRANGERS_MAX):
+        for _ in range(2 * STRANGER_MAX):
+            silent.append(await knock_from(f"127.0.0.{host}", served.address.port))
+            assert len(under_way) <= STRANGERS_MAX < HANDSHAKES_MAX
+    await eventually(lambda: len(under_way) == STRANGERS_MAX, DEADLINE_S, "as many as may be")
+    assert max(Counter(under_way.values()).values()) == STRANGER_MAX
+    assert await silent[-1][0].read() == b"", "turned away before TLS"
+    standby = await served.client()
+    assert await asyncio.to_thread(standby.acquire, "b") == Held("a")
+    for client in (standby, node):
+        await asyncio.to_thread(client.close)
+    for _, writer in silent:
+        writer.close()
+
+
+async def knock_from(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A TCP connection from another address of this machine."""
+    return await asyncio.open_connection("127.0.0.1", port, local_addr=(host, 0))
 
 
 async def test_nobody_else_is_taken_for_the_signer(served: Served) -> None:
