@@ -3,22 +3,12 @@
 from hansa.alliance.model import Alliance, Node, Organisation
 
 
-def encode_node_config(
-    alliance: Alliance, name: str, place: Node | None = None, signer: tuple[str, str] | None = None
-) -> str:
-    """The text of node.toml for the validator `name`.
-
-    Parameters
-    ----------
-    place: where this node listens, if not where the alliance knows it. signer: of a validator with two nodes, the
-    addresses of its signer and of the other node.
-    """
+def encode_node_config(alliance: Alliance, name: str) -> str:
+    """The text of node.toml for the validator `name`."""
     entries = alliance.nodes()
     index = next(i for i, (_, node) in enumerate(entries) if node.name == name)
     organisation, known = entries[index]
-    lines = _own_lines(alliance, organisation, place or known, index)
-    if signer is not None:
-        lines += ["", "[signer]", f'address = "{signer[0]}"', f'other = "{signer[1]}"']
+    lines = _own_lines(alliance, organisation, known, index)
     for position, (owner, peer) in enumerate(entries):
         if position != index:
             lines += [

@@ -6,7 +6,7 @@ NoStandbyWaits        a take-over was asked for, and nobody is there to take ove
 TakeoverPending       a take-over was asked for, and did not happen yet
 AlreadyPaired         the validator has a standby already
 NotPaired             the validator has none
-CannotPair            its key changed since genesis, or came later
+CannotPair            its key changed since genesis, or came later; or its votes are not where they should be
 """
 
 from hansa.errors import Conflict, NotFound, Refused, Unavailable
@@ -49,6 +49,6 @@ class NotPaired(NotFound):
 
 
 class CannotPair(Refused):
-    """A signer holds one key for all epochs, the one that genesis names."""
+    """A signer holds one key for all epochs, the one that genesis names, and all votes that it signed."""
 
     code = "SIGNER-7"

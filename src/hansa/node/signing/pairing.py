@@ -1,20 +1,27 @@
 """A second node for a validator: its key and votes move to a signer that both nodes share."""
 
+import errno
+import json
 import os
+import re
 import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from hansa.alliance.errors import NoSuchMember
-from hansa.alliance.files import make_private_folder, read_public, write_private, write_public
+import msgspec
+
+from hansa.alliance.errors import InvalidAllianceFile, NoSuchMember
+from hansa.alliance.files import make_private_folder, read_public, read_text, write_private, write_public
 from hansa.alliance.layout import AllianceFolder, NodeFolder
 from hansa.alliance.model import Alliance, Node, split_address
-from hansa.alliance.node_config import encode_node_config, encode_signer_config
+from hansa.alliance.node_config import encode_signer_config
+from hansa.alliance.strict_toml import decode_toml
 from hansa.io.key_file import load_consensus_key
 from hansa.io.private_files import read_private
 from hansa.io.tls import open_own_tls
-from hansa.node.config import load_node_config, parse_address
+from hansa.node.config import NodeConfig, SharedSigner, load_node_config, parse_address
+from hansa.node.errors import InvalidNodeConfig
 from hansa.node.genesis import decode_genesis
 from hansa.node.signing.client import SignerClient
 from hansa.node.signing.errors import AlreadyPaired, CannotPair, NotPaired, TakeoverPending
@@ -59,11 +66,13 @@ def make_standby(
     """Write the folders of a stopped node's standby and signer, and have the node use the signer; returns both.
 
     Key and votes are moved, never copied, the key first: whatever happens in between, at most one process can sign,
-    and none before all is done. Doing it again goes on where it ended.
+    and none before all is done. Doing it again goes on where it ended. The node's own settings stay as they are, and
+    the standby gets the same.
 
     Raises
     ------
-    AlreadyPaired: it has a standby. CannotPair: its key is not the one that genesis names.
+    AlreadyPaired: it has a standby. CannotPair: its key is not the one that genesis names, or its votes are not there.
+    InvalidNodeConfig: its node.toml is written in a way that cannot be changed without rewriting it.
     """
     node = folder.node(organisation, name)
     config = load_node_config(node)
@@ -72,24 +81,96 @@ def make_standby(
     _check_key(node, config.index)
     signer = folder.signer(organisation, name)
     standby = folder.standby(organisation, name)
-    active = next(one for _, one in alliance.nodes() if one.name == name)
+    votes = node.root / config.data / "votes"
+    _check_votes(votes, signer.votes)
+    active_text = _active_text(node, config, places)
+    standby_text = _standby_text(node, config, places)
     for place in (signer, standby):
         _copy_identity(node, place)
+    _copy_rpc_files(config, node, standby)
     write_public(signer.signer_config, encode_signer_config(alliance, name, places.signer).encode())
     if node.consensus_key.exists():
         if not signer.consensus_key.exists():
             write_private(signer.consensus_key, read_private(node.consensus_key))
         node.consensus_key.unlink()
-    if node.votes.exists():
-        signer.data.mkdir(parents=True, exist_ok=True)
-        shutil.move(node.votes, signer.votes)
-        _sync_folder(signer.data)
-        _sync_folder(node.data)
-    standby_text = encode_node_config(alliance, name, places.standby, (places.signer, active.listen))
+    if not _holds_votes(signer.votes):
+        _move_votes(votes, signer.votes)
     write_public(standby.config, standby_text.encode())
-    active_text = encode_node_config(alliance, name, active, (places.signer, places.standby.listen))
     write_public(node.config, active_text.encode())
     return standby, signer
+
+
+def _holds_votes(folder: Path) -> bool:
+    return any(folder.glob("*.seg"))
+
+
+def _check_votes(votes: Path, of_signer: Path) -> None:
+    """They lie with the node or, if this was interrupted, with the signer; never with both."""
+    if _holds_votes(votes) == _holds_votes(of_signer):
+        raise CannotPair(
+            f"votes lie in {votes} and in {of_signer}" if _holds_votes(votes) else f"no votes lie in {votes}",
+            "is `data` in node.toml right? A signer without the votes could contradict them",
+        )
+
+
+def _move_votes(source: Path, target: Path) -> None:
+    """Put the vote log in place under its name at once, on whichever disk it is to lie."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists():
+        target.rmdir()
+    try:
+        os.rename(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        incoming = target.with_name(".votes.partial")
+        shutil.rmtree(incoming, ignore_errors=True)
+        shutil.copytree(source, incoming)
+        for path in [*incoming.iterdir(), incoming]:
+            _sync(path)
+        os.rename(incoming, target)
+        _sync(target.parent)
+        shutil.rmtree(source)
+    _sync(target.parent)
+    _sync(source.parent)
+
+
+def _active_text(node: NodeFolder, config: NodeConfig, places: Places) -> str:
+    signer = SharedSigner(places.signer, places.standby.listen)
+    return _edited(read_text(node.config), {}, msgspec.structs.replace(config, signer=signer))
+
+
+def _standby_text(node: NodeFolder, config: NodeConfig, places: Places) -> str:
+    """The node's settings, but addresses and a ledger of its own."""
+    own = {"listen": places.standby.listen, "rpc_listen": places.standby.rpc}
+    if config.ws_listen is not None:
+        own["ws_listen"] = places.standby.ws
+    if config.data != "data":
+        own["data"] = "data"
+    wanted = msgspec.structs.replace(config, signer=SharedSigner(places.signer, config.listen), **own)
+    return _edited(read_text(node.config), own, wanted)
+
+
+def _edited(text: str, changes: dict[str, str], wanted: NodeConfig) -> str:
+    """The file with other values for some keys of its first table, and with `[signer]`; all else to the letter."""
+    found = re.search(r"(?m)^\s*\[", text)
+    head, rest = (text, "") if found is None else (text[: found.start()], text[found.start() :])
+    for key, value in changes.items():
+        line = f"{key} = {json.dumps(value)}"  # an address or a name: no backslash
+        head = re.sub(rf"(?m)^[ \t]*{key}[ \t]*=.*$", line, head, count=1)
+    assert wanted.signer is not None
+    table = f'[signer]\naddress = "{wanted.signer.address}"\nother = "{wanted.signer.other}"\n'
+    edited = f"{(head + rest).rstrip()}\n\n{table}"
+    try:
+        is_right = decode_toml(edited, NodeConfig, "node.toml") == wanted
+    except InvalidAllianceFile:
+        is_right = False
+    if not is_right:
+        raise InvalidNodeConfig(
+            "node.toml cannot be given a [signer] as it is written",
+            "write each setting on a line of its own, the tables below them; nothing was changed",
+        )
+    return edited
 
 
 def _check_key(node: NodeFolder, index: int) -> None:
@@ -112,8 +193,19 @@ def _copy_identity(source: NodeFolder, target: NodeFolder) -> None:
         write_public(target.root / name, read_public(source.root / name))
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _copy_rpc_files(config: NodeConfig, source: NodeFolder, target: NodeFolder) -> None:
+    """What `[rpc]` names beside node.toml: the standby serves whom the node serves. Absolute paths stay the same."""
+    rpc = config.rpc
+    for name in (rpc.token_file, rpc.key):
+        if name is not None and not (target.root / name).exists():
+            write_private(target.root / name, read_private(source.root / name))
+    for name in (rpc.certificate, rpc.clients_ca):
+        if name is not None and not (target.root / name).exists():
+            write_public(target.root / name, read_public(source.root / name))
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
