@@ -96,11 +96,14 @@ def test_members_come_and_go_while_it_runs(alliance: RunningAlliance, person: Co
     alliance.nodes[3].kill()  # whoever is away while members change follows when it comes back
     invitation = tmp_path / "logistics.invite"
     opened = person.hansa("org", "invite", "logistics", "-o", str(invitation), "--as", "core")
-    person.approve(opened["proposal"], "supplier", "bank")
     home = tmp_path / "logistics"
+    early = person.run("node", "join", str(invitation), "--timeout", "0", folder=home)
+    assert early.returncode != 0 and "run this command again" in early.stderr
+    person.approve(opened["proposal"], "supplier", "bank")
     person.joined = Node(AllianceFolder(home).node("logistics", "logistics"), "logistics")
     joined = person.hansa("node", "join", str(invitation), folder=home)
     assert (joined["index"], joined["status"]) == (4, "validator")
+    assert person.hansa("node", "join", str(invitation), folder=home) == joined  # nothing is left to do
     alliance.nodes[3].start()
     alliance.nodes[3].wait_ready()
     wait_epoch([*alliance.nodes, person.joined], 2)

@@ -22,6 +22,10 @@ As = Annotated[
 PasswordFile = Annotated[
     Path | None, typer.Option("--password-file", help="Read the password from this file.", show_default=False)
 ]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option("--token-file", help="Token that the node named by --rpc asks for.", show_default=False),
+]
 Wait = Annotated[float, typer.Option("--wait", help="Seconds to wait until it is final; 0 = do not wait.")]
 
 

@@ -1,11 +1,18 @@
 """`hansa node join` and `hansa key rotate node`: what one organisation does with its own nodes."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hansa.cli.options import As, Folder, PasswordFile, Rpc, screen_of
+from hansa.cli.options import As, Folder, PasswordFile, Rpc, TokenFile, screen_of
+
+if TYPE_CHECKING:
+    from hansa.cli.members.contract import Members
+    from hansa.cli.members.invitation import Invitation
+    from hansa.cli.members.joining import Guest
+    from hansa.cli.screen import Screen
+    from hansa.sdk.client import Client
 
 
 def join(
@@ -21,12 +28,15 @@ def join(
         str | None,
         typer.Option("--rpc-listen", help="host:port for JSON-RPC; WebSocket one above.", show_default=False),
     ] = None,
+    rpc: Rpc = None,
+    token_file: TokenFile = None,
     password_file: PasswordFile = None,
     timeout: Annotated[float, typer.Option("--timeout", help="Seconds to wait for each step.")] = 120.0,
 ) -> None:
-    """Join an alliance by an invitation: make the keys, become an observer, catch up, become a validator."""
-    from hansa.alliance.membership import STATUS_VALIDATOR
-    from hansa.cli.keys import read_password
+    """Join an alliance by an invitation: make the keys, become an observer, catch up, become a validator.
+
+    Whatever ended it before the node votes: run it again with the same folder, and it goes on from there.
+    """
     from hansa.cli.members import joining
     from hansa.cli.members.invitation import read_invitation
     from hansa.cli.network import open_network
@@ -34,31 +44,73 @@ def join(
 
     screen = screen_of(context)
     invitation = read_invitation(file)
-    members = joining.reach_member(invitation)
-    is_dev = joining.is_dev(invitation)
-    password = None if is_dev else read_password(password_file, screen, "new password of the voting account", True)
+    members = joining.reach_member(invitation, rpc, _token(rpc, token_file))
     root = folder or Path(invitation.organisation)
-    guest = joining.make_guest(invitation, root, joining.choose_addresses(is_dev, listen, rpc_listen), password)
+    guest = joining.make_guest(invitation, root, listen, rpc_listen, _password(screen, invitation, root, password_file))
     screen.step("keys", f"authority, node and voting key of {invitation.organisation} in {root}")
-    screen.step(f"proposal {invitation.proposal}", joining.wait_accepted(members, invitation, timeout))
-    index = joining.send_join(members, guest)
-    epoch = joining.wait_in_force(members, index, "observer", timeout)
-    joining.install_joined(members, guest, index)
-    screen.step("observer", f"node {index} from epoch {epoch} on")
+    index = _become_observer(screen, members, guest, timeout)
     network = open_network(root)
-    started = start_nodes(network.alliance, network.chosen([guest.node.name]), timeout)
+    (node,) = network.chosen([guest.node.name])
+    started = start_nodes(network.alliance, [node], timeout)
     for failure in started.failures:
         raise failure
-    height, seconds = joining.wait_caught_up(members, network.nodes[0].rpc, timeout)
-    screen.step("caught up", f"{height:,} blocks", f"{seconds:.1f} s")
-    status = "observer"
-    if members.proposal(invitation.proposal).status == STATUS_VALIDATOR:
-        members.send(guest.voter, "activate", index)
-        joining.wait_in_force(members, index, "validator", timeout)
-        status = "validator"
-        first = joining.wait_voting(network.nodes[0].rpc, timeout)
-        screen.step("validator", f"votes from block {first:,} on")
-    screen.data({"folder": str(root), "index": index, "status": status, "rpc": network.nodes[0].rpc}, "")
+    with node.open_client() as own:
+        height, seconds = joining.wait_caught_up(members, own, timeout)
+        screen.step("caught up", f"{height:,} blocks", f"{seconds:.1f} s")
+        status = _become_validator(screen, members, guest, own, timeout)
+    screen.data({"folder": str(root), "index": index, "status": status, "rpc": node.rpc}, "")
+
+
+def _token(rpc: str | None, token_file: Path | None) -> str | None:
+    from hansa.cli.errors import Usage
+    from hansa.io.private_files import read_private
+
+    if token_file is None:
+        return None
+    if rpc is None:
+        raise Usage("a token is of one node: which one?", "--rpc URL --token-file FILE")
+    return read_private(token_file).decode(errors="replace").strip()
+
+
+def _password(screen: "Screen", invitation: "Invitation", root: Path, password_file: Path | None) -> str | None:
+    from hansa.cli.keys import read_password
+    from hansa.cli.members import joining
+
+    if joining.is_dev(invitation):
+        return None
+    if joining.is_begun(invitation, root):
+        return read_password(password_file, screen, "password of the voting account")
+    return read_password(password_file, screen, "new password of the voting account", True)
+
+
+def _become_observer(screen: "Screen", members: "Members", guest: "Guest", timeout: float) -> int:
+    from hansa.cli.members import joining
+
+    invitation = guest.invitation
+    own = joining.find_own(members, guest)
+    if own is None:
+        screen.step(f"proposal {invitation.proposal}", joining.wait_accepted(members, invitation, timeout))
+        index = joining.send_join(members, guest)
+    else:
+        index = own.index
+    epoch = joining.wait_in_force(members, index, ("observer", "validator"), timeout)
+    joining.install_joined(members, guest, index)
+    screen.step("observer" if own is None else "joined already", f"node {index} from epoch {epoch} on")
+    return index
+
+
+def _become_validator(screen: "Screen", members: "Members", guest: "Guest", own: "Client", timeout: float) -> str:
+    from hansa.alliance.membership import STATUS_VALIDATOR
+    from hansa.cli.members import joining
+
+    coming = joining.find_own(members, guest)
+    if members.proposal(guest.invitation.proposal).status != STATUS_VALIDATOR or coming is None:
+        return "observer"
+    if coming.status != "validator":
+        members.send(guest.voter, "activate", coming.index)
+    joining.wait_in_force(members, coming.index, ("validator",), timeout)
+    screen.step("validator", f"votes from block {joining.wait_voting(own, timeout):,} on")
+    return "validator"
 
 
 def rotate(

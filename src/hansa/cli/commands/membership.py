@@ -36,7 +36,7 @@ def invite(
     from hansa.alliance.founding import load_genesis
     from hansa.alliance.membership import STATUS_OBSERVER, STATUS_VALIDATOR
     from hansa.cli.keys import resolve_key
-    from hansa.cli.members.invitation import Invitation, write_invitation
+    from hansa.cli.members.invitation import Invitation, addresses_for_guests, reserve_invitation
     from hansa.cli.network import open_network
     from hansa.crypto.suite import generate_key_pair
 
@@ -48,15 +48,16 @@ def invite(
     guest = generate_key_pair()
     status = STATUS_OBSERVER if observer else STATUS_VALIDATOR
     expires_at = _expiry(members, hours)
-    events = members.send(voter, "invite", name, role, guest.address, status, expires_at)
-    number = int(events["Opened"]["proposal"])
-    urls = dict.fromkeys([members.client.url, *(f"http://{node.rpc}" for _, node in network.alliance.nodes())])
+    urls = addresses_for_guests(network.alliance, members.client.url)
     file = output or Path(f"{name}.invite")
     text = encode_alliance(network.alliance)
-    write_invitation(
-        file, Invitation(1, text, genesis, name, role, number, "0x" + guest.secret.hex(), tuple(urls), expires_at)
-    )
+    with reserve_invitation(file) as fill:
+        events = members.send(voter, "invite", name, role, guest.address, status, expires_at)
+        number = int(events["Opened"]["proposal"])
+        fill(Invitation(1, text, genesis, name, role, number, "0x" + guest.secret.hex(), urls, expires_at))
     screen.step("invited", f"{name} → {file}", f"expires in {hours:g} h, one use")
+    if not urls:
+        screen.say("  It names no node, as all that are known here are on loopback: tell the guest one, for --rpc.")
     _say_votes(context, members.proposal(number))
     screen.data({"file": str(file), "proposal": number, "expires_at": expires_at}, "")
 

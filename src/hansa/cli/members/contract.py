@@ -158,7 +158,15 @@ class Members:
 
     def node(self, index: int) -> Node | None:
         """A node in force; None while it is only staged."""
-        name, owner, key, account, certificate, endpoint, status, since, _ = self.ask("node", index)[0]
+        return self._node("node", index)
+
+    def coming_nodes(self) -> list[Node]:
+        """All nodes as they will be in the next epoch, by index."""
+        found = [self._node("comingNode", index) for index in range(self.count("node_count"))]
+        return [node for node in found if node is not None]
+
+    def _node(self, function: str, index: int) -> Node | None:
+        name, owner, key, account, certificate, endpoint, status, since, _ = self.ask(function, index)[0]
         if int(status) == 0:
             return None
         return Node(

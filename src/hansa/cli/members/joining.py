@@ -1,5 +1,6 @@
 """How an invited organisation's first node joins: its keys, the transaction, its folder, and its way to a vote."""
 
+import contextlib
 import datetime
 import socket
 import time
@@ -7,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from hansa.alliance.authority import create_authority, issue_node_certificate, load_authority
+from hansa.alliance.authority import create_authority, fingerprint_of, issue_node_certificate, load_authority
 from hansa.alliance.draft import encode_alliance
 from hansa.alliance.errors import FolderTaken
 from hansa.alliance.files import make_private_folder, read_public, write_private, write_public
-from hansa.alliance.founding import DEV_PASSWORD, encode_secret
+from hansa.alliance.founding import DEV_PASSWORD, encode_secret, load_alliance
 from hansa.alliance.layout import AllianceFolder, NodeFolder
 from hansa.alliance.membership import prove_key
 from hansa.alliance.model import Alliance, Node, Organisation, parse_alliance, split_address
@@ -24,20 +26,21 @@ from hansa.cli.members.contract import Node as ContractNode
 from hansa.cli.members.invitation import Invitation
 from hansa.cli.network import LocalNode, Network
 from hansa.cli.setup import genesis_hash_of
-from hansa.crypto.keystore import SCRYPT_LIGHT, SCRYPT_STRONG, encrypt_key
+from hansa.cli.starting import check_ports
+from hansa.crypto.keystore import SCRYPT_LIGHT, SCRYPT_STRONG, decrypt_key, encrypt_key
 from hansa.crypto.suite import KeyPair, generate_key_pair, key_pair
-from hansa.io.key_file import sign_birth
+from hansa.io.key_file import read_consensus_key, sign_birth
 from hansa.io.private_files import read_private
 from hansa.io.vote_log_file import create_vote_log
 from hansa.sdk.client import Client
-from hansa.sdk.errors import NodeUnreachable
+from hansa.sdk.errors import InvalidAnswer, NodeUnreachable, RpcFailed
 
 _POLL_S = 0.05
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Guest:
-    """The organisation that joins, with the keys that were just made."""
+    """The organisation that joins, with its keys."""
 
     invitation: Invitation
     alliance: Alliance  # with the organisation in it
@@ -50,47 +53,70 @@ class Guest:
     certificate: bytes  # SHA-256
 
 
-def reach_member(invitation: Invitation) -> Members:
-    """The first of the invitation's nodes that answers.
-
-    Raises
-    ------
-    NodeUnreachable: none does.
-    """
-    for url in invitation.rpc:
-        client = Client(url)
-        try:
-            client.call("eth_chainId")
-        except NodeUnreachable:
-            continue
-        return Members(client)
-    raise NodeUnreachable(
-        f"no member answers at {', '.join(invitation.rpc)}", "ask the inviting member for its address"
-    )
-
-
-def make_guest(invitation: Invitation, root: Path, addresses: tuple[str, str, str], password: str | None) -> Guest:
-    """Make authority, node and voting keys, and the folder that describes the alliance with its new member.
+def reach_member(invitation: Invitation, url: str | None = None, token: str | None = None) -> Members:
+    """The first of the invitation's nodes that answers and is of its alliance; the one named, if one is.
 
     Parameters
     ----------
-    addresses: where the node listens for nodes, for JSON-RPC, and for JSON-RPC over WebSocket alone.
+    token: what the node at `url` asks for, if it does; shown to no other.
+
+    Raises
+    ------
+    NodeUnreachable: none does; the cause says what each of them did.
+    """
+    wanted = "0x" + genesis_hash_of(invitation.genesis.encode()).hex()
+    reasons = []
+    for one in invitation.rpc if url is None else (url,):
+        client = Client(one, token=None if url is None else token)
+        try:
+            status = client.call("hansa_status")
+        except (NodeUnreachable, InvalidAnswer, RpcFailed) as error:
+            reasons.append(f"{one}: {error.cause}")
+        else:
+            if isinstance(status, dict) and status.get("genesisHash") == wanted:
+                return Members(client)
+            reasons.append(f"{one}: a node of another alliance")
+        client.close()
+    raise NodeUnreachable(
+        f"no member answers: {'; '.join(reasons) or 'the invitation names none'}",
+        "ask the inviting member which JSON-RPC address you can reach: --rpc URL, and --token-file if it asks for one",
+    )
+
+
+def is_begun(invitation: Invitation, root: Path) -> bool:
+    """Whether an earlier run made the guest's keys in a folder."""
+    return AllianceFolder(root).ca_key(invitation.organisation).exists()
+
+
+def make_guest(
+    invitation: Invitation, root: Path, listen: str | None, rpc_listen: str | None, password: str | None
+) -> Guest:
+    """Make authority, node and voting keys, and the folder that describes the alliance with its new member.
+
+    What an earlier run made for this alliance is taken as it is.
+
+    Parameters
+    ----------
+    listen, rpc_listen: where the node listens for nodes and for JSON-RPC.
     password: of the voting key; None in a development alliance.
 
     Raises
     ------
-    FolderTaken: keys are there already.
-    InvalidAllianceFile, NotLoopback: an address does not fit the alliance.
+    FolderTaken: keys are there already, and they are another alliance's, or not all of them.
+    InvalidAllianceFile, NotLoopback: an address does not fit the alliance. PortInUse: nobody can listen there.
+    Usage: no address was given, or another one than that of the earlier run.
+    WrongPassword: it is not that of the earlier run.
     """
+    if is_begun(invitation, root):
+        return _load_guest(invitation, root, listen, rpc_listen, password)
     name = invitation.organisation
     folder = AllianceFolder(root)
-    if folder.ca_key(name).exists():
-        raise FolderTaken(f"{name} has its keys in {root} already", "they are never replaced: choose another folder")
     alliance = parse_alliance(invitation.alliance, "the invitation")
-    node = Node(name, *addresses)
+    node = Node(name, *choose_addresses(alliance.dev, listen, rpc_listen))
     joined = Organisation(name, (node,), invitation.role, (name,))
     alliance = msgspec.structs.replace(alliance, organisations=(*alliance.organisations, joined))
     alliance = parse_alliance(encode_alliance(alliance), "the alliance with its new member")
+    check_ports(alliance, [name])
     now = datetime.datetime.now(datetime.UTC)
     authority = create_authority(name, alliance.name, now)
     certificate = issue_node_certificate(authority, name, split_address(node.listen)[0], alliance.name, now)
@@ -104,11 +130,50 @@ def make_guest(invitation: Invitation, root: Path, addresses: tuple[str, str, st
     write_public(where.tls_certificate, certificate.certificate_pem)
     write_private(where.consensus_key, encode_secret(consensus.secret))
     keystore = encrypt_key(voter.secret, password or DEV_PASSWORD, SCRYPT_STRONG if password else SCRYPT_LIGHT)
-    write_private(folder.users(name) / f"{name}.json", keystore)
+    write_private(_keystore(folder, name), keystore)
     write_public(folder.genesis, invitation.genesis.encode())
-    write_public(folder.description, encode_alliance(alliance).encode())
+    write_public(folder.description, encode_alliance(alliance).encode())  # the last one: now all are there
     der = authority.certificate.public_bytes(serialization.Encoding.DER)
     return Guest(invitation, alliance, folder, node, where, consensus, voter, der, certificate.fingerprint)
+
+
+def _load_guest(
+    invitation: Invitation, root: Path, listen: str | None, rpc_listen: str | None, password: str | None
+) -> Guest:
+    name = invitation.organisation
+    folder = AllianceFolder(root)
+    if not folder.description.exists():
+        raise FolderTaken(
+            f"{root} holds some keys of {name}, not all", "none was used yet: remove it, or choose another"
+        )
+    if read_public(folder.genesis) != invitation.genesis.encode():
+        raise FolderTaken(f"{root} holds keys of {name} for another alliance", "choose another folder")
+    alliance = load_alliance(folder)
+    node = alliance.organisation(name).nodes[0]
+    for given, known in ((listen, node.listen), (rpc_listen, node.rpc)):
+        if given is not None and given != known:
+            raise Usage(
+                f"{root} was made for {known}, not {given}", "leave the addresses out, or choose another folder"
+            )
+    where = folder.node(name, node.name)
+    authority = load_authority(name, read_private(folder.ca_key(name)), read_public(folder.ca_certificate(name)))
+    certificate = x509.load_pem_x509_certificate(read_public(where.tls_certificate))
+    voter = decrypt_key(read_private(_keystore(folder, name)), password or DEV_PASSWORD)
+    der = authority.certificate.public_bytes(serialization.Encoding.DER)
+    consensus = read_consensus_key(where.consensus_key)
+    return Guest(invitation, alliance, folder, node, where, consensus, voter, der, fingerprint_of(certificate))
+
+
+def _keystore(folder: AllianceFolder, name: str) -> Path:
+    return folder.users(name) / f"{name}.json"
+
+
+def find_own(members: Members, guest: Guest) -> ContractNode | None:
+    """The guest's node as it will be in the next epoch; None where it did not join yet."""
+    for node in members.coming_nodes():
+        if node.public_key == guest.consensus.public and node.status != "removed":
+            return node
+    return None
 
 
 def wait_accepted(members: Members, invitation: Invitation, timeout_s: float) -> str:
@@ -129,14 +194,20 @@ def wait_accepted(members: Members, invitation: Invitation, timeout_s: float) ->
         if time.monotonic() > deadline:
             raise NotReady(
                 f"proposal {proposal.number} has {proposal.votes} of {proposal.needed} votes",
-                f"the others: hansa proposal approve {proposal.number}",
+                f"the others: hansa proposal approve {proposal.number}; then run this command again",
             )
         time.sleep(_POLL_S)
 
 
 def send_join(members: Members, guest: Guest) -> int:
-    """Complete the invitation; the node's index."""
+    """Complete the invitation; the node's index.
+
+    Raises
+    ------
+    PortInUse: nobody can listen where the node is to; nothing was sent.
+    """
     invitation = guest.invitation
+    check_ports(guest.alliance, [guest.node.name])
     proof = prove_key(guest.consensus, guest.node.name, guest.alliance.chain_id)
     events = members.send(
         key_pair(bytes.fromhex(invitation.key[2:])), "join", invitation.proposal, guest.voter.address,
@@ -145,8 +216,8 @@ def send_join(members: Members, guest: Guest) -> int:
     return int(events["Joined"]["node"])
 
 
-def wait_in_force(members: Members, index: int, status: str, timeout_s: float) -> int:
-    """Wait until a node is that in force; the epoch since which it is.
+def wait_in_force(members: Members, index: int, statuses: tuple[str, ...], timeout_s: float) -> int:
+    """Wait until a node is one of these in force; the epoch since which it is.
 
     Raises
     ------
@@ -155,20 +226,27 @@ def wait_in_force(members: Members, index: int, status: str, timeout_s: float) -
     deadline = time.monotonic() + timeout_s
     while True:
         node = members.node(index)
-        if node is not None and node.status == status:
+        if node is not None and node.status in statuses:
             return node.since
         if time.monotonic() > deadline:
-            raise NotReady(f"node {index} is no {status} yet", "do the alliance's nodes run? hansa status")
+            hint = "do the alliance's nodes run? Once they do, run this command again"
+            raise NotReady(f"node {index} is no {statuses[0]} yet", hint)
         time.sleep(_POLL_S)
 
 
 def install_joined(members: Members, guest: Guest, index: int) -> None:
-    """Write what the node needs beside its keys: node.toml, genesis.json, the members as they are, its vote log."""
+    """Write what the node needs beside its keys: genesis.json, the members as they are, its vote log, node.toml.
+
+    Only with the last one the node can run, and from then on nothing here is written anew: it may have voted.
+    """
+    if guest.where.config.exists():
+        return
     genesis = guest.invitation.genesis.encode()
     write_public(guest.where.genesis, genesis)
     write_public(guest.where.members, msgspec.json.encode(members.epoch()) + b"\n")
+    with contextlib.suppress(FileExistsError):  # of an earlier run, in which the node did not start
+        create_vote_log(guest.where.votes, sign_birth(guest.consensus, genesis_hash_of(genesis), index))
     write_public(guest.where.config, encode_joined_config(guest.alliance, guest.node.name, index).encode())
-    create_vote_log(guest.where.votes, sign_birth(guest.consensus, genesis_hash_of(genesis), index))
 
 
 def is_dev(invitation: Invitation) -> bool:
@@ -201,7 +279,7 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def wait_caught_up(members: Members, rpc: str, timeout_s: float) -> tuple[int, float]:
+def wait_caught_up(members: Members, own: Client, timeout_s: float) -> tuple[int, float]:
     """Wait until the new node holds what a member held when asked; its height, and the seconds that it took.
 
     Raises
@@ -210,17 +288,17 @@ def wait_caught_up(members: Members, rpc: str, timeout_s: float) -> tuple[int, f
     """
     began = time.monotonic()
     aim = int(members.client.call("eth_blockNumber"), 16)
-    with Client(rpc) as client:
-        while True:
-            height = int(client.call("eth_blockNumber"), 16)
-            if height >= aim:
-                return height, time.monotonic() - began
-            if time.monotonic() > began + timeout_s:
-                raise NotReady(f"the node is at block {height} of {aim}", "it goes on by itself: hansa status")
-            time.sleep(_POLL_S)
+    while True:
+        height = int(own.call("eth_blockNumber"), 16)
+        if height >= aim:
+            return height, time.monotonic() - began
+        if time.monotonic() > began + timeout_s:
+            hint = "it goes on by itself; run this command again, and it asks for its vote"
+            raise NotReady(f"the node is at block {height} of {aim}", hint)
+        time.sleep(_POLL_S)
 
 
-def wait_voting(rpc: str, timeout_s: float) -> int:
+def wait_voting(own: Client, timeout_s: float) -> int:
     """Wait until the node votes; the first block that it may vote for.
 
     Raises
@@ -228,12 +306,11 @@ def wait_voting(rpc: str, timeout_s: float) -> int:
     NotReady: it does not in time.
     """
     deadline = time.monotonic() + timeout_s
-    with Client(rpc) as client:
-        while not client.call("hansa_status")["voting"]:
-            if time.monotonic() > deadline:
-                raise NotReady("the node does not vote yet", "hansa doctor says why")
-            time.sleep(_POLL_S)
-        return int(client.call("eth_blockNumber"), 16) + 1
+    while not own.call("hansa_status")["voting"]:
+        if time.monotonic() > deadline:
+            raise NotReady("the node does not vote yet", "hansa doctor says why")
+        time.sleep(_POLL_S)
+    return int(own.call("eth_blockNumber"), 16) + 1
 
 
 @dataclass(frozen=True, slots=True, repr=False)
