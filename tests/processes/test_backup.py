@@ -35,6 +35,7 @@ def test_a_lost_disk_is_restored_and_the_node_votes_again(alliance: RunningAllia
     target = tmp_path / "backups" / "one"
     made = backup_under_load(alliance, node, target)
     assert made["height"] > 0
+    assert target.stat().st_mode & 0o077 == 0
     assert made["sealed_hash"] == node.block(made["height"])["hash"]
     assert not [path for path in target.rglob("*") if "votes" in path.name or path.suffix in (".key", ".pem")]
     assert hansa("backup", "verify", target)["height"] == made["height"]

@@ -170,6 +170,9 @@ def test_a_bundle_holds_no_secret_in_any_form(folder: NodeFolder, tmp_path: Path
     pem_lines = [line for line in folder.tls_key.read_bytes().splitlines() if b"-----" not in line]
     secrets = [token, digits, digits.upper(), raw, base64.b64encode(raw), str(int.from_bytes(raw)).encode(), der]
     secrets += pem_lines
+    later = b"7e" * 32
+    folder.next_consensus_key("0badcafe").write_bytes(b"0x" + later + b"\n")
+    secrets.append(later)
     folder.log.write_bytes(b"\n".join([b"a crash spilled:", *secrets, folder.tls_key.read_bytes(), b"the end"]))
     case, findings = diagnose(folder.root)
     target = tmp_path / "bundle.tar.gz"

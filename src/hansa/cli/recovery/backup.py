@@ -21,7 +21,7 @@ import msgspec
 
 from hansa import __version__, _native
 from hansa.alliance.errors import FolderTaken, NoAlliance
-from hansa.alliance.files import read_public, write_public
+from hansa.alliance.files import make_private_folder, read_public, write_public
 from hansa.cli.errors import BackupBroken, RestoreRefused
 from hansa.cli.recovery.healing import check_stopped, open_node_folder
 from hansa.cli.screen import Screen
@@ -81,6 +81,7 @@ def create_backup(screen: Screen, directory: Path, target: Path) -> Manifest:
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     genesis = read_public(folder.genesis)
+    make_private_folder(partial)  # a ledger is its members' alone
     write_public(partial / "genesis.json", genesis)
     _copy_ledger(data, partial / "data")
     chain_id, height, sealed_hash = _settle(partial / "data", genesis)

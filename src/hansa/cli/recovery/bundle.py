@@ -28,7 +28,7 @@ LISTED_MAX = 20_000
 REDACTED = b"[redacted]"
 SECRET_BYTES_MIN = 8  # shorter things cannot be searched for
 PUBLIC_FILES = ("node.toml", "genesis.json", "tls.crt", "ca-bundle.pem")
-SECRET_FILES = ("consensus.key", "tls.key")
+SECRET_FILES = ("consensus*.key", "tls*.key")  # with those of later epochs
 
 
 def write_bundle(directory: Path, findings: list[Finding], case: Case | None, target: Path) -> list[str]:
@@ -83,7 +83,7 @@ def redact(content: bytes, secrets: Iterable[bytes]) -> bytes:
 
 
 def _secret_paths(folder: NodeFolder) -> list[Path]:
-    paths = [folder.root / name for name in SECRET_FILES]
+    paths = [path for pattern in SECRET_FILES for path in sorted(folder.root.glob(pattern))]
     try:
         rpc = load_node_config(folder).rpc
     except HansaError:

@@ -225,7 +225,7 @@ def check_votes(case: Case) -> list[Finding]:
         return _check_signer(case)
     if case.pid is not None:
         return []
-    damage = vote_damage(case.data, case.genesis_bytes, case.config)
+    damage = vote_damage(case.folder, case.genesis_bytes, case.config)
     if not damage:
         return [Finding("votes", Level.GOOD, "the vote log holds")]
     alone = not can_rejoin(ValidatorSet([1] * len(case.genesis.validators)), case.config.index)

@@ -25,6 +25,8 @@ from hansa.consensus.errors import ForeignVoteLog, LostVoteLog
 from hansa.io.key_file import is_birth_signed
 from hansa.io.vote_log_file import examine_vote_log
 from hansa.node.config import NodeConfig, load_node_config
+from hansa.node.epochs.facts import read_known
+from hansa.node.errors import InvalidNodeConfig
 from hansa.node.genesis import decode_genesis
 from hansa.sdk.client import Client
 from hansa.sdk.errors import NodeUnreachable, RpcFailed
@@ -93,14 +95,26 @@ def find_damage(folder: NodeFolder) -> list[Finding]:
     except _native.NativeError as error:
         raise _unreadable(error) from None
     ledger = [Finding(file, offset, what) for file, offset, what in found]
-    return ledger + vote_damage(data, genesis, config)
+    return ledger + vote_damage(folder, genesis, config)
 
 
-def vote_damage(data: Path, genesis: bytes, config: NodeConfig) -> list[Finding]:
-    """Everything in a stopped node's vote log that does not hold; nothing where a signer keeps it."""
+def vote_damage(folder: NodeFolder, genesis: bytes, config: NodeConfig) -> list[Finding]:
+    """Everything in a stopped node's vote log that does not hold; nothing where a signer keeps it.
+
+    Raises
+    ------
+    InvalidNodeConfig: neither genesis nor, if it joined later, members.json knows the node.
+    """
     if config.signer is not None:
         return []
-    public = decode_genesis(genesis).public_keys()[config.index]
+    data = folder.root / config.data
+    known = read_known(folder) or decode_genesis(genesis).epoch()
+    if config.index >= len(known.nodes):
+        raise InvalidNodeConfig(
+            f"node.toml: index {config.index}, and {len(known.nodes)} nodes are known here",
+            "a node that joined later has members.json: restore it from your backup",
+        )
+    public = known.nodes[config.index].public_key
     try:
         found = examine_vote_log(
             data / "votes", genesis_hash_of(genesis), config.index, lambda birth: is_birth_signed(birth, public)

@@ -1,0 +1,70 @@
+"""A node that joined after genesis is examined like any other, and a backup is nobody else's to read while it grows."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from hansa.alliance.layout import AllianceFolder, NodeFolder
+from hansa.cli.recovery import backup
+from hansa.cli.recovery.doctor import Level, diagnose
+from hansa.cli.recovery.healing import vote_damage
+from hansa.cli.screen import Screen
+from hansa.cli.setup import describe_alliance, found_alliance, genesis_hash_of
+from hansa.io.key_file import read_consensus_key, sign_birth
+from hansa.io.vote_log_file import create_vote_log
+from hansa.node.config import load_node_config
+from hansa.node.errors import InvalidNodeConfig
+from hansa.node.genesis import decode_genesis
+
+LATER = 4  # the place of a node that joined an alliance of four
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> NodeFolder:
+    """A node that never ran."""
+    founded = AllianceFolder(tmp_path)
+    alliance = describe_alliance("test", None, dev=True, port=23_000)
+    found_alliance(founded, alliance)
+    organisation = alliance.organisations[0]
+    return founded.node(organisation.name, organisation.nodes[0].name)
+
+
+@pytest.fixture
+def joined(folder: NodeFolder) -> NodeFolder:
+    """The same node, as if it had joined later."""
+    genesis = folder.genesis.read_bytes()
+    known = decode_genesis(genesis).epoch()
+    former = msgspec.structs.replace(known.nodes[0], name="gone", is_linked=False, weight=0, address="10.0.0.9:1")
+    places = [former, *(msgspec.structs.replace(node, address="127.0.0.1:1") for node in known.nodes[1:])]
+    own = msgspec.structs.replace(known.nodes[0], index=LATER)
+    folder.members.write_bytes(msgspec.json.encode(msgspec.structs.replace(known, nodes=(*places, own))))
+    text = folder.config.read_text().replace("index = 0", f"index = {LATER}", 1)
+    folder.config.write_text(text[: text.index("[[peers]]")])
+    for segment in folder.votes.iterdir():
+        segment.unlink()
+    pair = read_consensus_key(folder.consensus_key)
+    create_vote_log(folder.votes, sign_birth(pair, genesis_hash_of(genesis), LATER))
+    return folder
+
+
+def test_votes_of_a_node_that_joined_later(joined: NodeFolder) -> None:
+    genesis = joined.genesis.read_bytes()
+    assert vote_damage(joined, genesis, load_node_config(joined)) == []
+    votes = [finding for finding in diagnose(joined.root)[1] if finding.check == "votes"]
+    assert [finding.level for finding in votes] == [Level.GOOD]
+    joined.members.unlink()
+    with pytest.raises(InvalidNodeConfig, match="index 4"):
+        vote_damage(joined, genesis, load_node_config(joined))
+
+
+def test_a_backup_is_private_from_its_first_byte(
+    folder: NodeFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look(source: Path, target: Path) -> None:
+        assert target.parent.stat().st_mode & 0o077 == 0
+        raise InterruptedError
+
+    monkeypatch.setattr(backup, "_copy_ledger", look)
+    with pytest.raises(InterruptedError):
+        backup.create_backup(Screen(), folder.root, tmp_path / "backup")
