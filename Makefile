@@ -72,5 +72,5 @@ lock:  ## write the lock files anew from pyproject.toml
 	$(UV_COMPILE) pyproject.toml --group fuzz -o requirements-fuzz.lock
 	$(UV_COMPILE) --group stores -o requirements-stores.lock
 
-clean:  ## remove what was built; ledgers and keys stay
-	rm -rf .venv .venv-dev .venv-vyper .stamps target src/hansa/_native.abi3.so .mypy_cache .ruff_cache .pytest_cache
+clean:  ## remove what was built, and what fuzzers found; ledgers and keys stay
+	rm -rf .venv .venv-dev .venv-vyper .venv-fuzz .venv-stores .stamps fuzz-findings target src/hansa/_native.abi3.so .mypy_cache .ruff_cache .pytest_cache

@@ -38,25 +38,28 @@ class Invitation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def reserve_invitation(path: Path) -> Iterator[Callable[[Invitation], None]]:
     """Create the file, readable by its owner alone, before anything is sent; what comes fills it, once.
 
-    Where the body fails the file is removed again.
+    Where nothing came, as the body failed, the file is removed again.
 
     Raises
     ------
     FolderTaken: it exists.
     """
     write_private(path, b"")
+    is_filled = False
+
+    def fill(invitation: Invitation) -> None:
+        nonlocal is_filled
+        with path.open("wb") as file:
+            file.write(msgspec.json.encode(invitation) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        is_filled = True
+
     try:
-        yield lambda invitation: _fill(path, invitation)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-
-
-def _fill(path: Path, invitation: Invitation) -> None:
-    with path.open("wb") as file:
-        file.write(msgspec.json.encode(invitation) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+        yield fill
+    finally:
+        if not is_filled:
+            path.unlink(missing_ok=True)
 
 
 def addresses_for_guests(alliance: Alliance, own: str) -> tuple[str, ...]:
