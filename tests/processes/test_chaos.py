@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -52,11 +53,27 @@ def test_nothing_is_left_behind_by_a_command_that_is_killed(tmp_path: Path, opti
     path, folder = tmp_path / "script.json", tmp_path / "kept"
     path.write_bytes(encode_script(Script("killed", 1, 4, (), calm_ms=60_000, deadline_ms=80_000)))
     command = [sys.executable, "-m", "hansa.cli", "chaos", "run", str(path), "-d", str(folder), *options]
-    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    running = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait_until(lambda: len(list(folder.glob("**/ready.json"))) == 4, DEADLINE_S, "four nodes")
     running.kill()
     running.wait()
     wait_until(lambda: not processes_about(folder), DEADLINE_S, "the end of all nodes")
+
+
+def test_a_sandbox_ends_and_leaves_no_file_when_it_is_told_to(tmp_path: Path) -> None:
+    if not sandbox.is_possible():
+        pytest.skip("needs the right to make network namespaces")
+    path, folder = tmp_path / "script.json", tmp_path / "temporary"
+    folder.mkdir()
+    path.write_bytes(encode_script(Script("told", 1, 4, (), calm_ms=60_000, deadline_ms=80_000)))
+    command = [sys.executable, "-m", "hansa.cli", "chaos", "run", str(path)]
+    environment = os.environ | {"TMPDIR": str(folder)}
+    running = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_until(lambda: len(list(folder.glob("**/ready.json"))) == 4, DEADLINE_S, "four nodes")
+    running.terminate()
+    assert running.wait(DEADLINE_S) != 0
+    assert not processes_about(folder) and not list(folder.iterdir())
 
 
 def processes_about(folder: Path) -> list[str]:

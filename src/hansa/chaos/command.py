@@ -37,7 +37,7 @@ def main(tool: str, arguments: Sequence[str]) -> int:
     if sandbox.is_inside():
         sandbox.begin_inside()
     elif not options.loopback and sandbox.is_possible():
-        sandbox.enter(tool, arguments)
+        return sandbox.enter(tool, arguments)
     is_sandboxed = sandbox.is_inside()
     logging.getLogger("asyncio").setLevel(logging.ERROR)  # intruders' connections break all the time
     if not is_sandboxed:
