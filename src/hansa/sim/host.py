@@ -25,9 +25,12 @@ from hansa.consensus.effects import (
     Seal,
     Send,
     ServeBlocks,
+    ServeOffer,
     ServePayload,
+    ServeSnapshot,
     SetTimer,
     SignVote,
+    WorkOnSnapshot,
 )
 from hansa.consensus.errors import CorruptVoteLog, LostVoteLog
 from hansa.consensus.inputs import (
@@ -41,12 +44,20 @@ from hansa.consensus.inputs import (
     Proposed,
     Restored,
     ResumeVoting,
+    SnapshotWorked,
     TimerFired,
     TimerId,
     VoteDurable,
     WorkPending,
 )
-from hansa.consensus.messages import Message, PayloadResponse, RangeResponse, signed_votes
+from hansa.consensus.messages import (
+    Message,
+    PayloadResponse,
+    RangeResponse,
+    SnapshotOffer,
+    SnapshotPart,
+    signed_votes,
+)
 from hansa.consensus.values import SealedHead, SignedVote, VoteRecord
 from hansa.node.replica import Replica, ReplicaConfig
 from hansa.sim.attackers import TURN_US, Attacker
@@ -338,6 +349,16 @@ class Host:
         blocks = self.ledger.export(effect.first, min(effect.count, 64))
         self._put(effect.peer, RangeResponse(effect.request, effect.first, blocks))
 
+    def _offer_nothing(self, effect: ServeOffer) -> None:
+        """Simulated nodes serve no snapshots: whoever wants one goes back to ranges."""
+        self._put(effect.peer, SnapshotOffer((), 0, 0))
+
+    def _serve_nothing(self, effect: ServeSnapshot) -> None:
+        self._put(effect.peer, SnapshotPart(effect.request, b""))
+
+    def _work_on_snapshot(self, effect: WorkOnSnapshot) -> None:
+        self._answer(0, SnapshotWorked(effect.step, effect.request))
+
     def _import_blocks(self, effect: ImportBlocks) -> None:
         cost_us = self.world.scenario.execute_us * len(effect.blocks)
         self._queue(cost_us, self._import, effect)
@@ -427,6 +448,9 @@ PERFORM: dict[type, Callable[[Host, Any], None]] = {
     Execute: Host._execute,
     Seal: Host._seal,
     ServeBlocks: Host._serve_blocks,
+    ServeOffer: Host._offer_nothing,
+    ServeSnapshot: Host._serve_nothing,
+    WorkOnSnapshot: Host._work_on_snapshot,
     ImportBlocks: Host._import_blocks,
     PruneVotes: Host._prune_votes,
     Evidence: Host._evidence,
