@@ -5,11 +5,12 @@ import pytest
 
 from hansa.consensus.config import REJOIN_HELP_MS, TICK_MS
 from hansa.consensus.errors import RefusedVote
-from hansa.consensus.inputs import Synced, TimerId
+from hansa.consensus.inputs import Synced, TimerId, WorkPending
 from hansa.consensus.messages import Certificate, Rejoin, RejoinReport, VoteReport, Votes
 from hansa.consensus.pbft import Rules
 from hansa.consensus.signer import vote_position
 from hansa.consensus.values import Vote, VoteType
+from hansa.sim.ledger import GENESIS_HASH, compute_order_hash, execute
 from hansa.sim.mutants.broken import RejoinAtOnce
 from hansa.sim.mutants.plays import GENESIS, lead_first, lead_next, share
 from hansa.sim.mutants.stage import Actor, Stage, answers, votes_only
@@ -109,6 +110,10 @@ def test_what_others_saw_before_does_not_lead_into_it_again() -> None:
     lose_votes(actor)
     pass_time(stage, 6)
     assert actor.state.quarantine is None
+    leader = stage.actors[actor.state.leader]
+    leader.feed(WorkPending(True))
+    leader.propose()
+    stage.settle()
     actor.records = [record for record in actor.records if record.signed.vote.type is REJOIN]  # nothing since
     actor.start()
     stage.settle(answers)
@@ -233,6 +238,25 @@ def test_too_few_to_lead_out_of_it_is_the_end() -> None:
     signed = stage.sign(2, Vote(PREPARE, 0, 0, 1, b"\1" * 32))
     actor.hear(0, VoteReport((signed,)))
     assert actor.halted == "CONSENSUS-12"
+
+
+def test_a_block_that_is_never_sealed_does_not_end_it() -> None:
+    """Closing blocks are committed too: after the last block of an epoch, in which votes of ours may stand already."""
+    stage = Stage(traitors=(0, 1, 2))
+    actor = stage.actors[3]
+    lose_votes(actor)
+    for peer in (0, 1, 2):
+        actor.hear(peer, RejoinReport(actor.state.quarantine.life, 0))
+    one = stage.block(2, GENESIS, 0, salt=1)
+    tc = stage.tc(2, tuple(stage.view_change(i, 2, stage.qc_of(3)) for i in (0, 1, 2)), stage.qc_of(3))
+    actor.hear(2, stage.proposal(one, 1, tc))
+    share(stage, PREPARE, one, (0, 1, 2), (3,))
+    share(stage, COMMIT, one, (0, 1, 2), (3,))
+    assert actor.state.committed_height == 1 and actor.state.quarantine is not None
+    sealed = Vote(VoteType.SEAL, 0, 0, 1, execute(GENESIS_HASH, compute_order_hash(one)))
+    for peer in (0, 1, 2):
+        actor.hear(peer, Votes((stage.sign(peer, sealed),)))
+    assert actor.state.root.height == 1 and actor.state.quarantine is None
 
 
 def test_a_second_process_with_the_key_is_noticed() -> None:

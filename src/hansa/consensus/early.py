@@ -22,7 +22,11 @@ class EarlyMessages:
         """Keep a message if it speaks of `epoch`, which is to come; returns whether it does."""
         if epoch_of(message) != epoch:
             return False
-        if isinstance(message, PrePrepare | BlockResponse):
+        if isinstance(message, BlockResponse):
+            return True  # unsigned, and nobody asked for it yet
+        if isinstance(message, PrePrepare):
+            if not message.vote.signer == message.block.proposer == peer:
+                return True
             of_peer = sum(sender == peer for sender, _ in self._proposals)
             if len(self._proposals) < EARLY_PROPOSALS_MAX and of_peer < EARLY_PROPOSALS_OF_PEER_MAX:
                 self._proposals.append((peer, message))

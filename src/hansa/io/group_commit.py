@@ -192,6 +192,8 @@ def _is_overtaken(entry: _Entry, by: Sequence[_Entry]) -> bool:
 
 def _gives_up(vote: Vote, other: Vote) -> bool:
     if vote.type is VoteType.VIEW_CHANGE:
+        if other.epoch < vote.epoch:
+            return True
         return other.type is not VoteType.SEAL and (other.epoch, other.view) < (vote.epoch, vote.view)
     return vote.type is VoteType.REJOIN
 

@@ -152,6 +152,24 @@ def open_own_tls(certificate: Path, key: Path, alpn_protocol: str) -> OwnTls:
     return OwnTls(server, client, der)
 
 
+def check_trustable(authority: str) -> None:
+    """Check that OpenSSL can read an authority (PEM): it is stricter than others, and one that it cannot read would
+    cost a node all its links.
+
+    Raises
+    ------
+    UnusableCertificate: it cannot.
+    """
+    _trust(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), authority)
+
+
+def _trust(context: ssl.SSLContext, trusted: str) -> None:
+    try:
+        context.load_verify_locations(cadata=trusted)
+    except (ssl.SSLError, ValueError) as error:
+        raise UnusableCertificate(f"OpenSSL cannot read a trusted certificate: {error}") from error
+
+
 def _make_contexts(certificate: Path, key: Path, trusted: str, alpn_protocol: str) -> tuple[ssl.SSLContext, ...]:
     """The server's and the client's side; `trusted` is PEM."""
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -161,7 +179,7 @@ def _make_contexts(certificate: Path, key: Path, trusted: str, alpn_protocol: st
     for context in (server, client):
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(cadata=trusted)
+        _trust(context, trusted)
         context.set_alpn_protocols([alpn_protocol])
         try:
             context.load_cert_chain(certificate, key)

@@ -230,7 +230,7 @@ def build_replica(config: NodeConfig, genesis: Genesis, chain: Chain) -> Replica
         view_timeout_ms=genesis.consensus.view_timeout_ms,
         verify_own_votes=len(genesis.validators) > 1,
     )
-    return Replica(ReplicaConfig(engine, EngineKind(genesis.consensus.kind)))
+    return Replica(ReplicaConfig(engine, EngineKind(genesis.consensus.kind), keeps_all=not config.keep_blocks))
 
 
 def build_runtime(

@@ -70,9 +70,10 @@ class Verifier:
             return message if len(kept) == len(message.votes) else type(message)(kept)
         return message
 
-    def public_key(self, epoch: int, signer: int) -> bytes:
-        """The key that a validator signs with in an epoch that is not forgotten, 33 bytes."""
-        return self._keys[epoch][signer]
+    def public_key(self, epoch: int, signer: int) -> bytes | None:
+        """The key that a validator signs with in an epoch, 33 bytes; None where the epoch is forgotten."""
+        keys = self._keys.get(epoch)
+        return None if keys is None else keys[signer]
 
     def unverified(self, message: Message) -> list[SignedVote]:
         """The votes in a message whose signatures were not checked yet.
@@ -96,7 +97,7 @@ class Verifier:
 
     def public_keys(self, votes: Sequence[SignedVote]) -> list[bytes]:
         """The key of each of these votes, which `unverified` has just returned: later an epoch may be forgotten."""
-        return [self.public_key(signed.vote.epoch, signed.signer) for signed in votes]
+        return [self._keys[signed.vote.epoch][signed.signer] for signed in votes]
 
     def check(self, votes: Sequence[SignedVote], publics: Sequence[bytes]) -> None:
         """Check signatures by these keys. Safe in any thread; `remember` them on the event loop afterwards.

@@ -303,6 +303,9 @@ class LedgerWork:
             self._serve.submit("drop old blocks", self._prune_now, lambda _: None)
 
     def _prune_now(self) -> None:
+        certificate = read_certificate(self._chain, self._chain.head()[0])
+        if certificate is None or certificate.epoch:
+            return  # a snapshot's header is judged by genesis' validators: later on newcomers need the blocks from then
         oldest = self._chain.prune(self._keep_blocks)
         log.debug("blocks are kept from %d on", oldest)
 

@@ -47,6 +47,7 @@ class ReplicaConfig(msgspec.Struct, frozen=True):
 
     engine: EngineConfig  # of epoch 0; `Restored` names the epoch in force
     kind: EngineKind = EngineKind.PBFT
+    keeps_all: bool = False  # no block that this node holds is ever given up
 
 
 class ReplicaStatus(msgspec.Struct, frozen=True):
@@ -80,7 +81,8 @@ class Replica:
         self._pbft = Pbft(engine, rules)
         self._engine: Pbft | Solo = self._solo or self._pbft
         behind_heights = max(2 * engine.window, BEHIND_HEIGHTS_MIN)
-        self._sync = Sync(SyncConfig(_whom_to_believe(engine), behind_heights=behind_heights))
+        believed = _whom_to_believe(engine)
+        self._sync = Sync(SyncConfig(*believed, behind_heights=behind_heights, keeps_all=config.keeps_all))
         self._early = EarlyMessages()
         self._later_records: tuple[VoteRecord, ...] = ()  # of epochs that this ledger has not reached yet
         self._snapshot = SnapshotFetch(SnapshotConfig(lambda mask: self._pbft.state.config.validators.has_honest(mask)))
@@ -165,7 +167,7 @@ class Replica:
         if event.epoch is not None:
             engine = self.config.engine.for_epoch(event.epoch, event.epoch_root_hash)
             self._pbft = self._engine = Pbft(engine, self._pbft.state.rules)
-            self._sync.set_members(_whom_to_believe(engine))
+            self._sync.set_members(*_whom_to_believe(engine))
         self._later_records = _records_after(event.records, self._pbft.state.config.epoch)
 
     def _is_early(self, event: Input) -> bool:
@@ -191,7 +193,7 @@ class Replica:
         engine, out = begin_next_epoch(self._pbft, facts, self._later_records, now_ms, wall_ms)
         self._pbft = self._engine = engine
         self._later_records = _records_after(self._later_records, facts.number)
-        self._sync.set_members(_whom_to_believe(engine.state.config))
+        self._sync.set_members(*_whom_to_believe(engine.state.config))
         for peer, message in self._early.take():
             out += self._step_engine(MessageIn(peer, message), now_ms, wall_ms)
         return out
@@ -219,12 +221,14 @@ class Replica:
         return out
 
 
-def _whom_to_believe(engine: EngineConfig) -> Callable[[int], bool]:
-    """Say which peers' claims to be further make this node fetch at once and vote no more: an honest one's.
+def _whom_to_believe(engine: EngineConfig) -> tuple[Callable[[int], bool], Callable[[int], bool]]:
+    """Say which peers' claims to be further make this node fetch at once and vote no more, and which make it give up
+    blocks for a snapshot: those among which an honest one is.
 
-    A node without a vote believes everybody: it has nothing to lose, and of the set that it knows all may be gone.
+    A node without a vote fetches from everybody: that costs it nothing, and of the set that it knows all may be gone.
     """
-    return engine.validators.has_honest if engine.validators.has_vote(engine.me) else bool
+    has_honest = engine.validators.has_honest
+    return (has_honest if engine.validators.has_vote(engine.me) else bool), has_honest
 
 
 def _records_after(records: tuple[VoteRecord, ...], epoch: int) -> tuple[VoteRecord, ...]:

@@ -402,6 +402,9 @@ class Runtime:
         liar, folder = proof.first.signer, self.evidence
         name = self._name_of(liar)
         public_key = parts.verifier.public_key(proof.first.vote.epoch, liar)
+        if public_key is None:
+            log.warning("%s contradicted itself in an epoch whose keys are forgotten", name, extra={"peer": liar})
+            return
         content = encode_evidence(proof, self.chain.genesis_hash, name, public_key, self.clock.wall_ms())
         log.critical(
             "%s contradicted itself: %s and %s",

@@ -67,9 +67,9 @@ class Sync:
         self._settle()
         return out
 
-    def set_members(self, has_honest: Callable[[int], bool]) -> None:
+    def set_members(self, has_honest: Callable[[int], bool], is_sure: Callable[[int], bool]) -> None:
         """Say whose claims count from now on: another epoch has begun."""
-        self.config = msgspec.structs.replace(self.config, has_honest=has_honest)
+        self.config = msgspec.structs.replace(self.config, has_honest=has_honest, is_sure=is_sure)
 
     @property
     def target(self) -> int:
@@ -131,10 +131,10 @@ class Sync:
         del self._ranges[found.first]
 
     def _settle(self) -> None:
-        lag = self._attested_height() - self.head
+        lag = self._attested_height(self.config.has_honest) - self.head
         # Begin at the limit, end only when nearly level, so that a busy node does not flicker.
         self.behind = lag > self.config.behind_heights // 4 if self.behind else lag > self.config.behind_heights
-        self._want_snapshot(lag)
+        self._want_snapshot()
         if not self._wants_snapshot:
             self._import_next()
             if self.behind or self._is_patience_over():
@@ -142,23 +142,25 @@ class Sync:
         self._tell()
         self._set_timer()
 
-    def _want_snapshot(self, lag: int) -> None:
+    def _want_snapshot(self) -> None:
         """Far behind, or behind with nobody left who holds the next block: executing what was missed is no way."""
         if self._wants_snapshot or self.importing is not None or self._no_snapshot_until_ms > self._now_ms:
             return
+        lag = self._attested_height(self.config.is_sure) - self.head
         ahead = [peer for peer in self._heights if self._heights[peer] > self.head]
-        is_gone = self.behind and all(self._oldest.get(peer, 0) > self.head + 1 for peer in ahead)
-        if lag > self.config.snapshot_behind or is_gone:
+        is_gone = self.behind and lag > 0 and all(self._oldest.get(peer, 0) > self.head + 1 for peer in ahead)
+        may_skip = self.head == 0 or not self.config.keeps_all
+        if is_gone or (may_skip and lag > self.config.snapshot_behind):
             self._wants_snapshot = True
             self._ranges.clear()
             self._out.append(WantSnapshot(self.head))
 
-    def _attested_height(self) -> int:
-        """Return the highest height that at least one honest peer has sealed, if no more than t of the weight lies."""
+    def _attested_height(self, is_believed: Callable[[int], bool]) -> int:
+        """Return the highest height that so many peers have sealed that they are believed."""
         mask = 0
         for peer in sorted(self._heights, key=lambda peer: -self._heights[peer]):
             mask |= 1 << peer
-            if self.config.has_honest(mask):
+            if is_believed(mask):
                 return self._heights[peer]
         return 0
 

@@ -8,7 +8,8 @@ import msgspec
 class SyncConfig(msgspec.Struct, frozen=True):
     """What a sync machine is built from."""
 
-    has_honest: Callable[[int], bool]  # mask of validators -> whether their weight exceeds t
+    has_honest: Callable[[int], bool]  # mask of peers -> whether their claim to be further is believed
+    is_sure: Callable[[int], bool]  # the same where a lie would cost the blocks held here: their weight exceeds t
     behind_heights: int = 16  # this far below what an honest peer sealed: do not vote, fetch at once
     patience_ms: int = 500  # with a smaller lag, wait this long for consensus itself to bring it
     range_blocks: int = 32
@@ -17,6 +18,7 @@ class SyncConfig(msgspec.Struct, frozen=True):
     answer_block_ms: int = 100  # this much longer for each block asked for
     silence_ms: int = 1_000  # a peer that did not answer is not asked for this long
     snapshot_behind: int = 4_096  # this far below what an honest peer sealed a snapshot of the state comes first
+    keeps_all: bool = False  # blocks are never dropped here: none are given up for a snapshot while a peer has the next
     snapshot_retry_ms: int = 30_000  # where nobody serves one, ranges are tried for this long
     penalty_ms: int = 5_000  # a peer whose answer does not hold is not asked for this long
 

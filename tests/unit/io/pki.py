@@ -1,6 +1,7 @@
 """Certificates for tests: organisations with a CA each, and node certificates that they issue."""
 
 import datetime
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,3 +68,18 @@ def issue(authority: Authority, name: str, folder: Path) -> x509.Certificate:
     (folder / "tls.key").chmod(0o600)
     (folder / "tls.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     return certificate
+
+
+def make_unreadable_authority(name: str) -> str:
+    """A CA (PEM) whose name is no UTF-8: `cryptography` does not mind, OpenSSL refuses it and all beside it."""
+    whole = make_authority(name)
+    strange = bytes((0xFF,)) * len(name)
+    signed = whole.certificate.tbs_certificate_bytes.replace(name.encode(), strange)
+    signature = whole.key.sign(signed, ec.ECDSA(hashes.SHA256()))
+    algorithm = bytes.fromhex("300a06082a8648ce3d040302")  # ecdsa-with-SHA256
+    return ssl.DER_cert_to_PEM_cert(_der(0x30, signed + algorithm + _der(0x03, b"\0" + signature)))
+
+
+def _der(tag: int, body: bytes) -> bytes:
+    """One DER value of up to 127 bytes, or of 256 to 65,535."""
+    return bytes((tag, len(body)) if len(body) < 128 else (tag, 0x82, *len(body).to_bytes(2))) + body

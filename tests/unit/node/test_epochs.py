@@ -15,7 +15,7 @@ from hansa.node.epochs.facts import members_of, peers_of, read_known
 from hansa.node.epochs.keys import NodeKeys
 from hansa.node.errors import InvalidNodeConfig
 from hansa.types.epoch import EpochFacts, EpochNode
-from tests.unit.io.pki import make_authority
+from tests.unit.io.pki import make_authority, make_unreadable_authority
 from tests.unit.node.fake_chain import epoch_of
 
 DIGEST = keccak256(b"a vote")
@@ -45,7 +45,7 @@ def test_without_the_key_that_an_epoch_names_nothing_is_signed_in_it() -> None:
 
 
 def facts() -> EpochFacts:
-    """Node 1 shows an authority that is none, node 2 was removed, node 3 joined later."""
+    """Nodes 1 and 5 show authorities that are of no use, node 2 was removed, node 3 joined later."""
     pem = make_authority("org").pem
     node = EpochNode(0, "node0", "org", bytes(33), bytes(20), bytes(32), pem, "10.0.0.1:1", 1)
     change = msgspec.structs.replace
@@ -55,6 +55,7 @@ def facts() -> EpochFacts:
         change(node, index=2, weight=0, is_linked=False, address="10.0.0.3:1"),
         change(node, index=3, address="10.0.0.4:1"),
         change(node, index=4, address="nowhere"),
+        change(node, index=5, ca_certificate_pem=make_unreadable_authority("strange")),
     )
     return EpochFacts(0, 1, nodes, (), 1_000, 50, 1)
 

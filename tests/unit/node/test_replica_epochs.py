@@ -6,7 +6,16 @@ from hansa.consensus.config import EngineConfig
 from hansa.consensus.early import EARLY_MESSAGES_MAX, EARLY_PROPOSALS_MAX, EarlyMessages
 from hansa.consensus.effects import Broadcast, Effect, Send, SignVote
 from hansa.consensus.inputs import Imported, MessageIn, Restored
-from hansa.consensus.messages import BlockResponse, Message, RangeRequest, Status, VoteQuery, VoteReport, Votes
+from hansa.consensus.messages import (
+    BlockResponse,
+    Message,
+    PrePrepare,
+    RangeRequest,
+    Status,
+    VoteQuery,
+    VoteReport,
+    Votes,
+)
 from hansa.consensus.validators import ValidatorSet
 from hansa.consensus.values import SealedHead, SignedVote, Vote, VoteRecord, VoteType
 from hansa.node.replica import Replica, ReplicaConfig
@@ -173,12 +182,20 @@ def test_what_comes_early_is_heard_when_its_epoch_begins() -> None:
 def test_early_messages_are_bounded() -> None:
     early = EarlyMessages()
     block = make_heads(END + 1, FIRST)[-1].block
+    proposals = [msgspec.structs.replace(block, proposer=peer) for peer in range(20)]
     for number in range(200):
         assert early.keep(1, number % 3, Votes((vote(VoteType.SEAL, 1, 0, number + 4),)))
         assert early.keep(1, number % 20, BlockResponse(block, b""))
+        theirs, peer = proposals[number % 20], number // 20  # what another one proposed
+        if theirs.proposer != peer:
+            assert early.keep(1, peer, PrePrepare(theirs, b"", vote(VoteType.PROPOSE, 1, 0, 4, peer), None))
+    for own in proposals:
+        assert early.keep(1, own.proposer, PrePrepare(own, b"", vote(VoteType.PROPOSE, 1, 0, 4, own.proposer), None))
     assert not early.keep(1, 0, Votes((vote(VoteType.SEAL, 2, 0, 9),)))
     assert not early.keep(1, 0, VoteQuery())
     taken = [message for _, message in early.take()]
     assert sum(isinstance(message, Votes) for message in taken) == 3 * EARLY_MESSAGES_MAX
-    assert sum(isinstance(message, BlockResponse) for message in taken) == EARLY_PROPOSALS_MAX
+    assert not any(isinstance(message, BlockResponse) for message in taken)
+    proposers = [message.block.proposer for message in taken if isinstance(message, PrePrepare)]
+    assert proposers == list(range(EARLY_PROPOSALS_MAX))
     assert early.take() == []

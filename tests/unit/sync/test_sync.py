@@ -28,7 +28,11 @@ class Bench:
 
     def __init__(self, **settings: int) -> None:
         self.now_ms = 0
-        self.sync = Sync(SyncConfig(has_honest=lambda mask: mask.bit_count() > 1, **settings))  # type: ignore[arg-type]
+
+        def are_two(mask: int) -> bool:
+            return mask.bit_count() > 1
+
+        self.sync = Sync(SyncConfig(are_two, are_two, **settings))  # type: ignore[arg-type]
 
     def feed(self, event: SyncInput) -> list[SyncEffect]:
         return self.sync.step(event, self.now_ms)
@@ -191,3 +195,16 @@ def test_what_nobody_holds_any_more_is_skipped_by_a_state() -> None:
     for request in requests:
         effects += bench.feed(RangeReceived(request.peer, request.request, request.first, (), oldest=50))
     assert only(WantSnapshot, effects) == [WantSnapshot(0)]
+
+
+def test_who_keeps_all_gives_its_blocks_up_only_where_nobody_has_the_next() -> None:
+    bench = Bench(keeps_all=True)
+    bench.feed(HeadMoved(10))
+    effects = bench.feed(HeightSeen(1, 10_000)) + bench.feed(HeightSeen(2, 10_000))
+    assert not only(WantSnapshot, effects)
+    requests = only(RequestRange, effects)
+    assert requests[0].first == 11
+    effects = []
+    for request in requests:
+        effects += bench.feed(RangeReceived(request.peer, request.request, request.first, (), oldest=5_000))
+    assert only(WantSnapshot, effects) == [WantSnapshot(10)]

@@ -110,6 +110,10 @@ def leave_when_safe(state: PbftState) -> None:
             "a second process runs with this key: stop it, then start this node again",
         )
         return
+    # Sealed, not only committed: if we voted in the next epoch, this one's last block was committed below `wanted`.
+    # Then what is committed from there on are closing blocks, and the quarantine goes on in the next epoch.
+    if not state.rules.may_rejoin(_sealed_view(state), qc.view, wanted):
+        return
     quarantine.is_over = True
     vote = Vote(VoteType.REJOIN, state.config.epoch, qc.view, qc.height, qc.hash)
     state.marks[VoteType.REJOIN] = vote
@@ -232,6 +236,11 @@ def _helped_view(state: PbftState) -> int | None:
 
 def _is_fresh(state: PbftState, peer: int) -> bool:
     return state.rejoining[peer].heard_ms + REJOIN_FRESH_MS > state.now_ms
+
+
+def _sealed_view(state: PbftState) -> int:
+    block = state.root.block
+    return block.view if block.epoch == state.config.epoch else 0
 
 
 def _committed_view(state: PbftState) -> int:

@@ -10,8 +10,9 @@ from hansa.alliance.authority import check_authority_certificate
 from hansa.alliance.errors import InvalidPublicPart
 from hansa.alliance.files import read_public
 from hansa.alliance.layout import NodeFolder
+from hansa.io.errors import UnusableCertificate
 from hansa.io.link import Address
-from hansa.io.tls import Member
+from hansa.io.tls import Member, check_trustable
 from hansa.node.config import NodeConfig, parse_address
 from hansa.node.errors import InvalidNodeConfig
 from hansa.types.epoch import EpochFacts, EpochNode
@@ -69,7 +70,8 @@ def members_of(epoch: EpochFacts) -> list[Member]:
             continue
         try:
             check_authority_certificate(node.organisation, node.ca_certificate_pem)
-        except InvalidPublicPart as error:
+            check_trustable(node.ca_certificate_pem)
+        except (InvalidPublicPart, UnusableCertificate) as error:
             log.warning("node %s can have no links: %s", node.name, error.cause, extra={"code": error.code})
             continue
         members.append(Member(node.index, node.name, node.organisation, node.ca_certificate_pem, node.tls_fingerprint))

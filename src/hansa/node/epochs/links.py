@@ -6,7 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from hansa.alliance.layout import NodeFolder
-from hansa.io.errors import UnusableCertificate
+from hansa.io.errors import UnusableCertificate, UnusableKeyFile
 from hansa.io.tls import Roster, TlsContexts, open_tls
 from hansa.io.transport import Transport
 from hansa.node.config import NodeConfig
@@ -35,7 +35,7 @@ class EpochLinks:
         self._epoch = facts.number
         try:
             self._tls = open_node_tls(self._folder, self._config, facts)
-        except UnusableCertificate as error:
+        except (UnusableCertificate, UnusableKeyFile) as error:
             log.warning("this node can make no new links: %s", error.cause, extra={"code": error.code})
             self._tls = TlsContexts(self._tls.server, self._tls.client, Roster(members_of(facts)))
         self._transport.change_peers(self._tls, peers_of(facts, self._config))
