@@ -106,7 +106,7 @@ pub fn remove_unfinished(dir: &Path) -> Result<(), ChainError> {
     Ok(())
 }
 
-/// Writes one checkpoint and removes those that are no longer kept; its size. Whoever reads a removed one reads on.
+/// Writes one checkpoint; its size.
 fn write(
     dir: &Path,
     height: u64,
@@ -117,16 +117,21 @@ fn write(
     fs::create_dir_all(dir).map_err(|error| ChainError::io(dir, error))?;
     let path = dir.join(checkpoint_name(height));
     write_checkpoint(&path, height, hash, state, pace).map_err(explain)?;
+    Ok(fs::metadata(&path).map_err(|error| ChainError::io(&path, error))?.len())
+}
+
+/// Removes all but the newest, once the newest is known to hold. Whoever reads a removed one reads on.
+fn remove_old(dir: &Path) -> Result<(), ChainError> {
     let (heights, _) = list(dir)?;
     for old in heights.iter().rev().skip(CHECKPOINTS_KEPT) {
         let path = dir.join(checkpoint_name(*old));
         fs::remove_file(&path).map_err(|error| ChainError::io(&path, error))?;
     }
-    Ok(fs::metadata(&path).map_err(|error| ChainError::io(&path, error))?.len())
+    Ok(())
 }
 
 /// A full disk is told apart: it leaves the older checkpoints as they are and may heal.
-fn explain(error: CheckpointError) -> ChainError {
+pub(crate) fn explain(error: CheckpointError) -> ChainError {
     match error {
         CheckpointError::Io { path, error }
             if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) =>

@@ -11,7 +11,7 @@ use hansa_state::{Checkpoint, Pace, WorldState, open_checkpoint_checked};
 use parking_lot::Mutex;
 
 use super::schedule::{Since, Turn, after_full};
-use super::{Holders, checkpoint_name, is_full, list, open_checked, write};
+use super::{Holders, checkpoint_name, is_full, list, open_checked, remove_old, write};
 use crate::ChainError;
 use crate::chain::Chain;
 
@@ -142,6 +142,7 @@ impl Job {
                 checkpoint_name(height)
             )));
         }
+        remove_old(&dir)?;
         hansa_state::trie::retire();
         Ok((bytes, holders.move_onto(frozen, filed.state)))
     }
@@ -201,6 +202,8 @@ impl Chain {
         let (height, hash, state) = self.checkpoint_source()?;
         if !dir.join(checkpoint_name(height)).exists() {
             let bytes = write(dir, height, &hash, &state, Pace::Full)?;
+            open_checked(dir, height, &self.index.read())?;
+            remove_old(dir)?;
             let mut progress = self.checkpoints.progress.lock();
             (progress.status.height, progress.status.bytes) = (height, bytes);
             (progress.since, progress.not_before) = (Since::default(), 0);

@@ -15,7 +15,7 @@ use crate::records::ResultRecord;
 
 /// States held at once for members that are far behind.
 const PINS_MAX: usize = 2;
-/// One that nobody asked for during so long may make room.
+/// One that nobody asked for during so long is let go with the next question for another.
 const PIN_IDLE: Duration = Duration::from_secs(60);
 /// Of the newest states those this close to the oldest kept are not offered: they would be gone before they are held.
 const OLDEST_MARGIN: u64 = 16;
@@ -81,10 +81,10 @@ impl Chain {
             pin.asked = Instant::now();
             return Ok(Some((pin.state.clone(), pin.head.clone())));
         }
-        if pins.0.len() >= PINS_MAX {
-            let idle = pins.0.iter().position(|pin| pin.asked.elapsed() >= PIN_IDLE);
-            let Some(idle) = idle else { return Ok(None) };
-            pins.0.remove(idle);
+        pins.0.retain(|pin| pin.asked.elapsed() < PIN_IDLE);
+        // Whoever asks for what is not there must cost nothing: the window alone is a thousand records to read.
+        if pins.0.len() >= PINS_MAX || !self.has_state(height) {
+            return Ok(None);
         }
         let Some(head) = self.window_head(height)? else { return Ok(None) };
         let Some(state) = self.find_state(height) else { return Ok(None) };
@@ -92,6 +92,11 @@ impl Chain {
         let found = (pin.state.clone(), pin.head.clone());
         pins.0.push(pin);
         Ok(Some(found))
+    }
+
+    fn has_state(&self, height: u64) -> bool {
+        let file = self.folder.as_ref().map(|folder| folder.checkpoints().join(checkpoint_name(height)));
+        file.is_some_and(|path| path.exists()) || (self.oldest_state()..=self.head().height).contains(&height)
     }
 
     /// A state from its file, or from among the newest.

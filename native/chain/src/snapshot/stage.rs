@@ -163,7 +163,7 @@ impl Stage {
             &state,
             Pace::Full,
         )
-        .map_err(|error| ChainError::Checkpoint(error.to_string()))?;
+        .map_err(checkpoints::explain)?;
         drop(state);
         let parts = self.taken.blocks.values().map(|position| self.window_part(*position, head));
         draft.write_blocks(&self.genesis, &self.birth, head, parts)?;
