@@ -10,11 +10,13 @@ from pathlib import Path
 from hansa.bench.report import RunReport, read_result
 from hansa.bench.results.page import results_page
 from hansa.bench.scale.page import read_scale, scale_section
+from hansa.bench.state.page import read_state_report, state_section
 from hansa.bench.workloads import WORKLOADS
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "docs" / "results"
 SIMULATED = RESULTS / "scale"
+STATES = RESULTS / "state"
 PAGE = ROOT / "docs" / "benchmark.md"
 
 
@@ -31,7 +33,8 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
     check = parser.parse_args().check
     simulated = scale_section([read_scale(path) for path in sorted(SIMULATED.glob("*.json"))])
-    text = results_page(kept_results()) + (f"\n{simulated}" if simulated else "")
+    large = state_section([read_state_report(path) for path in sorted(STATES.glob("*.json"))])
+    text = "\n".join(part for part in (results_page(kept_results()), large, simulated) if part)
     if PAGE.exists() and PAGE.read_text() == text:
         return 0
     if not check:

@@ -1,7 +1,14 @@
 """`hansa bench state`: which gaps count."""
 
+from pathlib import Path
+
+import msgspec
+
 from hansa.bench.client.watcher import SeenBlock
-from hansa.bench.state.measure import longest_gap_ms
+from hansa.bench.report import write_result
+from hansa.bench.state.measure import StateReport, Written, longest_gap_ms
+from hansa.bench.state.page import read_state_report, state_section
+from tests.unit.bench.test_results import MACHINE
 
 
 def seen(*times: float, empty: tuple[float, ...] = ()) -> list[SeenBlock]:
@@ -24,3 +31,17 @@ def test_a_gap_that_begins_before_the_stretch_or_ends_after_it_counts_whole() ->
 def test_empty_blocks_end_no_gap_and_no_blocks_make_none() -> None:
     assert longest_gap_ms(seen(1.0, 1.5, 2.0, empty=(1.5,)), 0.0, 3.0) == 1_000.0
     assert longest_gap_ms([], 0.0, 3.0) == 0.0
+
+
+def test_the_page_shows_the_worst_of_each(tmp_path: Path) -> None:
+    written = tuple(Written(f"org{i}", 84.0 + i, 2.0, 0.02, 100.0 + i) for i in range(4))
+    report = StateReport(
+        "0.1", "core", "now", MACHINE, 1, 4, 1_000_000, 2_000.0, 1_999.6, written, 121.4, 73.0, 391.0,
+        (0.97, 1.04), (0.44, 0.57), 0.014,
+    )  # fmt: skip
+    write_result(tmp_path / "1m.json", report)
+    assert read_state_report(tmp_path / "1m.json") == report
+    row = state_section([report]).splitlines()[-1]
+    assert "1,000,000" in row and "| 87 MiB | 121 ms | 73 ms | 1.0 s | 0.6 s | 391 |" in row
+    assert state_section([]) == ""
+    assert msgspec.json.decode((tmp_path / "1m.json").read_bytes())["tps"] == 1_999.6
