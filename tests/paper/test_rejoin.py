@@ -14,6 +14,7 @@ from hansa.sim.ledger import GENESIS_HASH, compute_order_hash, execute
 from hansa.sim.mutants.broken import RejoinAtOnce
 from hansa.sim.mutants.plays import GENESIS, lead_first, lead_next, share
 from hansa.sim.mutants.stage import Actor, Stage, answers, votes_only
+from hansa.types.order import OrderBlock
 
 PREPARE, COMMIT, REJOIN = VoteType.PREPARE, VoteType.COMMIT, VoteType.REJOIN
 
@@ -240,8 +241,8 @@ def test_too_few_to_lead_out_of_it_is_the_end() -> None:
     assert actor.halted == "CONSENSUS-12"
 
 
-def test_a_block_that_is_never_sealed_does_not_end_it() -> None:
-    """Closing blocks are committed too: after the last block of an epoch, in which votes of ours may stand already."""
+def hear_of_view_2() -> tuple[Stage, Actor, OrderBlock]:
+    """3 is in quarantine and waits for view 2, in which a block is proposed; the others say what a play wants."""
     stage = Stage(traitors=(0, 1, 2))
     actor = stage.actors[3]
     lose_votes(actor)
@@ -250,6 +251,12 @@ def test_a_block_that_is_never_sealed_does_not_end_it() -> None:
     one = stage.block(2, GENESIS, 0, salt=1)
     tc = stage.tc(2, tuple(stage.view_change(i, 2, stage.qc_of(3)) for i in (0, 1, 2)), stage.qc_of(3))
     actor.hear(2, stage.proposal(one, 1, tc))
+    return stage, actor, one
+
+
+def test_a_block_that_is_never_sealed_does_not_end_it() -> None:
+    """Closing blocks are committed too: after the last block of an epoch, in which votes of ours may stand already."""
+    stage, actor, one = hear_of_view_2()
     share(stage, PREPARE, one, (0, 1, 2), (3,))
     share(stage, COMMIT, one, (0, 1, 2), (3,))
     assert actor.state.committed_height == 1 and actor.state.quarantine is not None
@@ -260,14 +267,7 @@ def test_a_block_that_is_never_sealed_does_not_end_it() -> None:
 
 
 def test_a_second_process_with_the_key_is_noticed() -> None:
-    stage = Stage(traitors=(0, 1, 2))
-    actor = stage.actors[3]
-    lose_votes(actor)
-    for peer in (0, 1, 2):
-        actor.hear(peer, RejoinReport(actor.state.quarantine.life, 0))
-    one = stage.block(2, GENESIS, 0, salt=1)
-    tc = stage.tc(2, tuple(stage.view_change(i, 2, stage.qc_of(3)) for i in (0, 1, 2)), stage.qc_of(3))
-    actor.hear(2, stage.proposal(one, 1, tc))
+    stage, actor, one = hear_of_view_2()
     actor.hear(0, Votes((stage.vote(3, PREPARE, one),)))  # somebody else prepared with the key of 3
     share(stage, PREPARE, one, (0, 1, 2), (3,))
     share(stage, COMMIT, one, (0, 1, 2), (3,))

@@ -40,6 +40,15 @@ def _create(path: Path, data: bytes, mode: int) -> None:
         os.fsync(descriptor)
 
 
+def sync_path(path: Path) -> None:
+    """Make a file's content durable, or the names that a folder holds."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def make_private_folder(path: Path) -> None:
     """Create a folder that only its owner may enter."""
     path.mkdir(parents=True, exist_ok=True)

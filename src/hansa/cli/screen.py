@@ -49,10 +49,6 @@ class Screen:
         if self.json:
             print(json.dumps({"error": body}, indent=1, ensure_ascii=False), flush=True)
 
-    def dim(self, text: str) -> str:
-        """Less important text."""
-        return self._coloured(text, _DIM)
-
     def confirm(self, question: str) -> bool:
         """Ask yes or no on the terminal.
 

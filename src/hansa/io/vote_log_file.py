@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from hansa.alliance.files import sync_path
 from hansa.consensus.errors import CorruptVoteLog, LostVoteLog
 from hansa.consensus.values import VoteRecord
 from hansa.consensus.vote_log import (
@@ -201,8 +202,8 @@ def put_votes_aside(folder: Path, aside: Path) -> Path | None:
     for number in numbers:
         path = segment_path(folder, number)
         path.rename(moved / path.name)
-    _sync_folder(moved)
-    _sync_folder(folder)
+    sync_path(moved)
+    sync_path(folder)
     return moved
 
 
@@ -294,7 +295,7 @@ def _write_segment(folder: Path, number: int, frame: bytes) -> int:
         with _tried_once():
             os.fsync(descriptor)
             os.rename(folder / SPARE, segment_path(folder, number))
-            _sync_folder(folder)
+            sync_path(folder)
     except (OSError, DiskFailed):
         os.close(descriptor)
         raise
@@ -327,14 +328,6 @@ def _recycle_segments_below(folder: Path, number: int) -> None:
     for older in _segment_numbers(folder):
         if older < number:
             segment_path(folder, older).rename(folder / SPARE)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _write_all(descriptor: int, data: bytes, offset: int) -> None:

@@ -13,7 +13,7 @@ from hansa.consensus.config import RECENT_HEIGHTS, EngineConfig
 from hansa.consensus.signer import Signer, VoteDomain
 from hansa.consensus.validators import ValidatorSet
 from hansa.consensus.values import SealedHead, VoteRecord
-from hansa.crypto.suite import KeyPair, Suite, keccak256
+from hansa.crypto.suite import Suite, keccak256
 from hansa.io.evidence_folder import EVIDENCE_FOLDER
 from hansa.io.key_file import load_consensus_key
 from hansa.io.link import Address
@@ -21,7 +21,6 @@ from hansa.io.logs import LogContext, open_logs
 from hansa.io.ready_file import remove_ready
 from hansa.io.tls import open_own_tls
 from hansa.io.transport import Transport, TransportEvents, TransportFacts
-from hansa.io.vote_log_file import VoteLogNowhere
 from hansa.io.vote_signer import LoggedSigner, VoteSigner
 from hansa.node.config import NodeConfig, load_node_config, parse_address
 from hansa.node.epochs.facts import peers_of, read_epoch, read_known
@@ -344,24 +343,3 @@ def open_transport(
     if follows is None:
         runtime.follow_epochs(EpochLinks(folder, config, transport, tls, known.number).begin)
     return transport
-
-
-def open_memory_node(config: NodeConfig, genesis_bytes: bytes, pair: KeyPair) -> RunningNode:
-    """A single development node that keeps nothing on disk.
-
-    Raises
-    ------
-    HansaError: one class per cause.
-    """
-    genesis = decode_genesis(genesis_bytes)
-    known = genesis.epoch()
-    check_place(config, genesis, known)
-    keys = NodeKeys(None, config.index, pair)
-    keys.begin(known)
-    try:
-        chain = Chain.create(None, genesis_bytes)
-    except NativeError as error:
-        raise explain_native(error) from error
-    signer = LoggedSigner(make_signer(config, chain, keys), VoteLogNowhere())
-    runtime = build_runtime(config, genesis, chain, build_replica(config, genesis, chain), signer, ())
-    return RunningNode(NodeParts(None, config, genesis, runtime, None, open_rpc(chain, config, known)))

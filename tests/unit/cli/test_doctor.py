@@ -14,12 +14,12 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from hansa.alliance.layout import AllianceFolder, NodeFolder
+from hansa.alliance.layout import NodeFolder
 from hansa.cli.app import run
 from hansa.cli.recovery import doctor
 from hansa.cli.recovery.bundle import REDACTED, write_bundle
 from hansa.cli.recovery.doctor import Case, Finding, Level, diagnose
-from hansa.cli.setup import describe_alliance, found_alliance, genesis_hash_of
+from hansa.cli.setup import genesis_hash_of
 from hansa.consensus.evidence import encode_evidence, evidence_name
 from hansa.consensus.signer import VoteDomain
 from hansa.consensus.values import Equivocation, SignedVote, Vote, VoteType
@@ -32,16 +32,6 @@ STATUS: dict[str, Any] = {
     "height": 7, "view": 0, "halted": None, "paused": None, "quarantine": None, "syncing": False,
     "version": doctor.__version__, "genesisHash": "0x",
 }  # fmt: skip
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> NodeFolder:
-    """A node that never ran."""
-    founded = AllianceFolder(tmp_path)
-    alliance = describe_alliance("test", None, dev=True, port=23_000)
-    found_alliance(founded, alliance)
-    organisation = alliance.organisations[0]
-    return founded.node(organisation.name, organisation.nodes[0].name)
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from hansa.alliance.layout import AllianceFolder, NodeFolder
+from hansa.alliance.layout import NodeFolder
 from hansa.cli.recovery import backup
 from hansa.cli.recovery.doctor import Level, diagnose
 from hansa.cli.recovery.healing import vote_damage
 from hansa.cli.screen import Screen
-from hansa.cli.setup import describe_alliance, found_alliance, genesis_hash_of
+from hansa.cli.setup import genesis_hash_of
 from hansa.io.key_file import read_consensus_key, sign_birth
 from hansa.io.vote_log_file import create_vote_log
 from hansa.node.config import load_node_config
@@ -18,16 +18,6 @@ from hansa.node.errors import InvalidNodeConfig
 from hansa.node.genesis import decode_genesis
 
 LATER = 4  # the place of a node that joined an alliance of four
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> NodeFolder:
-    """A node that never ran."""
-    founded = AllianceFolder(tmp_path)
-    alliance = describe_alliance("test", None, dev=True, port=23_000)
-    found_alliance(founded, alliance)
-    organisation = alliance.organisations[0]
-    return founded.node(organisation.name, organisation.nodes[0].name)
 
 
 @pytest.fixture

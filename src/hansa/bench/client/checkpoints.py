@@ -2,7 +2,7 @@
 
 import msgspec
 
-from hansa.bench.client.http_connection import Endpoint, HttpConnection, encode_call
+from hansa.bench.client.http_connection import Endpoint, HttpConnection, call
 from hansa.bench.errors import Unreachable
 
 
@@ -26,13 +26,6 @@ class NodeState(msgspec.Struct, frozen=True, rename="camel"):
     checkpoint: Checkpoint
 
 
-class _Answer(msgspec.Struct, frozen=True):
-    result: NodeState
-
-
-_ANSWER = msgspec.json.Decoder(_Answer)
-
-
 async def read_state(endpoint: Endpoint) -> NodeState:
     """Where a node stands.
 
@@ -42,9 +35,8 @@ async def read_state(endpoint: Endpoint) -> NodeState:
     """
     connection = HttpConnection(endpoint)
     try:
-        answer = _ANSWER.decode(await connection.ask(endpoint.encode(encode_call("hansa_status", []))))
-    except msgspec.DecodeError as error:
+        return msgspec.convert(await call(connection, "hansa_status"), NodeState)
+    except msgspec.ValidationError as error:
         raise Unreachable(f"{endpoint} gave no status that can be read: {error}") from error
     finally:
         connection.close()
-    return answer.result

@@ -4,6 +4,7 @@ import contextlib
 import datetime
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -223,14 +224,22 @@ def wait_in_force(members: Members, index: int, statuses: tuple[str, ...], timeo
     ------
     NotReady: it is not in time.
     """
+    hint = "do the alliance's nodes run? Once they do, run this command again"
+    late = NotReady(f"node {index} is no {statuses[0]} yet", hint)
+    return _wait_until(members, index, lambda node: node.status in statuses, timeout_s, late)
+
+
+def _wait_until(
+    members: Members, index: int, is_reached: Callable[[ContractNode], bool], timeout_s: float, late: NotReady
+) -> int:
+    """Wait for what is in force of a node; the epoch since which it is. Raises `late` after the time."""
     deadline = time.monotonic() + timeout_s
     while True:
         node = members.node(index)
-        if node is not None and node.status in statuses:
+        if node is not None and is_reached(node):
             return node.since
         if time.monotonic() > deadline:
-            hint = "do the alliance's nodes run? Once they do, run this command again"
-            raise NotReady(f"node {index} is no {statuses[0]} yet", hint)
+            raise late
         time.sleep(_POLL_S)
 
 
@@ -369,11 +378,5 @@ def wait_rotated(members: Members, index: int, public_key: bytes, timeout_s: flo
     ------
     NotReady: it is not in time.
     """
-    deadline = time.monotonic() + timeout_s
-    while True:
-        node = members.node(index)
-        if node is not None and node.public_key == public_key:
-            return node.since
-        if time.monotonic() > deadline:
-            raise NotReady("the epoch has not ended yet", "the new keys stay beside the old ones: hansa org list")
-        time.sleep(_POLL_S)
+    late = NotReady("the epoch has not ended yet", "the new keys stay beside the old ones: hansa org list")
+    return _wait_until(members, index, lambda node: node.public_key == public_key, timeout_s, late)

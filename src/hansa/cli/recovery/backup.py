@@ -21,7 +21,7 @@ import msgspec
 
 from hansa import __version__, _native
 from hansa.alliance.errors import FolderTaken, NoAlliance
-from hansa.alliance.files import make_private_folder, read_public, write_public
+from hansa.alliance.files import make_private_folder, read_public, sync_path, write_public
 from hansa.cli.errors import BackupBroken, RestoreRefused
 from hansa.cli.recovery.healing import check_stopped, open_node_folder
 from hansa.cli.screen import Screen
@@ -186,7 +186,7 @@ def _replace_ledger(source: Path, data: Path) -> None:
         if (incoming / name).exists():
             (incoming / name).rename(data / name)
     incoming.rmdir()
-    _sync_folder(data)
+    sync_path(data)
 
 
 def _free_name(folder: Path) -> Path:
@@ -311,12 +311,4 @@ def _describe(folder: Path, path: Path) -> BackupFile:
 
 def _sync_tree(folder: Path) -> None:
     for path in [*folder.rglob("*"), folder]:
-        _sync_folder(path)
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync_path(path)

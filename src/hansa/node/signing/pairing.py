@@ -12,7 +12,14 @@ from pathlib import Path
 import msgspec
 
 from hansa.alliance.errors import InvalidAllianceFile, NoSuchMember
-from hansa.alliance.files import make_private_folder, read_public, read_text, write_private, write_public
+from hansa.alliance.files import (
+    make_private_folder,
+    read_public,
+    read_text,
+    sync_path,
+    write_private,
+    write_public,
+)
 from hansa.alliance.layout import AllianceFolder, NodeFolder
 from hansa.alliance.model import Alliance, Node, split_address
 from hansa.alliance.node_config import encode_signer_config
@@ -127,12 +134,12 @@ def _move_votes(source: Path, target: Path) -> None:
         shutil.rmtree(incoming, ignore_errors=True)
         shutil.copytree(source, incoming)
         for path in [*incoming.iterdir(), incoming]:
-            _sync(path)
+            sync_path(path)
         os.rename(incoming, target)
-        _sync(target.parent)
+        sync_path(target.parent)
         shutil.rmtree(source)
-    _sync(target.parent)
-    _sync(source.parent)
+    sync_path(target.parent)
+    sync_path(source.parent)
 
 
 def _active_text(node: NodeFolder, config: NodeConfig, places: Places) -> str:
@@ -202,14 +209,6 @@ def _copy_rpc_files(config: NodeConfig, source: NodeFolder, target: NodeFolder) 
     for name in (rpc.certificate, rpc.clients_ca):
         if name is not None and not (target.root / name).exists():
             write_public(target.root / name, read_public(source.root / name))
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def open_signer_client(folder: NodeFolder) -> SignerClient:
