@@ -9,7 +9,7 @@ from typing import Any
 from hansa.cli.errors import NeedsAnswer
 from hansa.errors import HansaError
 
-_GREEN, _RED, _DIM, _PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[2m", "\x1b[0m"
+_GREEN, _RED, _PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[0m"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 A validator whose vote log is lost, rotten or older than what others hold is in quarantine: it signs nothing, follows
 the chain, and asks everybody in which view they are. Let M be the highest answer of a quorum. Whatever this validator
 signed was of a view up to M + 1, or a VIEW-CHANGE for M + 2 at most: to come into a view it needed a quorum, of which
-somebody honest is among those who answered. Once a block of view M + 2 or above is committed, and its QC is known, it
+somebody honest is among those who answered. Once a block of view M + 2 or above is sealed, and its QC is known, it
 votes again, in that view and above, and names nothing lower than what it may have committed.
 
 On an idle chain no such block would come. So the others help for a while: the leader hands its view over without a
@@ -95,7 +95,7 @@ def on_rejoin_report(state: PbftState, peer: int, report: RejoinReport) -> None:
 
 
 def leave_when_safe(state: PbftState) -> None:
-    """Vote again once everything that was ever signed lies below what is committed now."""
+    """Vote again once everything that was ever signed lies below what is sealed now."""
     quarantine = state.quarantine
     if quarantine is None or quarantine.is_over:
         return

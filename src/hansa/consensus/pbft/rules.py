@@ -28,9 +28,9 @@ class Rules:
         """S4: a new view extends the highest QC, by (view, height), that its TC names."""
         return max(votes, key=lambda signed: (signed.vote.qc_view, signed.vote.height))
 
-    def may_rejoin(self, committed_view: int, qc_view: int, wanted: int) -> bool:
-        """Rules 1.13: a quarantine ends on a committed block, and a QC, of a view in which nothing was signed."""
-        return min(committed_view, qc_view) >= wanted
+    def may_rejoin(self, block_view: int, qc_view: int, wanted: int) -> bool:
+        """Rules 1.13: a quarantine ends on a sealed block, and a QC, of a view in which nothing was signed."""
+        return min(block_view, qc_view) >= wanted
 
     def block_to_execute(self, state: PbftState, height: int) -> bytes | None:
         """Rules 1.1: what is executed, and then SEALed, is committed."""

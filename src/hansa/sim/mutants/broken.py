@@ -113,7 +113,7 @@ class AnyTime(Rules):
 class RejoinAtOnce(Rules):
     """A quarantine ends as soon as others answered."""
 
-    def may_rejoin(self, committed_view: int, qc_view: int, wanted: int) -> bool:
+    def may_rejoin(self, block_view: int, qc_view: int, wanted: int) -> bool:
         return True
 
 
