@@ -181,11 +181,11 @@ SECTIONS = (
                 "signatures checked in a turn", "src/hansa/node/inbox.py:CHECKED_PER_TURN_MAX", "a worker checks them"
             ),
             Limit(
-                "messages of the next epoch before its keys are known",
-                "src/hansa/node/inbox.py:EARLY_MAX",
-                "the oldest",
+                "messages of one member of the next epoch before its keys are known",
+                "src/hansa/node/inbox.py:EARLY_OF_PEER_MAX",
+                "its oldest go",
             ),
-            Limit("their bytes", "src/hansa/node/inbox.py:EARLY_BYTES_MAX", "the sender repeats it"),
+            Limit("their bytes", "src/hansa/node/inbox.py:EARLY_OF_PEER_BYTES_MAX", "its oldest go"),
             Limit("votes known to be verified", "src/hansa/node/inbox.py:VERIFIED_MAX", "the oldest is checked again"),
             Limit(
                 "requests of one member under way", "src/hansa/node/ledger_work.py:SERVED_AT_ONCE_MAX", "not answered"

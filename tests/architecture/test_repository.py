@@ -20,7 +20,10 @@ FOREIGN = {
     "a path of one machine": re.compile(r"/(?:work|home|root|Users)/[a-z]"),
 }
 WITHOUT_LIMIT = {"Cargo.lock", "package-lock.json"}
-RUN_TIME_FILES = {"alliance.toml", "node.toml", "signer.toml", "hansa.toml", "genesis.json"}  # written by `hansa init`
+# Written by `hansa init`, `hansa node join` and nodes.
+RUN_TIME_FILES = {
+    "alliance.toml", "node.toml", "signer.toml", "hansa.toml", "genesis.json", "members.json", "epoch.json",
+}  # fmt: skip
 
 
 def texts() -> list[tuple[Path, str]]:

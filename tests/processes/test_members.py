@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -71,6 +72,8 @@ def person(alliance: RunningAlliance, tmp_path: Path) -> Iterator[CommandLine]:
     person = CommandLine(tmp_path / "alliance")
     yield person
     if person.joined is not None:
+        if person.joined.is_running:
+            person.joined.kill()
         person.run("down", folder=tmp_path / "logistics")
 
 
@@ -130,3 +133,11 @@ def test_members_come_and_go_while_it_runs(alliance: RunningAlliance, person: Co
     wait_epoch(alliance.nodes[2:3], 4)
     alliance.wait_final(alliance.nodes[2], alliance.send(alliance.nodes[0], PORTION))
     alliance.check_agreement()
+
+    person.hansa("down", folder=home)
+    shutil.rmtree(person.joined.folder.data)  # of all that it had, its keys are left, and who was there when it joined
+    person.joined.start()
+    person.joined.wait_ready()
+    wait_epoch([person.joined], 4)
+    assert "VOTES-6" in person.joined.folder.log.read_text(), "it began in quarantine and came out of it"
+    alliance.wait_final(person.joined, alliance.send(alliance.nodes[0], PORTION))

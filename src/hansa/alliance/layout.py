@@ -61,6 +61,11 @@ class NodeFolder:
         return self.root / "members.json"
 
     @property
+    def epoch(self) -> Path:
+        """The latest epoch that this node has been in, written by the node: what it knows when its data is lost."""
+        return self.root / "epoch.json"
+
+    @property
     def data(self) -> Path:
         return self.root / "data"
 

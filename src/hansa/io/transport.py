@@ -153,6 +153,9 @@ class Transport:
                 outlet.queue.clear()
                 if outlet.link is not None:
                     outlet.link.close()
+        for link in list(self._links):
+            if link.peer in gone and not link.is_open:
+                link.abort(RefusedPeer(f"validator {link.peer} left before it had said hello"))
         for peer in new:
             self._wake[peer] = asyncio.Event()
             self._outlets |= {(peer, lane): _Outlet(lane) for lane in Lane}
@@ -330,7 +333,8 @@ class Transport:
             link.close()
             return
         is_follower = link.purpose is Purpose.FOLLOW and link.lane is Lane.SYNC
-        if (link.peer, link.lane) not in self._outlets or is_follower != (link.peer == self.own):
+        is_expected = self.is_paired if link.peer == self.own else link.peer in self._peers  # who left may come late
+        if not is_expected or is_follower != (link.peer == self.own):
             link.abort(
                 RefusedPeer(f"a link to {link.peer} on the {link.lane.name.lower()} lane, which is none of ours")
             )
@@ -374,8 +378,8 @@ class Transport:
     def on_link_writable(self, link: Link) -> None:
         """Send on what waited."""
         if link.lane is not None:
-            outlet = self._outlets[link.peer, link.lane]
-            if outlet.link is link:
+            outlet = self._outlets.get((link.peer, link.lane))
+            if outlet is not None and outlet.link is link:
                 self._flush(outlet)
 
     def on_link_closed(self, link: Link) -> None:
@@ -384,9 +388,9 @@ class Transport:
         if link.error is not None:
             self.refused += 1
             log.warning(str(link.error), extra={"code": link.error.code, "peer": link.peer})
-        if link.lane is None or self._outlets[link.peer, link.lane].link is not link:
+        outlet = None if link.lane is None else self._outlets.get((link.peer, link.lane))
+        if outlet is None or outlet.link is not link:
             return
-        outlet = self._outlets[link.peer, link.lane]
         outlet.link = None
         if not self._is_coming(link.peer):
             self._forget_queues(link.peer)
@@ -473,7 +477,7 @@ class Transport:
         except OSError as error:
             log.debug("cannot reach %s at %s: %s", dialled.peer, address, error, extra={"peer": dialled.peer})
             return False
-        await link.closed
+        await asyncio.shield(link.closed)  # dialling may be cancelled; the link tells of its end all the same
         return link.is_settled
 
 

@@ -23,7 +23,7 @@ from hansa.io.tls import open_own_tls
 from hansa.io.transport import Transport, TransportEvents, TransportFacts
 from hansa.io.vote_signer import LoggedSigner, VoteSigner
 from hansa.node.config import NodeConfig, load_node_config, parse_address
-from hansa.node.epochs.facts import peers_of, read_epoch, read_known
+from hansa.node.epochs.facts import peers_of, read_epoch, read_known, read_latest
 from hansa.node.epochs.keys import NodeKeys
 from hansa.node.epochs.links import EpochLinks, open_node_tls
 from hansa.node.errors import InvalidNodeConfig, explain_native
@@ -68,7 +68,8 @@ async def open_node(directory: Path) -> RunningNode:
         remove_ready(folder.ready)
         return open_paired_node(folder, config, genesis, chain)
     pair = load_consensus_key(folder.consensus_key, known.nodes[config.index].public_key)
-    if not has_ledger(data):  # nothing may be begun for a chain that these votes are not of
+    is_new = not has_ledger(data)
+    if is_new:  # nothing may be begun for a chain that these votes are not of
         check_votes_before_ledger(data, hash_genesis(genesis_bytes), config.index, pair)
     chain = open_chain(data, genesis_bytes)  # from here on the folder is locked
     remove_ready(folder.ready)
@@ -76,14 +77,15 @@ async def open_node(directory: Path) -> RunningNode:
     keys = NodeKeys(folder, config.index, pair)
     keys.begin(epoch)
     signer = make_signer(config, chain, keys)
-    validators = ValidatorSet.of_epoch(epoch)
+    latest = max(read_latest(folder, genesis), epoch, key=lambda facts: facts.number)
+    validators = None if is_new else ValidatorSet.of_epoch(latest)
     votes = open_votes(data, chain.genesis_hash, validators, config.index, pair, signer, epoch.number)
     signer.restore(votes.records)
     engine = build_replica(config, genesis, chain)
     runtime = build_runtime(config, genesis, chain, engine, LoggedSigner(signer, votes), votes.records, keys=keys)
     runtime.take_over_to(SnapshotPlace(data, genesis_bytes))
-    runtime.evidence = data / EVIDENCE_FOLDER
-    transport = open_transport(folder, config, max(known, epoch, key=lambda facts: facts.number), runtime)
+    runtime.evidence, runtime.folder = data / EVIDENCE_FOLDER, folder
+    transport = open_transport(folder, config, latest, runtime)
     open_logs(config.log_level, LogContext(config.organisation, config.name, runtime.position))
     return RunningNode(NodeParts(folder, config, genesis, runtime, transport, open_rpc(chain, config, known)))
 
@@ -103,7 +105,7 @@ def open_paired_node(folder: NodeFolder, config: NodeConfig, genesis: Genesis, c
     def lead(client: SignerClient, records: tuple[VoteRecord, ...]) -> tuple[Runtime, Transport | None]:
         engine = build_replica(config, genesis, chain)
         runtime = build_runtime(config, genesis, chain, engine, client, records, feed)
-        runtime.evidence = folder.root / config.data / EVIDENCE_FOLDER
+        runtime.evidence, runtime.folder = folder.root / config.data / EVIDENCE_FOLDER, folder
         open_logs(config.log_level, LogContext(config.organisation, config.name, runtime.position))
         return runtime, open_transport(folder, config, runtime.epoch, runtime)
 
@@ -274,7 +276,7 @@ def vote_domain(chain: Chain) -> VoteDomain:
 def make_signer(config: NodeConfig, chain: Chain, keys: NodeKeys) -> Signer:
     """This node's signer, with no marks yet."""
     domain = vote_domain(chain)
-    return Signer(config.index, lambda vote: keys.sign(vote.epoch, domain.digest(vote)))
+    return Signer(config.index, lambda vote: keys.sign_vote(vote, domain.digest(vote)))
 
 
 def read_restored(chain: Chain, genesis: Genesis, records: tuple[VoteRecord, ...]) -> ins.Restored:
@@ -298,7 +300,7 @@ def read_restored(chain: Chain, genesis: Genesis, records: tuple[VoteRecord, ...
         found = chain.order_block(body_hash)
         if found is not None:
             block = decode_order(order)
-            if block.epoch != number:  # what closed an epoch before is never executed
+            if block.epoch < number:  # what closed an epoch before is never executed
                 continue
             chain.add_bundle(block.proposer, chain.payload(found[1]))
             bodies.append(ins.HeldBody(body_hash, block, found[1]))

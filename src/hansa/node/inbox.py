@@ -33,8 +33,8 @@ MESSAGE_OVERHEAD_BYTES = 1_024  # what a small message takes once it is decoded
 CHECKED_AT_ONCE_MAX = 24  # signatures of one message, about 50 us each
 CHECKED_PER_TURN_MAX = 48  # signatures of all messages that one turn of the event loop brings
 VERIFIED_MAX = 65_536
-EARLY_MAX = 512  # messages of an epoch whose keys are not known yet
-EARLY_BYTES_MAX = 8 * 1024 * 1024
+EARLY_OF_PEER_MAX = 64  # messages of one peer of an epoch whose keys are not known yet; the latest are kept
+EARLY_OF_PEER_BYTES_MAX = 512 * 1024
 
 
 class ForeignEpoch(Exception):
@@ -119,6 +119,23 @@ class Verifier:
             del self._verified[next(iter(self._verified))]
 
 
+class EarlyFrames:
+    """What one peer said of an epoch whose keys are not known yet, oldest first."""
+
+    def __init__(self) -> None:
+        self.frames: deque[tuple[Lane, bytes]] = deque()
+        self._bytes = 0
+
+    def keep(self, lane: Lane, payload: bytes) -> None:
+        """Keep a frame, in the place of as many older ones as it takes; one that is too large is not kept."""
+        if len(payload) > EARLY_OF_PEER_BYTES_MAX:
+            return
+        self.frames.append((lane, payload))
+        self._bytes += len(payload)
+        while len(self.frames) > EARLY_OF_PEER_MAX or self._bytes > EARLY_OF_PEER_BYTES_MAX:
+            self._bytes -= len(self.frames.popleft()[1])
+
+
 class Inbox:
     """Turns frames of peers into inputs. Lives on the event loop."""
 
@@ -131,8 +148,7 @@ class Inbox:
         self._checked = 0  # signatures in this turn of the event loop
         self._waiting: dict[int, deque[int]] = {}  # sizes of messages on their way to the replica, by peer
         self._waiting_bytes: dict[int, int] = {}  # their sum
-        self._early: deque[tuple[int, Lane, bytes]] = deque(maxlen=EARLY_MAX)
-        self._early_bytes = 0
+        self._early: dict[int, EarlyFrames] = {}  # by peer
 
     def start(self, transport: Transport | None) -> None:
         """Learn whom to turn away from."""
@@ -141,11 +157,10 @@ class Inbox:
     def add_epoch(self, epoch: EpochFacts) -> None:
         """Learn the keys of the next epoch, and take what came too early."""
         self._verifier.add_epoch(epoch)
-        early = list(self._early)
-        self._early.clear()
-        self._early_bytes = 0
-        for peer, lane, payload in early:
-            self.on_message(peer, lane, payload)
+        early, self._early = self._early, {}
+        for peer, kept in early.items():
+            for lane, payload in kept.frames:
+                self.on_message(peer, lane, payload)
 
     def on_message(self, peer: int, lane: Lane, payload: bytes) -> None:
         """A message frame came."""
@@ -158,9 +173,8 @@ class Inbox:
             self._note_checked(len(unchecked))
             self._verifier.check(unchecked, self._verifier.public_keys(unchecked))
         except ForeignEpoch as error:
-            if error.is_early and self._early_bytes + len(payload) <= EARLY_BYTES_MAX:
-                self._early.append((peer, lane, payload))
-                self._early_bytes += len(payload)
+            if error.is_early:
+                self._early.setdefault(peer, EarlyFrames()).keep(lane, payload)
             return
         except (InvalidMessage, InvalidSignature) as error:
             self._refuse(peer, error)

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hansa._native import NativeError
+from hansa.alliance.layout import NodeFolder
 from hansa.consensus import effects as fx
 from hansa.consensus import inputs as ins
 from hansa.consensus.errors import RefusedVote
@@ -41,6 +42,7 @@ from hansa.io.vote_signer import VoteSigner, VoteToSign
 from hansa.io.worker import Worker
 from hansa.network.frames import FrameKind
 from hansa.network.lanes import Lane
+from hansa.node.epochs.facts import keep_latest
 from hansa.node.epochs.keys import NodeKeys
 from hansa.node.errors import explain_native, explain_protocol
 from hansa.node.gossip import Gossip
@@ -92,6 +94,7 @@ class Runtime:
         self.halted: str | None = None
         self.full: str | None = None  # why nothing can be made durable just now
         self.evidence: Path | None = None  # folder for proofs of lies
+        self.folder: NodeFolder | None = None  # in which the epochs are noted that begin
         self.protocol = versions.PROTOCOL_GENESIS  # by which blocks are made and judged
         self._next_epoch: EpochFacts | None = parts.restored.epoch  # what holds once its first block is due
         self.begins_anew = False  # this process is to open the node's folder once more
@@ -389,6 +392,8 @@ class Runtime:
         if facts.number > self.epoch.number:
             log.info("epoch %d begins with block %d", facts.number, facts.first_height)
         self.epoch = facts
+        if (folder := self.folder) is not None:
+            self._workers["serve"].submit("note the epoch", lambda: keep_latest(folder, facts), lambda _: None)
         if self._follow_epoch is not None:
             self._follow_epoch(facts)
 

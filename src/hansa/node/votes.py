@@ -31,13 +31,21 @@ def check_votes_before_ledger(data: Path, genesis_hash: bytes, index: int, pair:
 
 
 def open_votes(
-    data: Path, genesis_hash: bytes, validators: ValidatorSet, index: int, pair: KeyPair, signer: Signer, epoch: int = 0
+    data: Path,
+    genesis_hash: bytes,
+    validators: ValidatorSet | None,
+    index: int,
+    pair: KeyPair,
+    signer: Signer,
+    epoch: int = 0,
 ) -> VoteLogFile:
     """Open the vote log of a data folder that is locked.
 
     Parameters
     ----------
-    validators, epoch: in force above the ledger's head. signer: this validator's; it is left as it was.
+    validators: in force, as far as this node knows; None where the ledger is lost too, or is not here: then whether
+        the others can take this validator back shows once it has caught up.
+    epoch: in force above the ledger's head. signer: this validator's; it is left as it was.
 
     Raises
     ------
@@ -51,7 +59,7 @@ def open_votes(
     except OSError as error:
         raise explain_disk_error(error) from error
     except (LostVoteLog, CorruptVoteLog) as error:
-        if not can_rejoin(validators, index):
+        if validators is not None and not can_rejoin(validators, index):
             raise
         birth, first = sign_birth(pair, genesis_hash, index), signer.begin_quarantine(epoch)
         try:

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from hansa.alliance.layout import NodeFolder
+from hansa.cli.errors import BackupBroken, RestoreRefused
 from hansa.cli.recovery import backup
 from hansa.cli.recovery.doctor import Level, diagnose
 from hansa.cli.recovery.healing import vote_damage
@@ -14,6 +15,7 @@ from hansa.cli.setup import genesis_hash_of
 from hansa.io.key_file import read_consensus_key, sign_birth
 from hansa.io.vote_log_file import create_vote_log
 from hansa.node.config import load_node_config
+from hansa.node.epochs.facts import keep_latest, read_latest
 from hansa.node.errors import InvalidNodeConfig
 from hansa.node.genesis import decode_genesis
 
@@ -46,6 +48,52 @@ def test_votes_of_a_node_that_joined_later(joined: NodeFolder) -> None:
     joined.members.unlink()
     with pytest.raises(InvalidNodeConfig, match="index 4"):
         vote_damage(joined, genesis, load_node_config(joined))
+
+
+def note_voters(folder: NodeFolder, voters: int, number: int = 3) -> None:
+    """A folder notes a later epoch, in which only so many validators are left."""
+    known = decode_genesis(folder.genesis.read_bytes()).epoch()
+    nodes = tuple(msgspec.structs.replace(node, weight=int(node.index < voters)) for node in known.nodes)
+    keep_latest(folder, msgspec.structs.replace(known, number=number, first_height=9, nodes=nodes))
+
+
+def test_the_set_in_force_says_whether_the_others_can_take_a_validator_back(folder: NodeFolder) -> None:
+    for segment in folder.votes.iterdir():
+        segment.unlink()
+    for voters, cure in ((4, "start the node"), (3, "no other way")):
+        note_voters(folder, voters, number=7 - voters)
+        (finding,) = (finding for finding in diagnose(folder.root)[1] if finding.check == "votes")
+        assert cure in finding.cure
+
+
+def test_a_restore_is_judged_by_the_latest_set_that_node_or_backup_knows(folder: NodeFolder, tmp_path: Path) -> None:
+    genesis_hash = "0x" + genesis_hash_of(folder.genesis.read_bytes()).hex()
+    target = NodeFolder(tmp_path / "backup")
+    target.root.mkdir()
+    manifest = backup.Manifest(1, genesis_hash, 1, "core", "core", 9, "0x", "", "", ())
+    (target.root / backup.MANIFEST).write_bytes(msgspec.json.encode(manifest))
+    target.genesis.write_bytes(folder.genesis.read_bytes())
+    note_voters(target, 3)
+    with pytest.raises(RestoreRefused, match="with 3 validators"):
+        backup.restore_backup(Screen(), target.root, folder.root, yes=True)
+    note_voters(folder, 4, number=4)
+    with pytest.raises(BackupBroken):  # judged, and then looked at
+        backup.restore_backup(Screen(), target.root, folder.root, yes=True)
+
+
+def test_the_latest_epoch_is_noted_once_and_never_goes_back(folder: NodeFolder) -> None:
+    genesis = decode_genesis(folder.genesis.read_bytes())
+    assert read_latest(folder, genesis).number == 0
+    note_voters(folder, 4, number=5)
+    note_voters(folder, 3, number=4)
+    assert (read_latest(folder, genesis).number, sum(read_latest(folder, genesis).weights)) == (5, 4)
+    folder.epoch.write_bytes(b"{")
+    assert read_latest(folder, genesis).number == 0, "the node writes it anew"
+    note_voters(folder, 4)
+    assert read_latest(folder, genesis).number == 3
+    missing = NodeFolder(folder.root / "file" / "none")
+    (folder.root / "file").write_bytes(b"")
+    keep_latest(missing, read_latest(folder, genesis))  # no room, no right: the node goes on
 
 
 def test_a_backup_is_private_from_its_first_byte(

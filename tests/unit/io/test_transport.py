@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from hansa.io.errors import AddressInUse
@@ -21,6 +22,7 @@ from hansa.io.transport import (
 from hansa.network.budgets import STRANGER_AT_ONCE_MAX, STRANGERS_AT_ONCE_MAX
 from hansa.network.frames import HEADER, MAGIC, PAYLOAD_BYTES_MAX, Frame, FrameKind, encode_frame
 from hansa.network.lanes import Lane
+from hansa.network.session import Hello, Purpose
 from tests.unit.io.pki import Authority, issue, make_authority
 from tests.waiting import eventually
 
@@ -132,6 +134,50 @@ async def test_a_member_comes_and_goes_while_the_links_of_the_others_stay(tmp_pa
         transports[0].send(1, Lane.VOTES, FrameKind.MESSAGE, b"still")
         await eventually(lambda: (0, Lane.VOTES, b"still") in heard[1].messages, DEADLINE_S, "the others")
         assert (transports[0].peers_up(), heard[0].up, heard[1].up) == ([1], [1, 2], [0, 2])
+
+
+async def test_who_says_hello_only_after_it_was_removed_gets_no_link(tmp_path: Path) -> None:
+    alliance = Alliance(tmp_path, 2)
+    first = alliance.transport(0, heard := Heard())
+    async with running(first):
+        streams = [await connect(alliance, tmp_path / "1", first.bound.port) for _ in Lane]
+        await eventually(lambda: len(first._links) == len(streams), DEADLINE_S, "their handshakes")
+        first.change_peers(TlsContexts(first._tls.server, first._tls.client, Roster(alliance.roster.members[:1])), {})
+        for lane, (_, writer) in zip(Lane, streams, strict=True):
+            writer.write(hello_of(1, 0, lane))
+        for reader, writer in streams:
+            with contextlib.suppress(ConnectionResetError):
+                assert await reader.read() == b""
+            writer.close()
+        await eventually(lambda: not first._links, DEADLINE_S, "their end")
+    assert heard.up == [] and first.peers_up() == []
+
+
+async def test_a_hello_that_comes_with_the_removal_gets_no_link(tmp_path: Path) -> None:
+    """As above, where the bytes are read in the very turn in which the epoch begins."""
+    alliance = Alliance(tmp_path, 2)
+    first = alliance.transport(0, Heard())
+    async with running(first):
+        _, writer = await connect(alliance, tmp_path / "1", first.bound.port)
+        await eventually(lambda: first._links, DEADLINE_S, "the handshake")
+        (link,) = first._links
+        first._peers = {}  # removed, and nothing was closed yet
+        link.data_received(hello_of(1, 0, Lane.VOTES))
+        assert first._outlets[1, Lane.VOTES].link is None
+        await eventually(lambda: not first._links, DEADLINE_S, "its end")
+        writer.close()
+
+
+async def test_a_removed_member_that_was_dialled_is_down(tmp_path: Path) -> None:
+    alliance = Alliance(tmp_path, 2)
+    heard = [Heard(), Heard()]
+    transports = [alliance.transport(i, heard[i]) for i in range(2)]
+    async with running(*transports):
+        await eventually(lambda: transports[1].is_up(0), DEADLINE_S, "up")
+        tls = transports[1]._tls
+        transports[1].change_peers(TlsContexts(tls.server, tls.client, Roster(alliance.roster.members[1:])), {})
+        await eventually(lambda: heard[1].down == [0] and not transports[1]._links, DEADLINE_S, "down")
+    assert transports[1].peers_up() == []
 
 
 async def test_a_large_frame_does_not_hold_up_votes_and_arrives_whole(tmp_path: Path) -> None:
@@ -308,6 +354,12 @@ async def test_a_member_is_known_by_the_addresses_that_its_name_stands_for(tmp_p
     second.change_peers(alliance.tls(1), {0: Address("localhost", alliance.addresses[0].port)})
     async with running(second):
         await eventually(lambda: "127.0.0.1" in second._known.hosts, DEADLINE_S, "its address")
+
+
+def hello_of(sender: int, receiver: int, lane: Lane) -> bytes:
+    """The frame by which a member begins a link."""
+    hello = Hello(1, 1, GENESIS, sender, receiver, lane, Purpose.LINK, 1, "test")
+    return encode_frame(Frame(FrameKind.HELLO, msgspec.msgpack.encode(hello)))
 
 
 async def knock_from(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

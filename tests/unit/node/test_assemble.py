@@ -1,19 +1,28 @@
 """Opening a node's folder: what does not belong together is refused before anything is begun."""
 
 import json
+import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from hansa import _native
 from hansa._native import Chain
+from hansa.alliance.draft import encode_alliance
+from hansa.alliance.founding import load_alliance
 from hansa.alliance.layout import AllianceFolder, NodeFolder
+from hansa.alliance.node_config import encode_joined_config
+from hansa.cli.members import joining
+from hansa.cli.members.invitation import Invitation
 from hansa.cli.setup import describe_alliance, found_alliance
 from hansa.consensus.errors import ForeignVoteLog, LostVoteLog
 from hansa.consensus.values import VoteType
 from hansa.consensus.vote_log import recover_segment
 from hansa.node import assemble, votes
 from hansa.node.config import NodeConfig, PeerEntry
+from hansa.node.genesis import decode_genesis
+from hansa.types.epoch import EpochNode
 
 
 @pytest.fixture
@@ -53,11 +62,50 @@ async def test_a_damaged_vote_log_is_put_aside(folder: NodeFolder) -> None:
 
 
 async def test_too_few_others_to_lead_it_out_of_quarantine(folder: NodeFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_chain(folder).close()
     monkeypatch.setattr(votes, "can_rejoin", lambda validators, me: False)
     for segment in folder.votes.iterdir():
         segment.unlink()
     with pytest.raises(LostVoteLog, match="no vote log"):
         await assemble.open_node(folder.root)
+
+
+async def test_who_lost_everything_learns_in_time_whether_the_others_can_take_it_back(
+    folder: NodeFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(votes, "can_rejoin", lambda validators, me: False)  # of genesis, which may be long past
+    shutil.rmtree(folder.data)
+    await assemble.open_node(folder.root)
+    assert kinds(folder) == [VoteType.REJOIN]
+
+
+async def test_a_node_that_joined_later_and_lost_everything_begins_in_quarantine(
+    folder: NodeFolder, tmp_path: Path
+) -> None:
+    genesis = folder.genesis.read_bytes()
+    alliance = load_alliance(AllianceFolder(tmp_path))
+    invitation = Invitation(
+        1, encode_alliance(alliance), genesis.decode(), "guest", "member", 1, "0x" + "11" * 32, (), 2**40
+    )
+    guest = joining.make_guest(invitation, tmp_path / "guest", None, None, None)
+    known = decode_genesis(genesis).epoch()
+    places = [msgspec.structs.replace(node, address="127.0.0.1:1") for node in known.nodes]
+    own = EpochNode(
+        4, guest.node.name, "guest", guest.consensus.public, guest.consensus.address, guest.certificate,
+        guest.folder.ca_certificate("guest").read_text(), "127.0.0.1:1", 0,
+    )  # fmt: skip
+    where = guest.where
+    where.genesis.write_bytes(genesis)
+    facts = msgspec.structs.replace(known, number=1, first_height=9, nodes=(*places, own))
+    where.members.write_bytes(msgspec.json.encode(facts))
+    where.config.write_text(encode_joined_config(guest.alliance, guest.node.name, 4))
+    await assemble.open_node(where.root)
+    assert kinds(where) == [VoteType.REJOIN]
+
+
+def open_chain(folder: NodeFolder) -> Chain:
+    """The ledger of a node, begun if there is none."""
+    return assemble.open_chain(folder.data, folder.genesis.read_bytes())
 
 
 def kinds(folder: NodeFolder) -> list[VoteType]:

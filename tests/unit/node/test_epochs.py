@@ -8,6 +8,7 @@ import pytest
 from hansa.alliance.founding import encode_secret
 from hansa.alliance.layout import NodeFolder
 from hansa.consensus.errors import RefusedVote
+from hansa.consensus.values import Vote, VoteType
 from hansa.crypto.suite import generate_key_pair, is_signature_valid, keccak256
 from hansa.io.link import Address
 from hansa.node.config import NodeConfig, PeerEntry
@@ -21,6 +22,10 @@ from tests.unit.node.fake_chain import epoch_of
 DIGEST = keccak256(b"a vote")
 
 
+def in_epoch(epoch: int, vote_type: VoteType = VoteType.PREPARE) -> Vote:
+    return Vote(vote_type, epoch, 0, 0, bytes(32))
+
+
 def test_each_epoch_has_its_key_and_that_of_the_one_before_still_signs(tmp_path: Path) -> None:
     old, new, other = (generate_key_pair() for _ in range(3))
     keys = NodeKeys(NodeFolder(tmp_path), 1, old)
@@ -29,11 +34,11 @@ def test_each_epoch_has_its_key_and_that_of_the_one_before_still_signs(tmp_path:
     path.write_bytes(encode_secret(new.secret))
     path.chmod(0o600)
     keys.begin(epoch_of([other.public, new.public], 1, 9))
-    assert is_signature_valid(old.public, DIGEST, keys.sign(0, DIGEST))
-    assert is_signature_valid(new.public, DIGEST, keys.sign(1, DIGEST))
+    assert is_signature_valid(old.public, DIGEST, keys.sign_vote(in_epoch(0), DIGEST))
+    assert is_signature_valid(new.public, DIGEST, keys.sign_vote(in_epoch(1), DIGEST))
     keys.begin(epoch_of([other.public, new.public], 2, 20))
     with pytest.raises(RefusedVote, match="epoch 0"):
-        keys.sign(0, DIGEST)
+        keys.sign_vote(in_epoch(0), DIGEST)
 
 
 def test_without_the_key_that_an_epoch_names_nothing_is_signed_in_it() -> None:
@@ -41,7 +46,14 @@ def test_without_the_key_that_an_epoch_names_nothing_is_signed_in_it() -> None:
     keys = NodeKeys(None, 0, own)
     keys.begin(epoch_of([other.public]))
     with pytest.raises(RefusedVote, match="is not here"):
-        keys.sign(0, DIGEST)
+        keys.sign_vote(in_epoch(0), DIGEST)
+
+
+def test_what_is_for_its_own_log_alone_a_node_signs_by_its_first_key() -> None:
+    own, other = generate_key_pair(), generate_key_pair()
+    keys = NodeKeys(None, 1, own)
+    keys.begin(epoch_of([other.public]))  # it joined later
+    assert is_signature_valid(own.public, DIGEST, keys.sign_vote(in_epoch(0, VoteType.REJOIN), DIGEST))
 
 
 def facts() -> EpochFacts:

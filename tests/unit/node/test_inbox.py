@@ -17,8 +17,11 @@ from hansa.network.lanes import Lane
 from hansa.node.inbox import (
     CHECKED_AT_ONCE_MAX,
     CHECKED_PER_TURN_MAX,
+    EARLY_OF_PEER_BYTES_MAX,
+    EARLY_OF_PEER_MAX,
     VERIFIED_MAX,
     WAITING_BYTES_MAX,
+    EarlyFrames,
     Inbox,
     Verifier,
 )
@@ -186,6 +189,39 @@ async def test_votes_of_the_next_epoch_wait_for_its_keys() -> None:
     world.receive(Votes((in_epoch(1, 1, PAIRS[1]),)))
     assert len(world.banned) == 1, "its key is another one now"
     world.worker.close()
+
+
+async def test_who_floods_with_early_votes_crowds_out_only_its_own() -> None:
+    world = World()
+    fresh = generate_key_pair()
+    honest = Votes((in_epoch(1, 1, fresh),))
+    world.receive(honest)
+    for number in range(20 * EARLY_OF_PEER_MAX):
+        vote = Vote(VoteType.PREPARE, 1, 0, number + 1, bytes(32))
+        world.receive(Votes((SignedVote(vote, 2, bytes(64)),)), peer=2)
+    world.receive(last := Votes((in_epoch(3, 1, PAIRS[3]),)), peer=3)
+    publics = [pair.public for pair in PAIRS]
+    world.inbox.add_epoch(epoch_of([publics[0], fresh.public, *publics[2:]], 1, 9))
+    await eventually(lambda: len(world.inputs) == 2, DEADLINE_S, "what the honest ones said")
+    assert world.inputs == [ins.MessageIn(1, honest), ins.MessageIn(3, last)]
+    await eventually(lambda: len(world.banned) == EARLY_OF_PEER_MAX, DEADLINE_S, "the flood's judgement")
+    world.worker.close()
+
+
+def test_early_frames_of_a_peer_are_bounded_and_the_latest_are_kept() -> None:
+    early = EarlyFrames()
+    for number in range(10 * EARLY_OF_PEER_MAX):
+        early.keep(Lane.VOTES, number.to_bytes(4))
+    assert [int.from_bytes(payload) for _, payload in early.frames] == list(
+        range(9 * EARLY_OF_PEER_MAX, 10 * EARLY_OF_PEER_MAX)
+    )
+    early.keep(Lane.PROPOSALS, bytes(EARLY_OF_PEER_BYTES_MAX + 1))
+    assert len(early.frames) == EARLY_OF_PEER_MAX
+    for _ in range(3):
+        early.keep(Lane.PROPOSALS, bytes(EARLY_OF_PEER_BYTES_MAX))
+        assert [len(payload) for _, payload in early.frames] == [EARLY_OF_PEER_BYTES_MAX]
+    early.keep(Lane.VOTES, b"vote")
+    assert [payload for _, payload in early.frames] == [b"vote"], "bytes of what went are free again"
 
 
 async def test_votes_of_epochs_long_past_are_left_out() -> None:

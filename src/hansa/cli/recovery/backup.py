@@ -2,6 +2,7 @@
 
     BACKUP/backup.json            what it is: chain, height, hash of every file
     BACKUP/genesis.json           the same for all
+    BACKUP/epoch.json             who keeps the chain above that height; none where that never changes
     BACKUP/data/{blocks,checkpoints}/…
     BACKUP/data/base              where the ledger begins, if not at genesis
 
@@ -22,6 +23,7 @@ import msgspec
 from hansa import __version__, _native
 from hansa.alliance.errors import FolderTaken, NoAlliance
 from hansa.alliance.files import make_private_folder, read_public, sync_path, write_public
+from hansa.alliance.layout import NodeFolder
 from hansa.cli.errors import BackupBroken, RestoreRefused
 from hansa.cli.recovery.healing import check_stopped, open_node_folder
 from hansa.cli.screen import Screen
@@ -29,8 +31,10 @@ from hansa.cli.setup import genesis_hash_of
 from hansa.consensus.validators import ValidatorSet, can_rejoin
 from hansa.io.vote_log_file import put_votes_aside
 from hansa.node.config import load_node_config
+from hansa.node.epochs.facts import decode_epoch, keep_latest, read_epoch, read_latest
 from hansa.node.errors import ForeignGenesis, explain_native
 from hansa.node.genesis import decode_genesis
+from hansa.types.epoch import EpochFacts
 
 MANIFEST = "backup.json"
 MANIFEST_VERSION = 1
@@ -84,7 +88,9 @@ def create_backup(screen: Screen, directory: Path, target: Path) -> Manifest:
     make_private_folder(partial)  # a ledger is its members' alone
     write_public(partial / "genesis.json", genesis)
     _copy_ledger(data, partial / "data")
-    chain_id, height, sealed_hash = _settle(partial / "data", genesis)
+    chain_id, height, sealed_hash, epoch = _settle(partial / "data", genesis)
+    if epoch is not None:
+        keep_latest(NodeFolder(partial), epoch)
     screen.step("copied", str(directory), f"{time.monotonic() - began:.1f} s")
     _check_ledger(partial / "data", genesis)
     manifest = Manifest(
@@ -150,10 +156,11 @@ def restore_backup(screen: Screen, target: Path, directory: Path, yes: bool) -> 
     manifest = read_manifest(target)
     if "0x" + genesis_hash_of(genesis).hex() != manifest.genesis_hash:
         raise ForeignGenesis(f"{target} is a backup of another chain", "choose a backup of this alliance")
-    size = len(decode_genesis(genesis).validators)
-    if not can_rejoin(ValidatorSet([1] * size), config.index):
+    epoch = _latest_epoch(folder, genesis, target)
+    validators = ValidatorSet.of_epoch(epoch)
+    if not can_rejoin(validators, config.index):
         raise RestoreRefused(
-            f"with {size} validators the others cannot take back one without its votes",
+            f"with {len(validators.voters)} validators the others cannot take back one without its votes",
             f"keep data/votes and fetch the ledger from the others: hansa repair {directory}",
         )
     began = time.monotonic()
@@ -165,9 +172,16 @@ def restore_backup(screen: Screen, target: Path, directory: Path, yes: bool) -> 
     if not yes and not screen.confirm("restore it?"):
         return None
     _replace_ledger(target / "data", data)
+    keep_latest(folder, epoch)
     screen.step("restored", f"{directory} at block {manifest.height}", f"{time.monotonic() - began:.1f} s")
     screen.say(f"  Next: hansa up {config.name}")
     return manifest
+
+
+def _latest_epoch(folder: NodeFolder, genesis: bytes, target: Path) -> EpochFacts:
+    """The latest epoch of which the node to restore or its backup knows."""
+    own, theirs = read_latest(folder, decode_genesis(genesis)), decode_epoch(NodeFolder(target).epoch)
+    return own if theirs is None or theirs.number < own.number else theirs
 
 
 def _replace_ledger(source: Path, data: Path) -> None:
@@ -246,18 +260,18 @@ def _copy_backwards(source: Path, target: Path) -> None:
                 os.pwrite(writer.fileno(), page, at)
 
 
-def _settle(data: Path, genesis: bytes) -> tuple[int, int, bytes]:
-    """Open the copy, which cuts a torn end, and close it cleanly: (chain id, height, sealed hash)."""
+def _settle(data: Path, genesis: bytes) -> tuple[int, int, bytes, EpochFacts | None]:
+    """Open the copy, which cuts a torn end, and close it cleanly: (chain id, height, sealed hash, epoch in force)."""
     try:
         chain = _native.Chain.open(str(data), genesis)
-        height, sealed_hash, _ = chain.head()
-        chain_id = chain.chain_id
+        height, sealed_hash, order_hash = chain.head()
+        chain_id, epoch = chain.chain_id, read_epoch(chain, order_hash)
         chain.close()
     except _native.NativeError as error:
         raise _not_whole(error) from None
     del chain
     (data / "LOCK").unlink(missing_ok=True)
-    return chain_id, height, sealed_hash
+    return chain_id, height, sealed_hash, epoch
 
 
 def _check_ledger(data: Path, genesis: bytes) -> None:

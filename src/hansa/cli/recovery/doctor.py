@@ -30,7 +30,7 @@ from hansa.io.key_file import load_consensus_key
 from hansa.io.tls import Roster, open_tls
 from hansa.node.assemble import check_place
 from hansa.node.config import NodeConfig, load_node_config, parse_address
-from hansa.node.epochs.facts import members_of, read_known
+from hansa.node.epochs.facts import members_of, read_known, read_latest
 from hansa.node.genesis import Genesis, decode_genesis
 from hansa.node.signing.pairing import open_signer_client
 from hansa.sdk.client import Client
@@ -228,7 +228,8 @@ def check_votes(case: Case) -> list[Finding]:
     damage = vote_damage(case.folder, case.genesis_bytes, case.config)
     if not damage:
         return [Finding("votes", Level.GOOD, "the vote log holds")]
-    alone = not can_rejoin(ValidatorSet([1] * len(case.genesis.validators)), case.config.index)
+    in_force = ValidatorSet.of_epoch(read_latest(case.folder, case.genesis))
+    alone = not can_rejoin(in_force, case.config.index)
     cure = (
         "put data/votes back as it was; with fewer than four validators there is no other way"
         if alone

@@ -2,19 +2,21 @@
 
 import logging
 import ssl
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from hansa.alliance.authority import check_authority_certificate
-from hansa.alliance.errors import InvalidPublicPart
-from hansa.alliance.files import read_public
+from hansa.alliance.errors import InvalidPublicPart, NoAlliance
+from hansa.alliance.files import read_public, write_public
 from hansa.alliance.layout import NodeFolder
 from hansa.io.errors import UnusableCertificate
 from hansa.io.link import Address
 from hansa.io.tls import Member, check_trustable
 from hansa.node.config import NodeConfig, parse_address
 from hansa.node.errors import InvalidNodeConfig
+from hansa.node.genesis import Genesis
 from hansa.types.epoch import EpochFacts, EpochNode
 
 if TYPE_CHECKING:
@@ -60,6 +62,36 @@ def read_known(folder: NodeFolder) -> EpochFacts | None:
         return msgspec.json.decode(read_public(folder.members), type=EpochFacts)
     except msgspec.DecodeError as error:
         raise InvalidNodeConfig(f"{folder.members}: {error}", "restore it from your backup") from None
+
+
+def read_latest(folder: NodeFolder, genesis: Genesis) -> EpochFacts:
+    """The latest epoch of which a node's folder knows, without its ledger.
+
+    Raises
+    ------
+    InvalidNodeConfig: genesis.json or members.json is damaged.
+    """
+    found = (genesis.epoch(), read_known(folder), decode_epoch(folder.epoch))
+    return max((facts for facts in found if facts is not None), key=lambda facts: facts.number)
+
+
+def decode_epoch(path: Path) -> EpochFacts | None:
+    """The epoch that a file holds; None where there is none that can be read: whoever wrote it writes it anew."""
+    try:
+        return msgspec.json.decode(read_public(path), type=EpochFacts)
+    except (NoAlliance, msgspec.DecodeError):
+        return None
+
+
+def keep_latest(folder: NodeFolder, facts: EpochFacts) -> None:
+    """Note the epoch in which a node is, unless a later one is noted. Where it cannot be written, the node goes on."""
+    kept = decode_epoch(folder.epoch)
+    if kept is not None and kept.number >= facts.number:
+        return
+    try:
+        write_public(folder.epoch, msgspec.json.encode(facts) + b"\n")
+    except OSError as error:
+        log.warning("cannot note epoch %d in %s: %s", facts.number, folder.epoch, error.strerror)
 
 
 def members_of(epoch: EpochFacts) -> list[Member]:

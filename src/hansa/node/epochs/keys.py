@@ -2,6 +2,7 @@
 
 from hansa.alliance.layout import NodeFolder
 from hansa.consensus.errors import RefusedVote
+from hansa.consensus.values import Vote, VoteType
 from hansa.crypto.suite import KeyPair, sign
 from hansa.io.key_file import read_consensus_key
 from hansa.types.epoch import EpochFacts
@@ -44,16 +45,21 @@ class NodeKeys:
         if wanted in self._pairs:
             self._by_epoch[facts.number] = self._pairs[wanted]
 
-    def sign(self, epoch: int, digest: bytes) -> bytes:
-        """Sign a digest by the key of an epoch.
+    def sign_vote(self, vote: Vote, digest: bytes) -> bytes:
+        """Sign a vote's digest by the key of its epoch.
+
+        A REJOIN is for this node's own log alone and is signed as its birth record is: who lost its ledger with its
+        votes need not be known to the epoch in which it begins again.
 
         Raises
         ------
         RefusedVote: the key that the epoch names does not lie here.
         """
-        pair = self._by_epoch.get(epoch)
+        pair = self.first if vote.type is VoteType.REJOIN else self._by_epoch.get(vote.epoch)
         if pair is None:
-            raise RefusedVote(f"the key of this node in epoch {epoch} is not here", "hansa key rotate makes it here")
+            raise RefusedVote(
+                f"the key of this node in epoch {vote.epoch} is not here", "hansa key rotate makes it here"
+            )
         return sign(pair.secret, digest)
 
     def _read(self) -> None:

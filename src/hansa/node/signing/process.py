@@ -161,7 +161,7 @@ async def _run(folder: NodeFolder) -> None:
     pair = load_consensus_key(folder.consensus_key, genesis.public_keys()[config.index])
     genesis_hash = hash_genesis(genesis_bytes)
     signer = open_signer(pair, config.index, VoteDomain(genesis_hash, keccak256(GROUP), Suite.STANDARD, keccak256))
-    votes = open_votes(folder.data, genesis_hash, genesis.validator_set(), config.index, pair, signer)
+    votes = open_votes(folder.data, genesis_hash, None, config.index, pair, signer)
     signer.restore(votes.records)
     tls = open_own_tls(folder.tls_certificate, folder.tls_key, ALPN_PROTOCOL)
     process = SignerProcess(SignerService(LoggedSigner(signer, votes), lambda: votes.records), tls)
