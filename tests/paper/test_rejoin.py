@@ -15,6 +15,7 @@ from hansa.sim.mutants.broken import RejoinAtOnce
 from hansa.sim.mutants.plays import GENESIS, lead_first, lead_next, share
 from hansa.sim.mutants.stage import Actor, Stage, answers, votes_only
 from hansa.types.order import OrderBlock
+from tests.paper.test_epochs import make_following
 
 PREPARE, COMMIT, REJOIN = VoteType.PREPARE, VoteType.COMMIT, VoteType.REJOIN
 
@@ -230,6 +231,69 @@ def test_an_outdated_log_leads_into_quarantine_and_out_again() -> None:
     pass_time(stage, 6)
     assert old.state.quarantine is None and old.halted is None
     assert not stage.has_fork()
+
+
+@pytest.mark.parametrize("weights", [(1, 0), (1, 1, 0), (1, 1, 1, 1, 0)])
+def test_who_has_no_vote_comes_out_before_it_is_given_one(weights: tuple[int, ...]) -> None:
+    """As the second or third validator it could not be led out: then nothing goes on without its vote."""
+    stage = Stage(size=len(weights), weights=weights)
+    stage.actors[0].feed(WorkPending(True))
+    stage.actors[0].propose()
+    stage.settle()
+    learner = stage.actors[len(weights) - 1]
+    lose_votes(learner)
+    assert learner.state.quarantine is not None
+    pass_time(stage, 2)
+    assert learner.state.quarantine is None
+    assert [actor.state.view for actor in stage.actors.values()] == [0] * len(weights), "nobody hands a view over"
+    assert all(len(actor.sealed) == 2 for actor in stage.actors.values()), "nor is a block made for it"
+    (end,) = [record.signed.vote for record in learner.records if record.signed.vote.height]
+    assert (end.type, end.epoch, end.height) == (REJOIN, 0, 1)
+    learner.start()
+    assert learner.state.quarantine is None
+
+
+def test_a_quorum_must_have_said_since_that_it_knows_of_no_end() -> None:
+    stage = Stage(size=5, weights=(1, 1, 1, 1, 0))
+    lead_first(stage)
+    stage.settle()
+    learner = stage.actors[4]
+    lose_votes(learner)
+    life = learner.state.quarantine.life
+    for peer, told in ((0, life), (1, life), (2, life - 1), (4, life)):
+        learner.hear(peer, RejoinReport(told, 0))
+    assert not learner.state.quarantine.is_over
+
+
+def test_near_the_end_nobody_lets_out_who_has_no_vote() -> None:
+    """It may be that it was further in an earlier life: beyond this end, with a vote."""
+    stage = Stage(size=5, weights=(1, 1, 1, 1, 0), window=2, following=make_following(3, (1, 1, 1, 1, 1)))
+    lead_first(stage)
+    stage.settle()
+    learner = stage.actors[4]
+    assert all(actor.state.epoch_end == 3 for actor in stage.actors.values())
+    lose_votes(learner)
+    stage.now_ms += TICK_MS
+    learner.timers[TimerId.TICK] = stage.now_ms
+    learner.fire(TimerId.TICK)
+    stage.settle(lambda sender, receiver, message: isinstance(message, Rejoin | RejoinReport))
+    assert learner.state.quarantine is not None and not learner.state.quarantine.reports
+
+
+def test_who_sealed_more_than_it_knows_lets_nobody_out() -> None:
+    stage = Stage(size=5, weights=(1, 1, 1, 1, 0))
+    lead_first(stage)
+    stage.settle()
+    stage.drop()
+    one = stage.actors[0]
+    one.sealed, one.certificates = one.sealed[:1], {}  # its ledger lost a block that it SEALed
+    one.bodies.clear()
+    one.start()
+    stage.drop()
+    one.hear(4, Rejoin(0, 7, 0))
+    assert not [m for _, _, m in stage.wire if isinstance(m, RejoinReport)]
+    stage.actors[1].hear(4, Rejoin(0, 7, 0))
+    assert [m for _, _, m in stage.wire if isinstance(m, RejoinReport)]
 
 
 def test_too_few_to_lead_out_of_it_is_the_end() -> None:

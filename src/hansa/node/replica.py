@@ -14,10 +14,9 @@ from hansa.consensus.early import EarlyMessages
 from hansa.consensus.effects import Effect
 from hansa.consensus.inputs import Imported, Input, MessageIn, PeerDown, Restored, Synced
 from hansa.consensus.pbft import Pbft, Rules
-from hansa.consensus.pbft.epochs import begin_next_epoch
+from hansa.consensus.pbft.epochs import LaterLogs, begin_next_epoch
 from hansa.consensus.pbft.pacemaker import compute_view_timeout_ms
 from hansa.consensus.solo import Solo
-from hansa.consensus.values import VoteRecord
 from hansa.node.pipeline import (
     SERVED_MESSAGES,
     SNAPSHOT_EFFECTS,
@@ -84,7 +83,7 @@ class Replica:
         believed = _whom_to_believe(engine)
         self._sync = Sync(SyncConfig(*believed, behind_heights=behind_heights, keeps_all=config.keeps_all))
         self._early = EarlyMessages()
-        self._later_records: tuple[VoteRecord, ...] = ()  # of epochs that this ledger has not reached yet
+        self._later = LaterLogs()
         self._snapshot = SnapshotFetch(SnapshotConfig(lambda mask: self._pbft.state.config.validators.has_honest(mask)))
 
     def step(self, event: Input, now_ms: int, wall_ms: int) -> list[Effect]:
@@ -163,12 +162,12 @@ class Replica:
         return self.config.engine if self._solo is not None else self._pbft.state.config
 
     def _restore(self, event: Restored) -> None:
-        """Build the engine of the epoch that this ledger is in; votes of later epochs wait for theirs."""
+        """Build the engine of the epoch that this ledger is in; votes and bodies of later epochs wait for theirs."""
         if event.epoch is not None:
             engine = self.config.engine.for_epoch(event.epoch, event.epoch_root_hash)
             self._pbft = self._engine = Pbft(engine, self._pbft.state.rules)
             self._sync.set_members(*_whom_to_believe(engine))
-        self._later_records = _records_after(event.records, self._pbft.state.config.epoch)
+        self._later = LaterLogs(event.records, event.bodies).after(self._pbft.state.config.epoch)
 
     def _is_early(self, event: Input) -> bool:
         """Whether a message speaks of the epoch to come; it is kept once the end of this one is known."""
@@ -190,9 +189,9 @@ class Replica:
     def _begin_epoch(self, now_ms: int, wall_ms: int) -> list[Effect]:
         facts = self._pbft.state.next_epoch
         assert facts is not None, "the epoch has not ended"
-        engine, out = begin_next_epoch(self._pbft, facts, self._later_records, now_ms, wall_ms)
+        engine, out = begin_next_epoch(self._pbft, facts, self._later, now_ms, wall_ms)
         self._pbft = self._engine = engine
-        self._later_records = _records_after(self._later_records, facts.number)
+        self._later = self._later.after(facts.number)
         self._sync.set_members(*_whom_to_believe(engine.state.config))
         for peer, message in self._early.take():
             out += self._step_engine(MessageIn(peer, message), now_ms, wall_ms)
@@ -229,10 +228,6 @@ def _whom_to_believe(engine: EngineConfig) -> tuple[Callable[[int], bool], Calla
     """
     has_honest = engine.validators.has_honest
     return (has_honest if engine.validators.has_vote(engine.me) else bool), has_honest
-
-
-def _records_after(records: tuple[VoteRecord, ...], epoch: int) -> tuple[VoteRecord, ...]:
-    return tuple(record for record in records if record.signed.vote.epoch > epoch)
 
 
 def _split_at_boundaries(event: Synced) -> list[Synced]:

@@ -1,6 +1,6 @@
 """One simulated node: the shell around a replica. It performs effects on simulated disks, clocks and links."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -111,6 +111,7 @@ class Host:
         self.timers: dict[TimerId, int] = {}
         self.timer_draws = 0
         self.ancestors: tuple[bytes, ...] | None = None
+        self.unsealed: dict[int, bytes] = {}  # order hashes by height: executed or to be, not yet sealed by the ledger
         self.told_work: bool | None = None
         self.is_syncing_disk = False
         self.unsynced_votes: list[SignedVote] = []
@@ -284,12 +285,16 @@ class Host:
             self.feed(TimerFired(due[0]))
 
     def _ask_proposal(self, effect: AskProposal) -> None:
-        refs = self.ledger.choose(effect.ancestors, BLOCK_TRANSACTIONS)
+        refs = self.ledger.choose(self._with_unsealed(effect.ancestors), BLOCK_TRANSACTIONS)
         for attacker in self.attacks.values():
             refs = attacker.choose(refs)
         count = len(refs) // 32
         answer = Proposed(effect.height, effect.parent_hash, refs, compute_digest(refs), count, 21_000 * count)
         self._answer(200, answer)
+
+    def _with_unsealed(self, ancestors: Iterable[bytes]) -> tuple[bytes, ...]:
+        """The replica counts a block as sealed when it asks for the seal; the pool knows only once that is done."""
+        return (*self.unsealed.values(), *ancestors)
 
     def _ask_work(self, effect: AskWork) -> None:
         self.ancestors = effect.ancestors
@@ -298,7 +303,7 @@ class Host:
     def _tell_work(self, is_asked: bool) -> None:
         if self.ancestors is None:
             return
-        has_work = self.ledger.has_work(self.ancestors)
+        has_work = self.ledger.has_work(self._with_unsealed(self.ancestors))
         if is_asked or has_work != self.told_work:
             self.told_work = has_work
             self._answer(0, WorkPending(has_work))
@@ -321,6 +326,7 @@ class Host:
         self.add_transactions(self.ledger.split(effect.bundle))
 
     def _execute(self, effect: Execute) -> None:
+        self.unsealed[effect.height] = effect.order_hash
         self._queue(self.world.scenario.execute_us, self._executed, effect)
 
     def _executed(self, effect: Execute) -> None:
@@ -331,9 +337,12 @@ class Host:
         self.feed(Executed(effect.height, effect.order_hash, sealed_hash, *news))
 
     def _seal(self, effect: Seal) -> None:
+        self._queue(self.world.scenario.seal_us, self._seal_now, effect)
+
+    def _seal_now(self, effect: Seal) -> None:
         certificate = effect.certificate
         if self.disk.is_full:
-            self.held.append((self._seal, effect))
+            self.held.append((self._seal_now, effect))
             return
         order_hash = next((h for h, sealed in self.ledger.results.items() if sealed == certificate.hash), None)
         block = None if order_hash is None else self.ledger.seal(certificate, order_hash)
@@ -342,6 +351,7 @@ class Host:
             self.disk.blocks.append(block)
 
     def _sealed(self, head: SealedHead) -> None:
+        self.unsealed = {height: known for height, known in self.unsealed.items() if height > head.height}
         if self.is_honest:
             self.world.checkers.on_sealed(self, head)
 

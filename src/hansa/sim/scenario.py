@@ -46,6 +46,7 @@ class Scenario(msgspec.Struct, frozen=True):
     gossip_loss: float  # of transactions, which then must be fetched
     sync_us: tuple[int, int]  # of a disk sync
     execute_us: int
+    seal_us: int  # until a result and its certificate are in the log's buffer, in turn with executions
     check_us: int
     skew_ms: tuple[int, ...]  # of each node's wall clock
     load_us: int  # between two transactions
@@ -140,6 +141,7 @@ def draw_machines(script: Script, rng: Random, is_slow: bool = False, loss: floa
         load_pause_us=(pause_at, pause_at + rng.choice((0, 0, 3_000_000))),
         has_codec=rng.random() < 0.05,
         has_sectors=rng.random() < 0.05 or any(isinstance(fault, Disk) for fault in script.faults),
+        seal_us=rng.choice((0, 100, 5_000)),
     )
 
 

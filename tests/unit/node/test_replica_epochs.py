@@ -5,12 +5,14 @@ import msgspec
 from hansa.consensus.config import EngineConfig
 from hansa.consensus.early import EARLY_MESSAGES_MAX, EARLY_PROPOSALS_MAX, EarlyMessages
 from hansa.consensus.effects import Broadcast, Effect, Send, SignVote
-from hansa.consensus.inputs import Imported, MessageIn, Restored
+from hansa.consensus.inputs import HeldBody, Imported, MessageIn, Restored, VoteDurable
 from hansa.consensus.messages import (
+    BlockRequest,
     BlockResponse,
     Message,
     PrePrepare,
     RangeRequest,
+    RejoinReport,
     Status,
     VoteQuery,
     VoteReport,
@@ -40,10 +42,12 @@ def make_facts(weights: tuple[int, ...] = (1, 1, 1, 1, 0), number: int = 1, firs
     return msgspec.structs.replace(facts, number=number, first_height=first_height)
 
 
-def make_replica(me: int = 0, records: tuple[VoteRecord, ...] = (), **fields: object) -> Replica:
+def make_replica(
+    me: int = 0, records: tuple[VoteRecord, ...] = (), bodies: tuple[HeldBody, ...] = (), **fields: object
+) -> Replica:
     engine = EngineConfig(me, ValidatorSet([1] * 4), GENESIS_ORDER_HASH, compute_order_hash, compute_digest)
     replica = Replica(ReplicaConfig(engine))
-    replica.step(Restored(GENESIS_HEAD, ((0, GENESIS_HEAD.sealed_hash),), records, (), **fields), 0, 10**12)  # type: ignore[arg-type]
+    replica.step(Restored(GENESIS_HEAD, ((0, GENESIS_HEAD.sealed_hash),), records, bodies, **fields), 0, 10**12)  # type: ignore[arg-type]
     return replica
 
 
@@ -161,6 +165,36 @@ def test_a_quarantine_goes_on_in_the_next_epoch() -> None:
     effects = bring(replica, END)
     assert replica.status().quarantine is not None and replica.status().epoch == 1
     assert not [effect for effect in effects if isinstance(effect, SignVote)]
+
+
+def test_a_learner_that_lost_its_votes_votes_in_the_epoch_that_gives_it_one() -> None:
+    replica = make_replica(me=4, records=(VoteRecord(vote(VoteType.REJOIN, 0, 0, 0, 4), b""),))
+    heads = make_heads(1, make_facts())
+    replica.step(Imported(1, (msgspec.structs.replace(heads[0], epoch_end=None),)), 20, 10**12)
+    signs: list[Effect] = []
+    for peer in (0, 1, 2):
+        signs += replica.step(MessageIn(peer, RejoinReport(10**12, 0, 0)), 25, 10**12)
+    (sign,) = (effect for effect in signs if isinstance(effect, SignVote))
+    assert (sign.vote.type, sign.vote.height) == (VoteType.REJOIN, 1)
+    replica.step(VoteDurable(SignedVote(sign.vote, 4, b"s")), 26, 10**12)
+    assert replica.status().quarantine is None
+    bring(replica, END, make_facts((1, 1, 1, 0, 1)))
+    for peer in (0, 1, 2):
+        replica.step(MessageIn(peer, VoteReport(())), 30, 10**12)
+    assert replica.status().voting
+
+
+def test_bodies_of_the_next_epoch_that_the_log_holds_are_known_there() -> None:
+    facts = make_facts()
+    heads = make_heads(END + 1, facts)
+    after = heads[-1]
+    prepare = SignedVote(Vote(VoteType.PREPARE, 1, 0, END + 1, after.order_hash), 0, b"s")
+    body = HeldBody(after.order_hash, after.block, b"t" * 32)
+    replica = make_replica(records=(VoteRecord(prepare, b""),), bodies=(body,))
+    bring(replica, END, facts)
+    effects = replica.step(MessageIn(2, BlockRequest(after.order_hash)), 40, 10**12)
+    (answer,) = said(effects, BlockResponse)
+    assert isinstance(answer, BlockResponse) and answer.block == after.block
 
 
 def test_an_own_seal_of_the_new_epoch_that_the_log_lacks_is_a_reason_for_doubt() -> None:

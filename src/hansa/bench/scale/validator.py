@@ -177,7 +177,7 @@ class CostedHost(Host):
     def _store(self, effect: Seal) -> None:
         """The ledger moves on at once, so that nothing is proposed twice; clients see the block when it is stored."""
         before = len(self.ledger.sealed)
-        self._seal(effect)
+        self._seal_now(effect)
         self._tell_work(False)
         for block in self.ledger.sealed[before:]:
             cost_us = self.costs.seal.of(block.head.block.tx_count)

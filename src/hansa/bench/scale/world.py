@@ -202,6 +202,7 @@ def _quiet_scenario(load: Load) -> Scenario:
         gossip_loss=0.0,
         sync_us=(0, 0),
         execute_us=0,
+        seal_us=0,
         check_us=0,
         skew_ms=(0,) * load.size,
         load_us=0,

@@ -107,6 +107,7 @@ def _become_validator(screen: "Screen", members: "Members", guest: "Guest", own:
     if members.proposal(guest.invitation.proposal).status != STATUS_VALIDATOR or coming is None:
         return "observer"
     if coming.status != "validator":
+        joining.wait_ready(own, timeout)
         members.send(guest.voter, "activate", coming.index)
     joining.wait_in_force(members, coming.index, ("validator",), timeout)
     screen.step("validator", f"votes from block {joining.wait_voting(own, timeout):,} on")

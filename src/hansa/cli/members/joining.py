@@ -307,6 +307,24 @@ def wait_caught_up(members: Members, own: Client, timeout_s: float) -> tuple[int
         time.sleep(_POLL_S)
 
 
+def wait_ready(own: Client, timeout_s: float) -> None:
+    """Wait until the new node can vote as soon as it may: among few validators nothing goes on without it.
+
+    Raises
+    ------
+    NotReady: it cannot in time.
+    """
+    deadline = time.monotonic() + timeout_s
+    while True:
+        status = own.call("hansa_status")
+        if not status["syncing"] and status["quarantine"] is None and status["halted"] is None:
+            return
+        if time.monotonic() > deadline:
+            why = status["halted"] or status["quarantine"] or "it fetches blocks"
+            raise NotReady(f"the node is not ready for a vote: {why}", "hansa doctor says more; run this command again")
+        time.sleep(_POLL_S)
+
+
 def wait_voting(own: Client, timeout_s: float) -> int:
     """Wait until the node votes; the first block that it may vote for.
 

@@ -4,16 +4,33 @@ Nothing of views, blocks and votes goes over: the certificate of the last block 
 is what this node knows of its peers and itself: links, pauses, what others signed, and doubts about its own vote log.
 """
 
+import msgspec
+
 from hansa.consensus.effects import BeginView, Effect
-from hansa.consensus.inputs import Restored
+from hansa.consensus.inputs import HeldBody, Restored
 from hansa.consensus.pbft.machine import Pbft
 from hansa.consensus.pbft.status import get_status
 from hansa.consensus.values import VoteRecord, VoteType
 from hansa.types.epoch import EpochFacts
 
 
+class LaterLogs(msgspec.Struct, frozen=True):
+    """What this life found in its logs of epochs that its ledger had not reached: the power may fail when votes of an
+    epoch and their blocks are safe, and the result of the last block before it is not."""
+
+    records: tuple[VoteRecord, ...] = ()
+    bodies: tuple[HeldBody, ...] = ()
+
+    def after(self, epoch: int) -> "LaterLogs":
+        """What is of epochs above that one."""
+        return LaterLogs(
+            tuple(record for record in self.records if record.signed.vote.epoch > epoch),
+            tuple(body for body in self.bodies if body.block.epoch > epoch),
+        )
+
+
 def begin_next_epoch(
-    engine: Pbft, facts: EpochFacts, records: tuple[VoteRecord, ...], now_ms: int, wall_ms: int
+    engine: Pbft, facts: EpochFacts, logs: LaterLogs, now_ms: int, wall_ms: int
 ) -> tuple[Pbft, list[Effect]]:
     """Return the engine that takes over from one whose last block is sealed, and its first effects.
 
@@ -22,7 +39,7 @@ def begin_next_epoch(
 
     Parameters
     ----------
-    records: of the vote log as this life found it, of `facts` and later epochs.
+    logs: as this life found them, of `facts` and later epochs.
     """
     old = engine.state
     config = old.config.for_epoch(facts, old.root.order_hash)
@@ -39,7 +56,7 @@ def begin_next_epoch(
         if vote_type in old.marks and not is_sure:
             state.marks[vote_type] = old.marks[vote_type]
     recent = tuple(sorted(old.recent.items()))
-    effects = following.step(Restored(old.root, recent, records, ()), now_ms, wall_ms)
+    effects = following.step(Restored(old.root, recent, logs.records, logs.bodies), now_ms, wall_ms)
     if is_sure:
         state.queried = True
     state.heard_ms |= old.heard_ms

@@ -207,9 +207,10 @@ def _move_root(state: PbftState, head: SealedHead) -> None:
         state.commit_target = None
     drop_blocks_up_to_root(state)
     period = state.config.prune_every_heights
-    if height % period == 0 and height > period:
+    kept = max(period, state.config.window)
+    if height % period == 0 and height > kept:
         # Results of the last heights may still be on their way to the log; the votes that would bring them back stay.
-        state.emit(PruneVotes(height - period))
+        state.emit(PruneVotes(height - kept))
 
 
 def _forget_up_to(state: PbftState, height: int) -> None:

@@ -9,6 +9,11 @@ votes again, in that view and above, and names nothing lower than what it may ha
 On an idle chain no such block would come. So the others help for a while: the leader hands its view over without a
 timeout until view M + 2 is reached, whose leader then proposes, an empty block if need be. A leader that is itself in
 quarantine is left at once. Help is limited in time for each asker, since asking costs a liar nothing.
+
+A node without a vote comes out before it is given one, for a set that needs every vote could not lead it out later.
+What it signed in this epoch or an earlier one counts for nothing any more. Of a later one it can have signed nothing if
+the last block of this epoch was not sealed when its life began; and a quorum that says, since then, that it does not
+know where the epoch ends has not SEALed that block.
 """
 
 from hansa.consensus.config import REJOIN_HELP_MS, REJOIN_PAUSE_MS, REJOIN_VIEWS_MAX, REPLY_EVERY_MS, TICK_MS
@@ -71,7 +76,10 @@ def resume_quarantine(state: PbftState) -> None:
     """Go on with a quarantine that stands in the vote log."""
     mark = state.marks.get(VoteType.REJOIN)
     if mark is not None and mark.height == 0:
-        _begin(state, "the vote log was lost, damaged or outdated", _known_floor(state))
+        reason = "the vote log was lost, damaged or outdated"
+        if state.has_vote and not can_rejoin(state.config.validators, state.config.me):
+            reason += ", and in this epoch the others are too few to take this validator back"
+        _begin(state, reason, _known_floor(state))
 
 
 def ask_to_rejoin(state: PbftState) -> None:
@@ -99,6 +107,9 @@ def leave_when_safe(state: PbftState) -> None:
     quarantine = state.quarantine
     if quarantine is None or quarantine.is_over:
         return
+    if not state.has_vote:
+        _leave_without_vote(state, quarantine)
+        return
     wanted = _wanted_view(state, quarantine)
     qc = state.high_qc
     if wanted is None or not state.rules.may_rejoin(_committed_view(state), qc.view, wanted):
@@ -120,6 +131,16 @@ def leave_when_safe(state: PbftState) -> None:
     state.emit(SignVote(vote, encode_context(VoteContext(high_qc=qc))))
 
 
+def _leave_without_vote(state: PbftState, quarantine: Quarantine) -> None:
+    mask = sum(1 << peer for peer in quarantine.reports)
+    if not state.config.validators.is_quorum(mask) or not state.root.height:
+        return
+    quarantine.is_over = True
+    vote = Vote(VoteType.REJOIN, state.config.epoch, _known_floor(state), state.root.height, state.root.order_hash)
+    state.marks[VoteType.REJOIN] = vote
+    state.emit(SignVote(vote, b""))
+
+
 def on_own_rejoin(state: PbftState, vote: Vote) -> None:
     """The end of the quarantine is durable."""
     if vote.height > 0 and vote == state.marks.get(VoteType.REJOIN):
@@ -138,8 +159,8 @@ def _request(state: PbftState, quarantine: Quarantine) -> Rejoin:
 
 
 def _may_ask(state: PbftState, quarantine: Quarantine) -> bool:
-    """Whoever has no vote in this epoch waits for one in which it has."""
-    return state.has_vote and not quarantine.is_over
+    """Whoever is not known in this epoch waits for one in which it is."""
+    return state.config.me < state.config.validators.size and not quarantine.is_over
 
 
 def _known_floor(state: PbftState) -> int:
@@ -180,7 +201,12 @@ def on_rejoin(state: PbftState, peer: int, message: Rejoin) -> None:
     """Tell a validator in quarantine where we stand, unless our own memory may have gaps; begin to help it."""
     known = state.rejoining.get(peer)
     is_answered = known is not None and known.heard_ms + REPLY_EVERY_MS > state.now_ms
-    if message.epoch != state.config.epoch or not state.config.validators.has_vote(peer) or is_answered:
+    if message.epoch != state.config.epoch or is_answered:
+        return
+    if not state.config.validators.has_vote(peer):
+        state.rejoining[peer] = Rejoining(until_ms=state.now_ms, heard_ms=state.now_ms)  # it needs no view and no block
+        if not _may_have_ended(state):
+            _report(state, peer, message)
         return
     if known is None:
         known = state.rejoining[peer] = Rejoining(until_ms=state.now_ms + REJOIN_HELP_MS)
@@ -190,8 +216,20 @@ def on_rejoin(state: PbftState, peer: int, message: Rejoin) -> None:
         known.view = 0
     known.heard_ms = state.now_ms
     known.view = min(known.view or message.view, message.view)
+    _report(state, peer, message)
+
+
+def _report(state: PbftState, peer: int, message: Rejoin) -> None:
     if state.queried and state.quarantine is None:
         state.send(peer, RejoinReport(message.life, max(state.view, state.view_asked), state.config.epoch))
+
+
+def _may_have_ended(state: PbftState) -> bool:
+    """Whether this validator may have SEALed the epoch's last block: it knows the end, or SEALed more than it knows."""
+    seal = state.marks.get(VoteType.SEAL)
+    known_height = max(state.executed, default=state.root.height)
+    is_beyond = seal is not None and (seal.epoch, seal.height) > (state.config.epoch, known_height)
+    return state.epoch_end is not None or is_beyond or state.voted_later
 
 
 def give_way(state: PbftState) -> None:
