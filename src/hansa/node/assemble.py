@@ -77,7 +77,7 @@ async def open_node(directory: Path) -> RunningNode:
     keys = NodeKeys(folder, config.index, pair)
     keys.begin(epoch)
     signer = make_signer(config, chain, keys)
-    latest = max(read_latest(folder, genesis), epoch, key=lambda facts: facts.number)
+    latest = max(read_latest(folder, genesis, chain.genesis_hash), epoch, key=lambda facts: facts.number)
     validators = None if is_new else ValidatorSet.of_epoch(latest)
     votes = open_votes(data, chain.genesis_hash, validators, config.index, pair, signer, epoch.number)
     signer.restore(votes.records)

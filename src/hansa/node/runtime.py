@@ -20,6 +20,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,7 @@ from hansa.io.vote_signer import VoteSigner, VoteToSign
 from hansa.io.worker import Worker
 from hansa.network.frames import FrameKind
 from hansa.network.lanes import Lane
-from hansa.node.epochs.facts import keep_latest
+from hansa.node.epochs.facts import note_epoch
 from hansa.node.epochs.keys import NodeKeys
 from hansa.node.errors import explain_native, explain_protocol
 from hansa.node.gossip import Gossip
@@ -393,7 +394,8 @@ class Runtime:
             log.info("epoch %d begins with block %d", facts.number, facts.first_height)
         self.epoch = facts
         if (folder := self.folder) is not None:
-            self._workers["serve"].submit("note the epoch", lambda: keep_latest(folder, facts), lambda _: None)
+            note = partial(note_epoch, folder, facts, self.chain.genesis_hash)
+            self._workers["serve"].submit("note the epoch", note, lambda _: None)
         if self._follow_epoch is not None:
             self._follow_epoch(facts)
 

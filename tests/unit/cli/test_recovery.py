@@ -15,9 +15,10 @@ from hansa.cli.setup import genesis_hash_of
 from hansa.io.key_file import read_consensus_key, sign_birth
 from hansa.io.vote_log_file import create_vote_log
 from hansa.node.config import load_node_config
-from hansa.node.epochs.facts import keep_latest, read_latest
+from hansa.node.epochs.facts import note_epoch, read_latest
 from hansa.node.errors import InvalidNodeConfig
 from hansa.node.genesis import decode_genesis
+from hansa.types.epoch import EpochFacts
 
 LATER = 4  # the place of a node that joined an alliance of four
 
@@ -54,7 +55,13 @@ def note_voters(folder: NodeFolder, voters: int, number: int = 3) -> None:
     """A folder notes a later epoch, in which only so many validators are left."""
     known = decode_genesis(folder.genesis.read_bytes()).epoch()
     nodes = tuple(msgspec.structs.replace(node, weight=int(node.index < voters)) for node in known.nodes)
-    keep_latest(folder, msgspec.structs.replace(known, number=number, first_height=9, nodes=nodes))
+    facts = msgspec.structs.replace(known, number=number, first_height=9, nodes=nodes)
+    note_epoch(folder, facts, genesis_hash_of(folder.genesis.read_bytes()))
+
+
+def latest(folder: NodeFolder) -> EpochFacts:
+    genesis = folder.genesis.read_bytes()
+    return read_latest(folder, decode_genesis(genesis), genesis_hash_of(genesis))
 
 
 def test_the_set_in_force_says_whether_the_others_can_take_a_validator_back(folder: NodeFolder) -> None:
@@ -82,18 +89,19 @@ def test_a_restore_is_judged_by_the_latest_set_that_node_or_backup_knows(folder:
 
 
 def test_the_latest_epoch_is_noted_once_and_never_goes_back(folder: NodeFolder) -> None:
-    genesis = decode_genesis(folder.genesis.read_bytes())
-    assert read_latest(folder, genesis).number == 0
+    assert latest(folder).number == 0
     note_voters(folder, 4, number=5)
     note_voters(folder, 3, number=4)
-    assert (read_latest(folder, genesis).number, sum(read_latest(folder, genesis).weights)) == (5, 4)
+    assert (latest(folder).number, sum(latest(folder).weights)) == (5, 4)
     folder.epoch.write_bytes(b"{")
-    assert read_latest(folder, genesis).number == 0, "the node writes it anew"
+    assert latest(folder).number == 0, "the node writes it anew"
     note_voters(folder, 4)
-    assert read_latest(folder, genesis).number == 3
+    assert latest(folder).number == 3
+    genesis = decode_genesis(folder.genesis.read_bytes())
+    assert read_latest(folder, genesis, bytes(32)).number == 0, "it is another chain's"
     missing = NodeFolder(folder.root / "file" / "none")
     (folder.root / "file").write_bytes(b"")
-    keep_latest(missing, read_latest(folder, genesis))  # no room, no right: the node goes on
+    note_epoch(missing, latest(folder), bytes(32))  # no room, no right: the node goes on
 
 
 def test_a_backup_is_private_from_its_first_byte(

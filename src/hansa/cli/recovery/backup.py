@@ -31,7 +31,7 @@ from hansa.cli.setup import genesis_hash_of
 from hansa.consensus.validators import ValidatorSet, can_rejoin
 from hansa.io.vote_log_file import put_votes_aside
 from hansa.node.config import load_node_config
-from hansa.node.epochs.facts import decode_epoch, keep_latest, read_epoch, read_latest
+from hansa.node.epochs.facts import note_epoch, read_epoch, read_latest, read_noted
 from hansa.node.errors import ForeignGenesis, explain_native
 from hansa.node.genesis import decode_genesis
 from hansa.types.epoch import EpochFacts
@@ -90,7 +90,7 @@ def create_backup(screen: Screen, directory: Path, target: Path) -> Manifest:
     _copy_ledger(data, partial / "data")
     chain_id, height, sealed_hash, epoch = _settle(partial / "data", genesis)
     if epoch is not None:
-        keep_latest(NodeFolder(partial), epoch)
+        note_epoch(NodeFolder(partial), epoch, genesis_hash_of(genesis))
     screen.step("copied", str(directory), f"{time.monotonic() - began:.1f} s")
     _check_ledger(partial / "data", genesis)
     manifest = Manifest(
@@ -172,7 +172,7 @@ def restore_backup(screen: Screen, target: Path, directory: Path, yes: bool) -> 
     if not yes and not screen.confirm("restore it?"):
         return None
     _replace_ledger(target / "data", data)
-    keep_latest(folder, epoch)
+    note_epoch(folder, epoch, genesis_hash_of(genesis))
     screen.step("restored", f"{directory} at block {manifest.height}", f"{time.monotonic() - began:.1f} s")
     screen.say(f"  Next: hansa up {config.name}")
     return manifest
@@ -180,7 +180,9 @@ def restore_backup(screen: Screen, target: Path, directory: Path, yes: bool) -> 
 
 def _latest_epoch(folder: NodeFolder, genesis: bytes, target: Path) -> EpochFacts:
     """The latest epoch of which the node to restore or its backup knows."""
-    own, theirs = read_latest(folder, decode_genesis(genesis)), decode_epoch(NodeFolder(target).epoch)
+    genesis_hash = genesis_hash_of(genesis)
+    own = read_latest(folder, decode_genesis(genesis), genesis_hash)
+    theirs = read_noted(NodeFolder(target), genesis_hash)
     return own if theirs is None or theirs.number < own.number else theirs
 
 

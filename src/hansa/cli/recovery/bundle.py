@@ -27,7 +27,7 @@ FILE_BYTES_MAX = 64 << 20
 LISTED_MAX = 20_000
 REDACTED = b"[redacted]"
 SECRET_BYTES_MIN = 8  # shorter things cannot be searched for
-PUBLIC_FILES = ("node.toml", "genesis.json", "tls.crt", "ca-bundle.pem")
+PUBLIC_FILES = ("node.toml", "genesis.json", "members.json", "epoch.json", "tls.crt", "ca-bundle.pem")
 SECRET_FILES = ("consensus*.key", "tls*.key")  # with those of later epochs
 
 

@@ -228,7 +228,7 @@ def check_votes(case: Case) -> list[Finding]:
     damage = vote_damage(case.folder, case.genesis_bytes, case.config)
     if not damage:
         return [Finding("votes", Level.GOOD, "the vote log holds")]
-    in_force = ValidatorSet.of_epoch(read_latest(case.folder, case.genesis))
+    in_force = ValidatorSet.of_epoch(read_latest(case.folder, case.genesis, genesis_hash_of(case.genesis_bytes)))
     alone = not can_rejoin(in_force, case.config.index)
     cure = (
         "put data/votes back as it was; with fewer than four validators there is no other way"

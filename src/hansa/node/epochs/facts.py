@@ -2,7 +2,6 @@
 
 import logging
 import ssl
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -64,32 +63,40 @@ def read_known(folder: NodeFolder) -> EpochFacts | None:
         raise InvalidNodeConfig(f"{folder.members}: {error}", "restore it from your backup") from None
 
 
-def read_latest(folder: NodeFolder, genesis: Genesis) -> EpochFacts:
+class NotedEpoch(msgspec.Struct, frozen=True):
+    """What `epoch.json` holds."""
+
+    genesis_hash: bytes  # 32 bytes: of which chain
+    epoch: EpochFacts
+
+
+def read_latest(folder: NodeFolder, genesis: Genesis, genesis_hash: bytes) -> EpochFacts:
     """The latest epoch of which a node's folder knows, without its ledger.
 
     Raises
     ------
     InvalidNodeConfig: genesis.json or members.json is damaged.
     """
-    found = (genesis.epoch(), read_known(folder), decode_epoch(folder.epoch))
+    found = (genesis.epoch(), read_known(folder), read_noted(folder, genesis_hash))
     return max((facts for facts in found if facts is not None), key=lambda facts: facts.number)
 
 
-def decode_epoch(path: Path) -> EpochFacts | None:
-    """The epoch that a file holds; None where there is none that can be read: whoever wrote it writes it anew."""
+def read_noted(folder: NodeFolder, genesis_hash: bytes) -> EpochFacts | None:
+    """The epoch that was noted last; None where none of this chain can be read: the node notes the next one anew."""
     try:
-        return msgspec.json.decode(read_public(path), type=EpochFacts)
+        noted = msgspec.json.decode(read_public(folder.epoch), type=NotedEpoch)
     except (NoAlliance, msgspec.DecodeError):
         return None
+    return noted.epoch if noted.genesis_hash == genesis_hash else None
 
 
-def keep_latest(folder: NodeFolder, facts: EpochFacts) -> None:
+def note_epoch(folder: NodeFolder, facts: EpochFacts, genesis_hash: bytes) -> None:
     """Note the epoch in which a node is, unless a later one is noted. Where it cannot be written, the node goes on."""
-    kept = decode_epoch(folder.epoch)
+    kept = read_noted(folder, genesis_hash)
     if kept is not None and kept.number >= facts.number:
         return
     try:
-        write_public(folder.epoch, msgspec.json.encode(facts) + b"\n")
+        write_public(folder.epoch, msgspec.json.encode(NotedEpoch(genesis_hash, facts)) + b"\n")
     except OSError as error:
         log.warning("cannot note epoch %d in %s: %s", facts.number, folder.epoch, error.strerror)
 
