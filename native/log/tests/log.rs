@@ -287,12 +287,13 @@ fn appends_go_on_while_another_thread_syncs() {
 fn a_full_disk_loses_nothing_and_heals() {
     let folder = Folder::new();
     let (log, _, _) = open(&folder.0).unwrap();
-    let first = log.append(KIND_FIRST, &[&[1; 9_000]]).unwrap();
+    // Less than half a segment: from there on another thread makes the spare, which this test puts in its place.
+    let first = log.append(KIND_FIRST, &[&[1; 3_000]]).unwrap();
     log.sync().unwrap();
     // Whatever is written to this device answers that no space is left.
     let spare = folder.0.join("next.tmp");
     std::os::unix::fs::symlink("/dev/full", &spare).unwrap();
-    let second = log.append(KIND_FIRST, &[&[2; 9_000]]).unwrap();
+    let second = log.append(KIND_FIRST, &[&[2; 10_000]]).unwrap();
     assert!(matches!(log.sync(), Err(LogError::Full { .. })));
     log.append(KIND_FIRST, &[&[3; 100]]).unwrap();
     assert!(matches!(log.sync(), Err(LogError::Full { .. })));

@@ -107,6 +107,18 @@ class Recovery:
         node.start()
         return gap_ms
 
+    async def follower_restart(self) -> int:
+        """Stop one that does not lead (SIGTERM) and start it again; the longest time without a final block until it
+        votes, in milliseconds.
+        """
+        leader = await self._find_leader()
+        node = self.alliance.nodes[self.draw.choice([i for i in range(self.alliance.size) if i != leader])]
+        begin_s = time.monotonic()
+        await asyncio.to_thread(node.stop)
+        node.start()
+        await self.wait_whole()
+        return await self._gap_ms(begin_s)
+
     async def heal(self) -> int:
         """Cut the alliance into two parts without a quorum; milliseconds from the healing to the next final block.
 
@@ -181,6 +193,10 @@ class Recovery:
 EVENTS: dict[str, tuple[str, Callable[[Recovery], Awaitable[int]]]] = {
     "leader-crash": ("kill -9 of the leader: longest time without a final block", Recovery.leader_crash),
     "planned-stop": ("SIGTERM to the leader: longest time without a final block", Recovery.planned_stop),
+    "follower-restart": (
+        "SIGTERM to one that follows, and its start: longest time without a final block until it votes",
+        Recovery.follower_restart,
+    ),
     "heal": ("no quorum for 2 to 6 s: from the healing to the next final block", Recovery.heal),
 }
 

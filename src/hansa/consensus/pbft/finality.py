@@ -229,13 +229,15 @@ def _forget_up_to(state: PbftState, height: int) -> None:
         state.prepare_masks,
         state.commit_votes,
         state.commit_masks,
-        state.qcs,
     )
     for table in by_position:
         for position in [found for found in table if found[1] <= height]:
             del table[position]
     for vote_key in [key for key in state.own_votes if key[2] <= height]:
         del state.own_votes[vote_key]
+    # The QC of the sealed head is kept: to whoever missed a PREPARE in this view, nothing else permits the next one.
+    for place in [place for place in state.qcs if place[1] < height]:
+        del state.qcs[place]
 
 
 def _halt_fork(state: PbftState, height: int) -> None:

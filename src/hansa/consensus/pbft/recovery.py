@@ -112,7 +112,7 @@ def _replay(state: PbftState, record: VoteRecord, context: VoteContext) -> None:
             state.own_view_change = ViewChange(signed, qc)
     elif vote.height > state.root.height:
         state.own_votes[(vote.type, vote.view, vote.height)] = signed
-    if context.high_qc is not None and context.high_qc.height > state.root.height:
+    if context.high_qc is not None and context.high_qc.height >= state.root.height:
         state.qcs[context.high_qc.key()] = context.high_qc
 
 

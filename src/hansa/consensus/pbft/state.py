@@ -150,7 +150,7 @@ class PbftState:
     commit_masks: dict[tuple[int, int, bytes], int] = field(default_factory=dict)  # descendants of one view included
     seal_votes: dict[int, dict[int, SignedVote]] = field(default_factory=dict)  # height -> signer -> vote
     new_qcs: list[QuorumCertificate] = field(default_factory=list)
-    qcs: dict[tuple[int, int], QuorumCertificate] = field(default_factory=dict)  # (view, height), unsealed heights
+    qcs: dict[tuple[int, int], QuorumCertificate] = field(default_factory=dict)  # by (view, height), sealed head's on
     seen: dict[tuple[int, VoteType], SignedVote] = field(default_factory=dict)  # highest vote of each validator
     accused: set[tuple[int, VoteType]] = field(default_factory=set)
     marks: dict[VoteType, Vote] = field(default_factory=dict)  # own highest votes, as handed to the signer

@@ -21,7 +21,7 @@ def follow_certificates(state: PbftState) -> None:
     """Act on new QCs: raise the highest QC, COMMIT it, enter the view it proves or hands over to."""
     while state.new_qcs:
         qc = state.new_qcs.pop(0)
-        if qc.height > state.root.height:
+        if qc.height >= state.root.height:  # that of the sealed head permits its child (rules 1.3)
             state.qcs.setdefault(qc.key(), qc)
             want_block(state, qc.hash, qc.height)
         if qc.key() > state.high_qc.key():
