@@ -14,7 +14,20 @@ import pytest
 
 from hansa.chaos import sandbox
 from hansa.chaos.run import RunResult
-from hansa.sim.script import Attack, AttackKind, Crash, Cut, Disk, DiskTrouble, Fault, Links, Script, encode_script
+from hansa.sim.script import (
+    Attack,
+    AttackKind,
+    ChangeKind,
+    Crash,
+    Cut,
+    Disk,
+    DiskTrouble,
+    Fault,
+    Links,
+    Membership,
+    Script,
+    encode_script,
+)
 from tests.waiting import wait_until
 
 DEADLINE_S = 180.0
@@ -44,6 +57,16 @@ def test_crash_cuts_and_a_lost_vote_log(tmp_path: Path) -> None:
     )
     result = play(tmp_path, faults)
     assert result.namespaces and result.violation is None and result.transactions > 0
+
+
+def test_keys_change_while_a_validator_lies(tmp_path: Path) -> None:
+    faults = (
+        Attack(0, 4_000, (0,), AttackKind.EQUIVOCATING),
+        Membership(1_000, 2_000, (1,), ChangeKind.ROTATE_KEY),
+        Disk(500, 3_000, (2,), DiskTrouble.SLOW, amount_ms=20),
+    )
+    result = play(tmp_path, faults, "--loopback")
+    assert result.violation is None and set(result.guilty) <= {0}
 
 
 @pytest.mark.parametrize("options", [(), ("--loopback",)], ids=["namespaces", "loopback"])

@@ -13,7 +13,7 @@ import msgspec
 from hansa.alliance.draft import draft_alliance
 from hansa.alliance.files import write_private, write_public
 from hansa.alliance.layout import AllianceFolder, NodeFolder
-from hansa.alliance.model import Alliance, Node, Organisation
+from hansa.alliance.model import Alliance, Consensus, Node, Organisation
 from hansa.alliance.node_config import encode_node_config
 from hansa.bench.accounts import Accounts
 from hansa.bench.client.http_connection import Endpoint
@@ -37,6 +37,8 @@ class ChaosAlliance:
     ----------
     twins: validators of whom a second process runs with the same key.
     small_disks: validators whose data lies on a file system of `DISK_BYTES`.
+    joiners: how many nodes come later; they have the next indexes, and nothing of them exists yet.
+    term: heights for which one validator leads.
     """
 
     def __init__(
@@ -47,24 +49,41 @@ class ChaosAlliance:
         seed: int,
         twins: tuple[int, ...] = (),
         small_disks: frozenset[int] = frozenset(),
+        joiners: int = 0,
+        term: int = Consensus().term,
     ) -> None:
         self.size = size
-        self.identity = [*range(size), *twins]
+        self.root = AllianceFolder(root)
+        self.identity = [*range(size), *twins, *range(size, size + joiners)]
         self.streets = Streets(len(self.identity), is_sandboxed)
-        self.proxy = LinkProxy(self.streets, self.identity, seed)
+        self.proxy = LinkProxy(self.streets, self.identity, seed, range(size, size + joiners))
         names = tuple(f"org{index}" for index in range(size))
         now_ms = time.time_ns() // 1_000_000
         draft = draft_alliance("chaos", CHAIN_ID, now_ms, False, names)
+        draft = msgspec.structs.replace(draft, consensus=msgspec.structs.replace(draft.consensus, term=term))
         self.description = _move(draft, self.streets.home)
         self.token = secrets.token_hex(16)
-        self.nodes = found_nodes(AllianceFolder(root), self.description, _NOBODY)
+        self.nodes = found_nodes(self.root, self.description, _NOBODY)
         for twin in twins:
             self.nodes.append(_copy_node(self.nodes[twin], root / f"twin{twin}"))
         for place, node in enumerate(self.nodes):
             self._settle(place, node)
             if self.identity[place] in small_disks:
                 _mount_small(node.folder)
+        for place in range(len(self.nodes), len(self.identity)):
+            self._expect(place)
         self.clients = [Client(node.rpc) for node in self.nodes]
+
+    def _expect(self, place: int) -> None:
+        """Make room for a node that comes later."""
+        name, host = f"org{self.identity[place]}", self.streets.home(place)
+        entry = Node(name, f"{host}:{P2P_PORT}", f"{host}:{RPC_PORT}", f"{host}:{WS_PORT}")
+        organisations = (*self.description.organisations, Organisation(name, (entry,), "member"))
+        self.description = msgspec.structs.replace(self.description, organisations=organisations)
+        node = OwnNode(name, self.root.node(name, name), Endpoint(host, RPC_PORT))
+        node.folder.root.mkdir(parents=True, mode=0o700)
+        self._settle(place, node)
+        self.nodes.append(node)
 
     def _settle(self, place: int, node: OwnNode) -> None:
         """Tell a node where it lives and as whom it sees the others; the rest stays as founded."""
@@ -73,7 +92,9 @@ class ChaosAlliance:
             self.description,
             lambda other: self.streets.home(place) if other == own else self.streets.seen(place, other),
         )
-        text = encode_node_config(seen, self.nodes[own].name) + f'\n[rpc]\ntoken_file = "{TOKEN_FILE}"\n'
+        text = (
+            encode_node_config(seen, seen.organisations[own].nodes[0].name) + f'\n[rpc]\ntoken_file = "{TOKEN_FILE}"\n'
+        )
         write_public(node.folder.config, text.encode())
         write_private(node.folder.root / TOKEN_FILE, self.token.encode())
         node.rpc = Endpoint(self.streets.home(place), RPC_PORT, token=self.token)
@@ -87,10 +108,11 @@ class ChaosAlliance:
         NodeFailed: one does not.
         """
         await self.proxy.start()
-        for node in self.nodes:
-            node.start()
+        founders = [place for place, own in enumerate(self.identity) if own < self.size]
+        for place in founders:
+            self.nodes[place].start()
         deadline = time.monotonic() + READY_S_MAX
-        single = [place for place, own in enumerate(self.identity) if self.identity.count(own) == 1]
+        single = [place for place in founders if self.identity.count(self.identity[place]) == 1]
         for place in single:
             await asyncio.to_thread(self.nodes[place].wait_ready, deadline)
         while time.monotonic() < deadline:

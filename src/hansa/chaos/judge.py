@@ -1,6 +1,7 @@
 """What must hold in the end, judged from outside by asking every node; named as the simulator's checkers are."""
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Collection, Sequence
@@ -41,6 +42,27 @@ async def check_halt(alliance: ChaosAlliance, standing: Sequence[int]) -> None:
                 await asyncio.sleep(0.2)
         if halted:
             raise Violation("halt", f"{node.name} halted: {halted}")
+
+
+async def check_censorship(alliance: ChaosAlliance, accepted: Collection[str], standing: Sequence[int]) -> None:
+    """Everything that a node accepted becomes final, whoever passes it over.
+
+    Raises
+    ------
+    Violation: something does not.
+    """
+    waiting = list(accepted)
+    deadline = time.monotonic() + LEVEL_S_MAX
+    client = alliance.clients[standing[0]]
+    while waiting:
+        portion = waiting[-BATCH_MAX:]
+        calls: list[tuple[str, list[object]]] = [("eth_getTransactionReceipt", [one]) for one in portion]
+        with contextlib.suppress(Unreachable):
+            answers = await client.ask(calls, READ_S_MAX)
+            waiting[-BATCH_MAX:] = [one for one, answer in zip(portion, answers, strict=True) if answer.result is None]
+        if time.monotonic() > deadline:
+            raise Violation("censorship", f"{len(waiting)} accepted transactions are not final, {waiting[-1]} is one")
+        await asyncio.sleep(0.1 if len(waiting) >= len(portion) else 0.0)
 
 
 async def check_convergence(alliance: ChaosAlliance, standing: Sequence[int]) -> int:

@@ -68,11 +68,13 @@ class LinkProxy:
     """All links among the places of one run. Lives on the event loop.
 
     A place is an address with a node process; `identity` says as which validator it speaks. Two places with one
-    identity are twins: whoever dials that validator reaches one of them, drawn anew each time.
+    identity are twins: whoever dials that validator reaches one of them, drawn anew each time. Guests are nodes that
+    join later: all others dial them at one address.
     """
 
-    def __init__(self, streets: Streets, identity: Sequence[int], seed: int) -> None:
+    def __init__(self, streets: Streets, identity: Sequence[int], seed: int, guests: Sequence[int] = ()) -> None:
         self._streets = streets
+        self._guests = tuple(guests)
         self.identity = list(identity)
         self._draw = Random(f"links/{seed}")
         size = max(identity) + 1
@@ -86,9 +88,13 @@ class LinkProxy:
         for place, own in enumerate(self.identity):
             for other in range(max(self.identity) + 1):
                 if other != own:
-                    address = self._streets.seen(place, other)
-                    handler = self._make_handler(place, other)
-                    self._servers.append(await asyncio.start_server(handler, address, P2P_PORT, limit=PIECE_BYTES * 4))
+                    await self._listen(self._streets.seen(place, other), place, other)
+        for guest in self._guests:
+            await self._listen(self._streets.guest(guest), None, guest)
+
+    async def _listen(self, address: str, place: int | None, other: int) -> None:
+        handler = self._make_handler(place, other)
+        self._servers.append(await asyncio.start_server(handler, address, P2P_PORT, limit=PIECE_BYTES * 4))
 
     async def stop(self) -> None:
         """Close everything."""
@@ -111,12 +117,18 @@ class LinkProxy:
     def _between(self, nodes: Sequence[int], peers: Sequence[int]) -> list[Direction]:
         return [self.directions[a, b] for a in nodes for b in peers if a != b]
 
-    def _make_handler(self, place: int, other: int) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]:
+    def _make_handler(
+        self, place: int | None, other: int
+    ) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]:
+        """Carry what comes to `other` from a place; None: from wherever it comes."""
+
         def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             if len(self._running) >= CONNECTIONS_MAX:
                 writer.transport.abort()
                 return
-            task = asyncio.create_task(self._carry(place, other, reader, writer))
+            host = str(writer.get_extra_info("peername", ("", 0))[0])
+            here = self._streets.place_of(host) if place is None else place
+            task = asyncio.create_task(self._carry(here, other, reader, writer))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 

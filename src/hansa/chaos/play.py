@@ -12,33 +12,23 @@ from typing import Any
 
 from hansa.bench.errors import NodeFailed
 from hansa.bench.own_alliance import OwnNode
-from hansa.chaos import harm
 from hansa.chaos.alliance import ChaosAlliance
 from hansa.chaos.clocks import find_library, give_clock, set_clock
-from hansa.chaos.intruder import INTRUSIONS, Intruder
+from hansa.chaos.council import Council
+from hansa.chaos.disks import harm
+from hansa.chaos.disks.slow import slow_down
+from hansa.chaos.disks.unsafe import lose_unsynced, misdirect_votes
+from hansa.chaos.traitors import lying
+from hansa.chaos.traitors.intruder import INTRUSIONS, Intruder
+from hansa.chaos.traitors.lying import ATTACK, SEED
+from hansa.sim.attackers import LIARS
 from hansa.sim.script import Attack, AttackKind, Clock, Crash, Cut, Disk, DiskTrouble, Fault, Links, Membership, Script
 
 SLOW_STOPPED_S, SLOW_RUNNING_S = 0.3, 0.05  # how a slow node stands still and works, in turn
 POLL_S = 0.05
 REPAIR_S_MAX = 120.0
 EXIT_CORRUPT = 9
-
-_LYING = "a node has no switch that makes it lie"
-_BELOW = "needs a layer below the file system, which this kind of machine lacks"
-UNPLAYABLE_DISKS: dict[DiskTrouble, str] = {
-    DiskTrouble.SLOW: _BELOW,
-    DiskTrouble.LYING: _BELOW,
-    DiskTrouble.MISDIRECTED: _BELOW,
-}
-UNPLAYABLE_ATTACKS: dict[AttackKind, str] = {
-    AttackKind.EQUIVOCATING: f"{_LYING}; twins equivocate",
-    AttackKind.CENSORING: _LYING,
-    AttackKind.WITHHOLDING: _LYING,
-    AttackKind.INVALID_BLOCK: _LYING,
-    AttackKind.WRONG_RESULT: _LYING,
-    AttackKind.EMPTY_ANSWERS: _LYING,
-    AttackKind.STALE_VOTES: _LYING,
-}
+HONEST = "hansa.node"  # the program of a node that is what it says
 
 
 def explain_unplayable(script: Script, is_sandboxed: bool) -> str | None:
@@ -47,14 +37,10 @@ def explain_unplayable(script: Script, is_sandboxed: bool) -> str | None:
         match fault:
             case Disk(trouble=DiskTrouble.FULL) if not is_sandboxed:
                 return "needs the right to mount a file system"
-            case Disk(trouble=kind) if kind in UNPLAYABLE_DISKS:
-                return UNPLAYABLE_DISKS[kind]
-            case Attack(attack=attack) if attack in UNPLAYABLE_ATTACKS:
-                return UNPLAYABLE_ATTACKS[attack]
             case Links(duplicate_percent=share) if share:
                 return "TCP removes duplicates before a node sees them"
-            case Membership():
-                return "members change by votes of their organisations, not by a fault"
+            case Membership() if fault.joiner is not None and not is_sandboxed:
+                return "a node that comes later needs a network namespace of its own"
             case Clock() if find_library() is None:
                 return "needs libfaketime, which is not installed here"
     return None
@@ -70,6 +56,8 @@ class Player:
         self.began_s = 0.0
         self.down: Counter[int] = Counter()  # validator -> faults that hold it down
         self.repaired: list[int] = []  # validators whose ledger `hansa repair` healed
+        self.council = Council(alliance)
+        self._changes: list[asyncio.Task[None]] = []
         self._held_up: dict[int, asyncio.Task[None]] = {}
         self._intruders: dict[int, Intruder] = {}
         clocks = [fault for fault in script.faults if isinstance(fault, Clock)]
@@ -92,11 +80,21 @@ class Player:
             fault = self.script.faults[number]
             await PLAYERS[type(fault)][order](self, fault)
 
+    async def finish_changes(self) -> None:
+        """Wait until everything that the members were to agree on is in force.
+
+        Raises
+        ------
+        Violation: it is not in time.
+        """
+        await asyncio.gather(*self._changes)
+
     async def close(self) -> None:
         """End what still goes on."""
-        for task in self._held_up.values():
+        tasks = [*self._held_up.values(), *self._changes]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._held_up.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         for intruder in self._intruders.values():
             await intruder.stop()
         for node in self.alliance.nodes:
@@ -158,7 +156,9 @@ class Player:
             for node in self.nodes_of(validator):
                 if fault.trouble is DiskTrouble.FULL:
                     await asyncio.to_thread(harm.fill_disk, node.folder)
-                elif fault.trouble is DiskTrouble.STALE:
+                elif fault.trouble is DiskTrouble.SLOW:
+                    slow_down(node.folder.root, fault.amount_ms)
+                elif fault.trouble in (DiskTrouble.STALE, DiskTrouble.LYING):
                     _signal(node, signal.SIGSTOP)
                     await asyncio.to_thread(harm.take_image, node.folder, node.folder.root / "image")
                     _signal(node, signal.SIGCONT)
@@ -170,11 +170,15 @@ class Player:
                 for node in self.nodes_of(validator):
                     harm.free_disk(node.folder)
                 continue
+            if fault.trouble is DiskTrouble.SLOW:
+                for node in self.nodes_of(validator):
+                    slow_down(node.folder.root, 0)
+                continue
             await self._down(validator)
             for node in self.nodes_of(validator):
                 await asyncio.to_thread(self._strike, fault.trouble, node)
             await self._up(validator)
-            if fault.trouble is DiskTrouble.ROTTEN_BLOCKS:
+            if fault.trouble in (DiskTrouble.ROTTEN_BLOCKS, DiskTrouble.LYING):
                 await self._repair(validator)
 
     def _strike(self, trouble: DiskTrouble, node: OwnNode) -> None:
@@ -189,6 +193,10 @@ class Player:
                 harm.rot_blocks(node.folder, self.draw)
             case DiskTrouble.STALE:
                 harm.return_image(node.folder, node.folder.root / "image")
+            case DiskTrouble.LYING:
+                lose_unsynced(node.folder, node.folder.root / "image", self.draw)
+            case DiskTrouble.MISDIRECTED:
+                misdirect_votes(node.folder, self.draw)
             case _:
                 raise AssertionError(trouble)
 
@@ -227,6 +235,8 @@ class Player:
                     intruder = Intruder(self.alliance, validator, kind, self.draw.randrange(2**32))
                     self._intruders[validator] = intruder
                     await intruder.start()
+                case kind if kind in LIARS:
+                    await self._run_as(validator, lying.MODULE, {ATTACK: kind, SEED: str(self.draw.randrange(2**32))})
                 case _:
                     pass  # twins run from the beginning
 
@@ -237,7 +247,24 @@ class Player:
             if validator in self._intruders:
                 await self._intruders.pop(validator).stop()
                 await self._up(validator)
+            if fault.attack in LIARS:
+                await self._run_as(validator, HONEST, {})
             _signal(self.alliance.nodes[validator], signal.SIGCONT)
+
+    async def _begin_membership(self, fault: Membership) -> None:
+        """A node that is to come runs already, without a vote (`Run`)."""
+
+    async def _end_membership(self, fault: Membership) -> None:
+        """The organisations vote, beside whatever else happens."""
+        self._changes.append(asyncio.create_task(self.council.change(fault)))
+
+    async def _run_as(self, validator: int, module: str, words: dict[str, str]) -> None:
+        """Kill a validator's node and start it as another program."""
+        await self._down(validator)
+        for node in self.nodes_of(validator):
+            node.module = module
+            node.environment |= words
+        await self._up(validator)
 
 
 def _wait_settled(node: OwnNode) -> None:
@@ -270,4 +297,5 @@ PLAYERS: dict[type[Fault], tuple[_Act, _Act]] = {
     Clock: (Player._begin_clock, Player._end_clock),
     Disk: (Player._begin_disk, Player._end_disk),
     Attack: (Player._begin_attack, Player._end_attack),
+    Membership: (Player._begin_membership, Player._end_membership),
 }

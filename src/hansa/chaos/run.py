@@ -6,16 +6,20 @@ from pathlib import Path
 
 import msgspec
 
+from hansa.alliance.model import Consensus
 from hansa.bench.errors import NodeFailed, Unreachable
 from hansa.bench.report import say
-from hansa.chaos.alliance import ChaosAlliance
-from hansa.chaos.judge import check_convergence, check_halt, check_ledgers, check_logs
+from hansa.chaos.alliance import READY_S_MAX, ChaosAlliance
+from hansa.chaos.disks import slow
+from hansa.chaos.judge import check_censorship, check_convergence, check_halt, check_ledgers, check_logs
+from hansa.chaos.newcomers import install_newcomer, make_newcomer
 from hansa.chaos.play import Player
 from hansa.chaos.watch import Load, Watch
 from hansa.sim.checkers.violation import Violation
 from hansa.sim.script import Attack, AttackKind, Disk, DiskTrouble, Script
 
 LOAD_RATE = 20.0  # transactions per second
+CENSORED_TERM = 10  # heights that a leader proposes where some censor: others must have their turn
 AFTER_CALM_S = 3.0  # an attack that goes on is watched so long at least
 START_S = 15.0  # more than the simulator grants: processes need seconds to start, and share the machine
 _POLL_S = 0.02
@@ -41,13 +45,15 @@ class Run:
 
     def __init__(self, script: Script, folder: Path, is_sandboxed: bool) -> None:
         self.script = script
-        twins = sorted(
-            {n for f in script.faults if isinstance(f, Attack) and f.attack is AttackKind.TWINS for n in f.nodes}
-        )
-        small = frozenset(
-            n for f in script.faults if isinstance(f, Disk) and f.trouble is DiskTrouble.FULL for n in f.nodes
-        )
-        self.alliance = ChaosAlliance(folder, script.size, is_sandboxed, script.seed, tuple(twins), small)
+        small, slowed = (_of_trouble(script, trouble) for trouble in (DiskTrouble.FULL, DiskTrouble.SLOW))
+        twins = tuple(sorted(_of_attack(script, AttackKind.TWINS)))
+        self.censors = _of_attack(script, AttackKind.CENSORING)
+        joiners = script.nodes - script.size
+        term = CENSORED_TERM if self.censors else Consensus().term
+        self.alliance = ChaosAlliance(folder, script.size, is_sandboxed, script.seed, twins, small, joiners, term)
+        for place, own in enumerate(self.alliance.identity):
+            if own in slowed:
+                self.alliance.nodes[place].module = slow.MODULE
         places = range(len(self.alliance.nodes))
         self.honest = [place for place in places if self.alliance.identity[place] not in script.traitors]
         self.watch = Watch(self.alliance.clients, self.honest)
@@ -60,6 +66,7 @@ class Run:
         gap_ms, places, guilty = -1, dict[str, int](), set[int]()
         try:
             await self.alliance.start()
+            await self._welcome()
             gap_ms = await self._torment()
             places, guilty = await self._judge()
         except Violation as found:
@@ -84,6 +91,15 @@ class Run:
             repaired=tuple(self.player.repaired),
         )
 
+    async def _welcome(self) -> None:
+        """Nodes that are to come belong to the alliance and follow it from the beginning on, without a vote."""
+        for index in range(self.script.size, self.script.nodes):
+            newcomer = make_newcomer(self.alliance, index)
+            install_newcomer(self.alliance, newcomer, *await self.player.council.welcome(newcomer))
+            node = self.alliance.nodes[self.alliance.identity.index(index)]
+            node.start()
+            await asyncio.to_thread(node.wait_ready, time.monotonic() + READY_S_MAX)
+
     async def _torment(self) -> int:
         """Play, and demand progress after calm; the longest gap in milliseconds, -1 where none is demanded."""
         script = self.script
@@ -93,11 +109,12 @@ class Run:
         try:
             begin_s = time.monotonic()
             await self._wait(begin_s + script.calm_ms / 1_000, playing)
+            await self.player.finish_changes()
             calm_s, demanded = time.monotonic(), self.watch.best + script.demand_heights
             if script.demand_heights == 0:
                 await self._wait(begin_s + script.deadline_ms / 1_000, playing)
                 return -1
-            deadline_s = begin_s + script.deadline_ms / 1_000 + START_S
+            deadline_s = calm_s + (script.deadline_ms - script.calm_ms) / 1_000 + START_S
             while not all(self.watch.heights[place] >= demanded for place in self._standing()):
                 await self._wait(time.monotonic() + _POLL_S, playing)
                 if time.monotonic() > deadline_s:
@@ -132,6 +149,8 @@ class Run:
         sealed = self.watch.sealed
         if self.script.demand_heights:
             await check_halt(self.alliance, standing)
+            if self.censors:
+                await check_censorship(self.alliance, self.load.accepted, standing)
             await check_convergence(self.alliance, standing)
         else:  # more than t may have lost what they held
             sealed = {}
@@ -140,6 +159,18 @@ class Run:
         places = await check_ledgers(self.alliance, sealed, standing)
         honest = [self.alliance.nodes[place] for place in self.honest]
         return places, check_logs(honest, self.script.traitors)
+
+
+def _of_trouble(script: Script, trouble: DiskTrouble) -> frozenset[int]:
+    """The validators whose disks misbehave in one way at some time."""
+    disks = (fault for fault in script.faults if isinstance(fault, Disk) and fault.trouble is trouble)
+    return frozenset(node for disk in disks for node in disk.nodes)
+
+
+def _of_attack(script: Script, kind: AttackKind) -> frozenset[int]:
+    """The validators that break the protocol in one way at some time."""
+    attacks = (fault for fault in script.faults if isinstance(fault, Attack) and fault.attack is kind)
+    return frozenset(node for attack in attacks for node in attack.nodes)
 
 
 async def run_script(script: Script, folder: Path, is_sandboxed: bool) -> RunResult:

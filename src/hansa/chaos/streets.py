@@ -2,8 +2,10 @@
 
 Node `place` listens on `PREFIX.place.2`. Where it finds its neighbour `other`, and from where that neighbour's
 connections reach it, is one address, `PREFIX.place.(10 + other)`: there stands the faulty link between them (`links`),
-so that no byte passes from node to node without it. In a sandbox every node has its own network namespace and a veth
-pair to the one where this process runs; without one all addresses are of the loopback network 127.0.0.0/8.
+so that no byte passes from node to node without it. A node that joins later has one address for all, `GUESTS.other`,
+since the members write one into their contract; who comes there is told by where he comes from. In a sandbox every node
+has its own network namespace and a veth pair to the one where this process runs; without one all addresses are of the
+loopback network 127.0.0.0/8.
 """
 
 import os
@@ -16,6 +18,7 @@ from hansa.chaos.errors import SandboxFailed
 PLACES_MAX = 100
 P2P_PORT, RPC_PORT, WS_PORT = 30_300, 8_545, 8_546
 _SANDBOXED, _LOOPBACK = "10.77", "127.77"
+_GUESTS = "10.78.0"
 _NEIGHBOUR_FIRST = 10
 _ROAD = "road"  # and the place: our end of its veth pair
 _HOLDER_S_MAX = 5.0
@@ -37,7 +40,7 @@ class Streets:
         self._prefix = _SANDBOXED if is_sandboxed else _LOOPBACK
         self._holders: list[subprocess.Popen[bytes]] = []  # one process per namespace keeps it alive
         if is_sandboxed:
-            _run_ip(["link set lo up"])
+            _run_ip(["link set lo up", *(f"addr add {self.guest(place)}/32 dev lo" for place in range(places))])
             for place in range(places):
                 self._lay(place)
 
@@ -49,6 +52,14 @@ class Streets:
         """The address under which `place` sees `other`."""
         return f"{self._prefix}.{place}.{_NEIGHBOUR_FIRST + other}"
 
+    def guest(self, other: int) -> str:
+        """The address under which all see a node that joined later; in a sandbox only."""
+        return f"{_GUESTS}.{other}"
+
+    def place_of(self, host: str) -> int:
+        """Who lives where a connection comes from."""
+        return int(host.split(".")[2])
+
     def entrance(self, place: int) -> tuple[str, ...]:
         """The command that runs another one where `place` lives."""
         if not self.is_sandboxed:
@@ -59,6 +70,7 @@ class Streets:
         """Give the namespaces up."""
         if self.is_sandboxed:
             _run_ip([f"link del {_ROAD}{place}" for place in range(len(self._holders))])
+            _run_ip([f"addr del {self.guest(place)}/32 dev lo" for place in range(self.places)])
         for holder in self._holders:
             holder.kill()
             holder.wait()
@@ -78,7 +90,12 @@ class Streets:
             ]
         )
         _run_ip(
-            ["link set lo up", f"addr add {self.home(place)}/24 dev {theirs}", f"link set {theirs} up"],
+            [
+                "link set lo up",
+                f"addr add {self.home(place)}/24 dev {theirs}",
+                f"link set {theirs} up",
+                f"route add {_GUESTS}.0/24 via {self._prefix}.{place}.1",
+            ],
             self.entrance(place),
         )
 

@@ -4,9 +4,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from hansa.consensus.inputs import PauseVoting, PeerDown, PeerUp
+from hansa.consensus.messages import Message
+from hansa.consensus.values import QuorumCertificate, SignedVote, Vote, genesis_qc
 from hansa.sim.attackers import ATTACKERS
-from hansa.sim.ledger import Change
+from hansa.sim.ledger import FORGED, Change, compute_digest
 from hansa.sim.script import Attack, AttackKind, Clock, Crash, Cut, Disk, DiskTrouble, Fault, Links, Membership
+from hansa.types.order import OrderBlock
 
 if TYPE_CHECKING:
     from hansa.sim.host import Host
@@ -126,12 +129,67 @@ def _end_disk(world: "World", fault: Disk) -> None:
 def _begin_attack(world: "World", fault: Attack) -> None:
     if fault.attack is not AttackKind.TWINS:
         for host in _hosts(world, fault.nodes):
-            host.begin_attack(fault.attack, ATTACKERS[fault.attack](host, world.rng))
+            host.begin_attack(fault.attack, ATTACKERS[fault.attack](HostPuppet(host), world.rng))
 
 
 def _end_attack(world: "World", fault: Attack) -> None:
     for host in _hosts(world, fault.nodes):
         host.end_attack(fault.attack)
+
+
+class HostPuppet:
+    """A simulated validator in an attacker's hands."""
+
+    def __init__(self, host: "Host") -> None:
+        self.host = host
+        self.index = host.index
+        self.size = host.world.scenario.size
+        self.stories = host.stories
+        self._invented = 0
+
+    @property
+    def peers(self) -> list[int]:
+        """All other nodes."""
+        return self.host.world.peers(self.index)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that the replica is in."""
+        replica = self.host.replica
+        return 0 if replica is None else replica.engine_config.epoch
+
+    def root_qc(self) -> QuorumCertificate:
+        """The QC that everybody may name."""
+        ledger = self.host.ledger
+        return genesis_qc(ledger.epoch_root_hash, self.epoch, ledger.epoch.facts.first_height - 1)
+
+    def order_hash(self, block: OrderBlock) -> bytes:
+        """The hash of a block."""
+        return self.host.world.order_hash(block)
+
+    def sign(self, vote: Vote) -> SignedVote:
+        """Sign anything in the own name."""
+        return SignedVote(vote, self.index, b"signature of %d" % self.index)
+
+    def forge(self, signer: int, vote: Vote) -> SignedVote:
+        """Claim that another signed a vote."""
+        return SignedVote(vote, signer, FORGED)
+
+    def tell(self, peer: int, message: Message) -> None:
+        """Send something of the own."""
+        host = self.host
+        host.world.network.send(host.world.now_us, host.instance, self.index, peer, message)
+
+    def invent(self) -> bytes:
+        """Make a transaction out of nothing."""
+        self._invented += 1
+        own = compute_digest(b"withheld %d %d %d" % (self.index, self.host.life, self._invented))
+        self.host.ledger.add_transactions([own])
+        return own
+
+    def note_provoked(self, peer: int) -> None:
+        """Evidence is due."""
+        self.host.world.checkers.on_provoked(self.index, peer)
 
 
 def _begin_membership(world: "World", fault: Membership) -> None:

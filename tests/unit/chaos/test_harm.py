@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from hansa.alliance.layout import NodeFolder
-from hansa.chaos import harm
+from hansa.chaos.disks import harm
 
 
 @pytest.fixture

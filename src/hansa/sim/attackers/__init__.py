@@ -4,7 +4,7 @@ from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING
 
-from hansa.sim.attackers.attacker import TURN_US, Attacker
+from hansa.sim.attackers.attacker import TURN_US, Attacker, Puppet
 from hansa.sim.attackers.censoring import Censoring
 from hansa.sim.attackers.empty_answers import EmptyAnswers
 from hansa.sim.attackers.equivocating import Equivocating
@@ -22,22 +22,25 @@ from hansa.sim.attackers.wrong_result import WrongResult
 from hansa.sim.script import AttackKind
 
 if TYPE_CHECKING:
-    from hansa.sim.host import Host
+    from hansa.sim.faults import HostPuppet
 
-__all__ = ["ATTACKERS", "TURN_US", "Attacker"]
+__all__ = ["ATTACKERS", "LIARS", "TURN_US", "Attacker", "Puppet"]
 
-ATTACKERS: dict[AttackKind, Callable[["Host", Random], Attacker]] = {
-    AttackKind.TWINS: Attacker,
+LIARS: dict[AttackKind, Callable[[Puppet, Random], Attacker]] = {  # real processes lie in the same way
     AttackKind.EQUIVOCATING: Equivocating,
-    AttackKind.SILENT: Silent,
-    AttackKind.SLOW: Slow,
     AttackKind.CENSORING: Censoring,
     AttackKind.WITHHOLDING: Withholding,
     AttackKind.INVALID_BLOCK: InvalidBlock,
     AttackKind.WRONG_RESULT: WrongResult,
     AttackKind.EMPTY_ANSWERS: EmptyAnswers,
-    AttackKind.HUGE_VIEW: HugeView,
     AttackKind.STALE_VOTES: StaleVotes,
+}
+ATTACKERS: dict[AttackKind, Callable[["HostPuppet", Random], Attacker]] = {
+    **LIARS,
+    AttackKind.TWINS: Attacker,
+    AttackKind.SILENT: Silent,
+    AttackKind.SLOW: Slow,
+    AttackKind.HUGE_VIEW: HugeView,
     AttackKind.FOREIGN_EPOCH: ForeignEpoch,
     AttackKind.FORGING: Forging,
     AttackKind.GARBAGE: Garbage,

@@ -2,26 +2,59 @@
 
 from collections.abc import Iterable
 from random import Random
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import msgspec
 
 from hansa.consensus.messages import Message, PrePrepare, Votes
-from hansa.consensus.values import QuorumCertificate, SignedVote, Vote, VoteType, genesis_qc
-from hansa.sim.ledger import FORGED
+from hansa.consensus.values import QuorumCertificate, SignedVote, Vote, VoteType
 from hansa.types.order import OrderBlock
 
-if TYPE_CHECKING:
-    from hansa.sim.host import Host
-
 TURN_US = 50_000  # how often an attacker may act by itself
+
+
+class Puppet(Protocol):
+    """The validator that an attacker bends: a simulated one (`sim/faults.py`), or a process (`chaos/traitors`)."""
+
+    index: int
+    size: int  # validators at first
+    stories: dict[bytes, OrderBlock]  # own order hash -> the block told in its place; kept over restarts if it can be
+
+    @property
+    def peers(self) -> list[int]:
+        """All other nodes."""
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that the replica is in."""
+
+    def root_qc(self) -> QuorumCertificate:
+        """The QC that everybody may name: that of the block which the epoch grows from."""
+
+    def order_hash(self, block: OrderBlock) -> bytes:
+        """The hash of a block."""
+
+    def sign(self, vote: Vote) -> SignedVote:
+        """Sign anything in the own name."""
+
+    def forge(self, signer: int, vote: Vote) -> SignedVote:
+        """Claim that another signed a vote."""
+
+    def tell(self, peer: int, message: Message) -> None:
+        """Send something of the own."""
+
+    def invent(self) -> bytes:
+        """Make a transaction that nobody else has; its hash."""
+
+    def note_provoked(self, peer: int) -> None:
+        """A peer was sent two messages that contradict each other."""
 
 
 class Attacker:
     """Does nothing wrong yet. Each kind overrides what it needs."""
 
-    def __init__(self, host: "Host", rng: Random) -> None:
-        self.host = host
+    def __init__(self, puppet: Puppet, rng: Random) -> None:
+        self.puppet = puppet
         self.rng = rng
 
     def on_send(self, peer: int, message: Message) -> Iterable[Message]:
@@ -42,42 +75,6 @@ class Attacker:
     def on_turn(self) -> None:
         """Called every TURN_US while the attack goes on and the node is up."""
 
-    # --- for those who override
-
-    def sign(self, vote: Vote) -> SignedVote:
-        """Sign anything in the own name."""
-        index = self.host.index
-        return SignedVote(vote, index, b"signature of %d" % index)
-
-    def forge(self, signer: int, vote: Vote) -> SignedVote:
-        """Claim that another signed a vote."""
-        return SignedVote(vote, signer, FORGED)
-
-    def tell(self, peer: int, message: Message) -> None:
-        """Send something of the own."""
-        self.host.world.network.send(self.host.world.now_us, self.host.instance, self.host.index, peer, message)
-
-    def tell_all(self, message: Message) -> None:
-        """Send something of the own to everybody."""
-        for peer in self.peers:
-            self.tell(peer, message)
-
-    @property
-    def epoch(self) -> int:
-        """The epoch that the replica is in."""
-        replica = self.host.replica
-        return 0 if replica is None else replica.engine_config.epoch
-
-    def root_qc(self) -> QuorumCertificate:
-        """The QC that everybody may name: that of the block which the epoch grows from."""
-        ledger = self.host.ledger
-        return genesis_qc(ledger.epoch_root_hash, self.epoch, ledger.epoch.facts.first_height - 1)
-
-    @property
-    def peers(self) -> list[int]:
-        """All other nodes."""
-        return self.host.world.peers(self.host.index)
-
 
 class Rewriting(Attacker):
     """Keeps, for a part of the peers, a second story in which each own block is replaced by another one."""
@@ -92,7 +89,7 @@ class Rewriting(Attacker):
 
     def on_send(self, peer: int, message: Message) -> Iterable[Message]:
         """Replace own proposals and the own votes for them."""
-        if isinstance(message, PrePrepare) and message.block.proposer == self.host.index:
+        if isinstance(message, PrePrepare) and message.block.proposer == self.puppet.index:
             other = self._retell(message)
             return (other if self.is_deceived(peer) else message,)
         if isinstance(message, Votes) and self.is_deceived(peer):
@@ -101,23 +98,18 @@ class Rewriting(Attacker):
 
     def _retell(self, message: PrePrepare) -> PrePrepare:
         block = message.block
-        order_hash = self.host.world.order_hash
-        known = self._stories.get(order_hash(block))
+        order_hash, stories = self.puppet.order_hash, self.puppet.stories
+        known = stories.get(order_hash(block))
         if known is None:
-            parent = self._stories.get(block.parent_hash)
+            parent = stories.get(block.parent_hash)
             parent_hash = block.parent_hash if parent is None else order_hash(parent)
             known = self.rewrite_block(msgspec.structs.replace(block, parent_hash=parent_hash))
-            self._stories[order_hash(block)] = known
+            stories[order_hash(block)] = known
         vote = Vote(VoteType.PROPOSE, known.epoch, known.view, known.height, order_hash(known))
-        return PrePrepare(known, message.refs, self.sign(vote), message.proof)
+        return PrePrepare(known, message.refs, self.puppet.sign(vote), message.proof)
 
     def _revote(self, signed: SignedVote) -> SignedVote:
-        story = self._stories.get(signed.vote.hash)
-        if story is None or signed.signer != self.host.index or signed.vote.type is VoteType.SEAL:
+        story = self.puppet.stories.get(signed.vote.hash)
+        if story is None or signed.signer != self.puppet.index or signed.vote.type is VoteType.SEAL:
             return signed
-        return self.sign(msgspec.structs.replace(signed.vote, hash=self.host.world.order_hash(story)))
-
-    @property
-    def _stories(self) -> dict[bytes, OrderBlock]:
-        """Own order hash -> the block told in its place; kept over restarts, as a liar's memory should be."""
-        return self.host.stories
+        return self.puppet.sign(msgspec.structs.replace(signed.vote, hash=self.puppet.order_hash(story)))

@@ -2,24 +2,20 @@
 
 from collections.abc import Iterable
 from random import Random
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from hansa.consensus.messages import Message, PrePrepare
-from hansa.sim.attackers.attacker import Rewriting
+from hansa.sim.attackers.attacker import Puppet, Rewriting
 from hansa.types.order import OrderBlock
-
-if TYPE_CHECKING:
-    from hansa.sim.host import Host
 
 
 class Equivocating(Rewriting):
     """Tells a random part of the others of another block; now and then somebody hears both."""
 
-    def __init__(self, host: "Host", rng: Random) -> None:
-        super().__init__(host, rng)
-        self._deceived = frozenset(peer for peer in self.peers if rng.random() < 0.5)
+    def __init__(self, puppet: Puppet, rng: Random) -> None:
+        super().__init__(puppet, rng)
+        self._deceived = frozenset(peer for peer in self.puppet.peers if rng.random() < 0.5)
 
     def rewrite_block(self, block: OrderBlock) -> OrderBlock:
         """The same block, a millisecond later."""
@@ -33,6 +29,6 @@ class Equivocating(Rewriting):
         """Send the story meant for the peer, sometimes both."""
         told = super().on_send(peer, message)
         if isinstance(message, PrePrepare) and self.is_deceived(peer) and self.rng.random() < 0.1:
-            self.host.world.checkers.on_provoked(self.host.index, peer)
+            self.puppet.note_provoked(peer)
             return (message, *told)
         return told

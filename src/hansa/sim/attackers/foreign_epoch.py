@@ -24,5 +24,5 @@ class ForeignEpoch(Attacker):
             return (message,)
         vote = message.votes[0].vote
         foreign = msgspec.structs.replace(vote, epoch=EPOCH, hash=compute_digest(vote.hash))
-        everybody = range(self.host.world.scenario.size)
+        everybody = range(self.puppet.size)
         return (message, Votes(tuple(SignedVote(foreign, i, b"signature of %d" % i) for i in everybody)))

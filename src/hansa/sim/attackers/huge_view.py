@@ -31,10 +31,13 @@ class HugeView(Attacker):
     def on_turn(self) -> None:
         """Ask for a view by itself, as often as it pleases."""
         if self.rng.random() < 0.3:
-            qc = self.root_qc()
-            vote = Vote(VoteType.VIEW_CHANGE, self.epoch, self.rng.choice(FAR), qc.height, qc.hash, qc.view)
-            self.tell_all(ViewChange(self.sign(vote), qc))
+            qc = self.puppet.root_qc()
+            vote = Vote(VoteType.VIEW_CHANGE, self.puppet.epoch, self.rng.choice(FAR), qc.height, qc.hash, qc.view)
+            asking = ViewChange(self.puppet.sign(vote), qc)
+            for peer in self.puppet.peers:
+                self.puppet.tell(peer, asking)
 
     def _ask(self, signed: SignedVote, far: int) -> SignedVote:
         vote = signed.vote
-        return self.sign(Vote(VoteType.VIEW_CHANGE, self.epoch, vote.view + far, vote.height, vote.hash, vote.qc_view))
+        epoch, view = self.puppet.epoch, vote.view + far
+        return self.puppet.sign(Vote(VoteType.VIEW_CHANGE, epoch, view, vote.height, vote.hash, vote.qc_view))

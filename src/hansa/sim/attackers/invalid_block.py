@@ -2,16 +2,12 @@
 
 from collections.abc import Callable
 from random import Random
-from typing import TYPE_CHECKING
 
 import msgspec
 
-from hansa.sim.attackers.attacker import Rewriting
+from hansa.sim.attackers.attacker import Puppet, Rewriting
 from hansa.sim.ledger import compute_digest
 from hansa.types.order import OrderBlock
-
-if TYPE_CHECKING:
-    from hansa.sim.host import Host
 
 WRONGS: dict[str, Callable[[OrderBlock], dict[str, object]]] = {
     "unknown parent": lambda block: {"parent_hash": compute_digest(block.parent_hash)},
@@ -30,8 +26,8 @@ WRONGS: dict[str, Callable[[OrderBlock], dict[str, object]]] = {
 class InvalidBlock(Rewriting):
     """Proposes blocks with one wrong, drawn anew for each block."""
 
-    def __init__(self, host: "Host", rng: Random) -> None:
-        super().__init__(host, rng)
+    def __init__(self, puppet: Puppet, rng: Random) -> None:
+        super().__init__(puppet, rng)
         self._wrongs = rng.sample(sorted(WRONGS), 3)
 
     def rewrite_block(self, block: OrderBlock) -> OrderBlock:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from random import Random
-from typing import TYPE_CHECKING
 
 from hansa.consensus.messages import (
     BlockResponse,
@@ -14,10 +13,7 @@ from hansa.consensus.messages import (
     ViewChange,
     Votes,
 )
-from hansa.sim.attackers.attacker import Attacker
-
-if TYPE_CHECKING:
-    from hansa.sim.host import Host
+from hansa.sim.attackers.attacker import Attacker, Puppet
 
 KINDS = (PrePrepare, Votes, ViewChange, Status, BlockResponse, PayloadResponse, RangeResponse)
 
@@ -25,8 +21,8 @@ KINDS = (PrePrepare, Votes, ViewChange, Status, BlockResponse, PayloadResponse, 
 class Silent(Attacker):
     """Says nothing of the drawn kinds."""
 
-    def __init__(self, host: "Host", rng: Random) -> None:
-        super().__init__(host, rng)
+    def __init__(self, puppet: Puppet, rng: Random) -> None:
+        super().__init__(puppet, rng)
         self._kinds = tuple(kind for kind in KINDS if rng.random() < 0.5) or KINDS
 
     def on_send(self, peer: int, message: Message) -> Iterable[Message]:

@@ -2,13 +2,9 @@
 
 from collections import deque
 from random import Random
-from typing import TYPE_CHECKING
 
 from hansa.consensus.messages import Message
-from hansa.sim.attackers.attacker import Attacker
-
-if TYPE_CHECKING:
-    from hansa.sim.host import Host
+from hansa.sim.attackers.attacker import Attacker, Puppet
 
 KEPT_MAX = 500
 
@@ -16,8 +12,8 @@ KEPT_MAX = 500
 class StaleVotes(Attacker):
     """Remembers a sample of everything it hears, and repeats it to whom it likes."""
 
-    def __init__(self, host: "Host", rng: Random) -> None:
-        super().__init__(host, rng)
+    def __init__(self, puppet: Puppet, rng: Random) -> None:
+        super().__init__(puppet, rng)
         self._heard: deque[Message] = deque(maxlen=KEPT_MAX)
 
     def on_receive(self, sender: int, message: Message) -> None:
@@ -28,4 +24,4 @@ class StaleVotes(Attacker):
     def on_turn(self) -> None:
         """Repeat three old messages."""
         for _ in range(min(3, len(self._heard))):
-            self.tell(self.rng.choice(self.peers), self.rng.choice(self._heard))
+            self.puppet.tell(self.rng.choice(self.puppet.peers), self.rng.choice(self._heard))

@@ -2,30 +2,21 @@
 
 from collections.abc import Iterable
 from random import Random
-from typing import TYPE_CHECKING
 
 from hansa.consensus.messages import BlockResponse, Message, PayloadResponse, PrePrepare
-from hansa.sim.attackers.attacker import Attacker
-from hansa.sim.ledger import compute_digest
-
-if TYPE_CHECKING:
-    from hansa.sim.host import Host
+from hansa.sim.attackers.attacker import Attacker, Puppet
 
 
 class Withholding(Attacker):
     """Each of its blocks holds one transaction that nobody else ever saw; some peers do not even hear of the block."""
 
-    def __init__(self, host: "Host", rng: Random) -> None:
-        super().__init__(host, rng)
-        self._is_generous_to = frozenset(peer for peer in self.peers if rng.random() < 0.4)
-        self._count = 0
+    def __init__(self, puppet: Puppet, rng: Random) -> None:
+        super().__init__(puppet, rng)
+        self._is_generous_to = frozenset(peer for peer in self.puppet.peers if rng.random() < 0.4)
 
     def choose(self, refs: bytes) -> bytes:
         """Add a transaction of the own, out of nothing."""
-        self._count += 1
-        own = compute_digest(b"withheld %d %d %d" % (self.host.index, self.host.life, self._count))
-        self.host.ledger.add_transactions([own])
-        return refs + own
+        return refs + self.puppet.invent()
 
     def on_send(self, peer: int, message: Message) -> Iterable[Message]:
         """Serve the favoured only."""

@@ -20,6 +20,6 @@ class WrongResult(Attacker):
         return (Votes(tuple(self._reseal(signed) for signed in message.votes)),)
 
     def _reseal(self, signed: SignedVote) -> SignedVote:
-        if signed.vote.type is not VoteType.SEAL or signed.signer != self.host.index:
+        if signed.vote.type is not VoteType.SEAL or signed.signer != self.puppet.index:
             return signed
-        return self.sign(msgspec.structs.replace(signed.vote, hash=compute_digest(signed.vote.hash)))
+        return self.puppet.sign(msgspec.structs.replace(signed.vote, hash=compute_digest(signed.vote.hash)))

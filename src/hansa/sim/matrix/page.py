@@ -36,10 +36,11 @@ All of them are checked in every run (`sim/checkers`); the table names those tha
 than t are faulty demands safety only.
 """
 
-MISSING = """## What this page does not show
+MISSING = """## What real processes do otherwise
 
-Real processes do not play changes of members as part of a script; `tests/processes/test_members.py` changes the members
-of an alliance that runs.
+A validator takes another one's place in two epochs: the contract lets one of four to six change in each. What the
+members agree on takes the seconds that their transactions take. Terms are ten heights long where leaders censor, ten
+thousand else.
 """
 
 

@@ -1,0 +1,1 @@
+"""What the disks of real nodes do to them."""
