@@ -137,7 +137,7 @@ class ProcessPuppet:
     def sign(self, vote: Vote) -> SignedVote:
         """Sign anything with the validator's key."""
         assert self._runtime.keys is not None, "a liar has its key here"
-        return SignedVote(vote, self.index, self._runtime.keys.sign(vote.epoch, self._digest(vote)))
+        return SignedVote(vote, self.index, self._runtime.keys.sign_vote(vote, self._digest(vote)))
 
     def forge(self, signer: int, vote: Vote) -> SignedVote:
         """Claim that another signed a vote."""
