@@ -230,6 +230,7 @@ SECTIONS = (
             Limit("unsealed bodies", "native/chain/src/candidates.rs:CANDIDATES_MAX", "BODY-LIMIT"),
             Limit("fetched transactions kept", "native/chain/src/payloads.rs:PAYLOAD_BYTES_MAX", "the oldest goes"),
             Limit("newest blocks kept decoded", "native/chain/src/sealed.rs:RECENT_BYTES_MAX", "the oldest goes"),
+            Limit("epochs proven to newcomers", "native/chain/src/epochs.rs:EPOCHS_MAX", "no block is dropped"),
             Limit("states kept for reads", "native/chain/src/history.rs:STATES_KEPT", "the oldest goes"),
             Limit("contracts kept analysed", "native/evm/src/codes.rs:CODES_MAX", "the least used goes"),
         ),

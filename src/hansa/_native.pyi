@@ -22,6 +22,7 @@ __all__ = [
     "crc32c",
     "decode_transaction",
     "generate_secret",
+    "epoch_keys",
     "genesis_hash",
     "genesis_order_hash",
     "keccak256",
@@ -123,11 +124,14 @@ class Snapshot:
     def missing(self) -> list[bytes]:
         """What is still to be asked for."""
 
-    def check_head(self, head: bytes) -> tuple[int, bytes]:
-        """Height and face (32 bytes) of a sealed head that a peer sent; equal faces promise equal snapshots."""
+    def check_head(self, member: int, ask: bytes, head: bytes) -> tuple[int, bytes, list[bytes]]:
+        """Height and face (32 bytes) of a sealed head that a peer was asked for; equal faces promise equal snapshots.
 
-    def begin(self, head: bytes) -> list[bytes]:
-        """Begin with this head; what is missing."""
+        Without a face it shows the beginning of the epochs before it only: what to ask that peer for instead.
+        """
+
+    def begin(self, member: int, head: bytes) -> list[bytes]:
+        """Begin with this head of a peer; what is missing."""
 
     def add(self, ask: bytes, answer: bytes) -> list[bytes]:
         """Take an answer that holds; what is missing because of it. ``SNAPSHOT-…``, ``BLOCK-…``: the peer lies."""
@@ -232,14 +236,20 @@ class Chain:
     def oldest_block(self) -> int:
         """The oldest block that clients may read, genesis apart; ``BLOCK-PRUNED`` below it."""
 
-    def prune(self, keep: int) -> int:
-        """Drop blocks older than the newest ``keep``, at least 1,024, where whole segments allow; the oldest left."""
+    def prune(self, keep: int) -> tuple[int, bool]:
+        """Drop blocks older than the newest ``keep``, at least 1,024, where whole segments allow.
+
+        The oldest left, and whether another call would go on at once: one call forgets 512 blocks' transactions.
+        """
 
     def snapshot_offer(self) -> tuple[list[int], int, int]:
         """Heights of states that can be served for long; the first and the last of the newest ones."""
 
-    def snapshot_answer(self, height: int, ask: bytes) -> bytes | None:
-        """The answer to what a ``Snapshot`` of a height asks for; None where there is none. Holds that state."""
+    def snapshot_answer(self, member: int, height: int, ask: bytes) -> bytes | None:
+        """The answer to what a ``Snapshot`` of a height asks for; None where there is none.
+
+        Holds that state for the member, and no other one for it any more.
+        """
 
     def oldest_state(self) -> int: ...
 
@@ -277,6 +287,12 @@ def repair_folder(
     directory: str, genesis: bytes, progress: Callable[[int], object] | None = None
 ) -> tuple[list[tuple[str, int, str]], list[str], int]:
     """Set aside what does not hold: findings, files moved, height that the folder opens at now."""
+
+def epoch_keys(directory: str, genesis: bytes, epoch: int) -> list[bytes | None] | None:
+    """Consensus keys by index in an epoch, as the data folder proves them from genesis on; None if it cannot.
+
+    None in the list: a node without a vote.
+    """
 
 def genesis_hash(genesis: bytes) -> bytes: ...
 

@@ -151,14 +151,14 @@ class RunningAlliance:
         """Send from accounts that nobody used before; they own nothing and need nothing."""
         self.accounts = [generate_key_pair() for _ in self.accounts]
 
-    def sign_transfer(self, sender: int, recipient: bytes, value: int = 0) -> tuple[str, str]:
+    def sign_transfer(self, sender: int, recipient: bytes, value: int = 0, data: bytes = b"") -> tuple[str, str]:
         """A signed transfer with the account's next nonce: (raw, hash), both 0x hex."""
         pair = self.accounts[sender]
         nonce = self.nonces.get(pair.address, 0)
         self.nonces[pair.address] = nonce + 1
         fields: dict[str, object] = {
-            "chain_id": self.alliance.chain_id, "nonce": nonce, "gas": 21_000, "gas_price": 0, "to": recipient,
-            "value": value, "data": b"",
+            "chain_id": self.alliance.chain_id, "nonce": nonce, "gas": 21_000 + 12 * len(data), "gas_price": 0,
+            "to": recipient, "value": value, "data": data,
         }  # fmt: skip
         raw = _native.sign_transaction(pair.secret, fields)
         return "0x" + raw.hex(), "0x" + _native.keccak256(raw).hex()

@@ -7,15 +7,14 @@
 //! ```
 //! Integers are little-endian.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::Path;
 
 use alloy_primitives::B256;
 use hansa_crypto::keccak256;
 
 use crate::ChainError;
-use crate::folder::BASE_NAME;
+use crate::folder::{self, BASE_NAME};
 use crate::records::BirthRecord;
 
 const VERSION: u8 = 1;
@@ -96,15 +95,6 @@ impl Base {
     /// # Errors
     /// `Io`.
     pub fn write(&self, directory: &Path) -> Result<(), ChainError> {
-        let path = directory.join(BASE_NAME);
-        let temporary = path.with_extension("tmp");
-        let write = || {
-            let mut file = File::create(&temporary)?;
-            file.write_all(&self.encode())?;
-            file.sync_all()?;
-            fs::rename(&temporary, &path)?;
-            File::open(directory)?.sync_all()
-        };
-        write().map_err(|error| ChainError::io(&path, error))
+        folder::write_durably(directory, BASE_NAME, &self.encode())
     }
 }

@@ -18,6 +18,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::checkpoints::{self, Checkpoints, Since};
 use crate::dev::DevState;
+use crate::epochs::EpochEnds;
 use crate::folder::Folder;
 use crate::head::Head;
 use crate::history::History;
@@ -49,6 +50,8 @@ pub struct Chain {
     pub(crate) head: Arc<ArcSwap<Head>>,
     pub(crate) index: RwLock<BlockIndex>,
     pub(crate) replays: RwLock<ReplayWindow>,
+    /// How the epochs up to now ended.
+    pub(crate) ends: RwLock<EpochEnds>,
     pub(crate) cache: BlockCache,
     pub(crate) history: Arc<History>,
     pub(crate) ordering: Arc<Mutex<Ordering>>,
@@ -58,6 +61,8 @@ pub struct Chain {
     /// One block is executed, sealed or imported at a time.
     pub(crate) work: Arc<Mutex<DevState>>,
     pub(crate) syncs: AtomicU64,
+    /// Blocks below have no transactions in the index any more.
+    pub(crate) forgotten: AtomicU64,
 }
 
 /// Milliseconds since 1970 by the system's clock; the pool's quotas and expiry live on it.
@@ -72,6 +77,7 @@ pub(crate) struct Parts {
     pub header: Header,
     pub index: BlockIndex,
     pub replays: ReplayWindow,
+    pub ends: EpochEnds,
     pub history: History,
     /// What the log holds behind the newest checkpoint.
     pub since: Since,
@@ -121,7 +127,8 @@ impl Chain {
         index.push(genesis_entry(hash), &[]);
         let history = History::new(0, state, keep_all);
         let (replays, ordering, since) = (ReplayWindow::default(), Ordering::default(), Since::default());
-        let parts = Parts { folder, log, header, index, replays, history, since, head, ordering };
+        let ends = EpochEnds::default();
+        let parts = Parts { folder, log, header, index, replays, ends, history, since, head, ordering };
         Ok(Self::assemble(genesis, parts))
     }
 
@@ -145,12 +152,14 @@ impl Chain {
             head: Arc::new(ArcSwap::from_pointee(parts.head)),
             index: RwLock::new(parts.index),
             replays: RwLock::new(parts.replays),
+            ends: RwLock::new(parts.ends),
             history: Arc::new(parts.history),
             ordering: Arc::new(Mutex::new(parts.ordering)),
             refusals: Mutex::default(),
             pins: Mutex::default(),
             work: Arc::default(),
             syncs: AtomicU64::new(0),
+            forgotten: AtomicU64::new(0),
             folder: parts.folder,
             log: parts.log,
             genesis,
@@ -242,9 +251,10 @@ impl Chain {
         self.index.read().first_executed()
     }
 
-    /// Hash of the order block that was sealed at `height`.
+    /// Hash of the order block that was sealed at `height`; of an epoch's last block for ever.
     pub fn order_hash_at(&self, height: u64) -> Option<B256> {
-        self.index.read().get(height).map(|entry| entry.order_hash)
+        let held = self.index.read().get(height).map(|entry| entry.order_hash);
+        held.or_else(|| self.ends.read().order_hash_at(height))
     }
 
     /// Height of the block with that sealed hash.
@@ -273,9 +283,34 @@ impl Chain {
             return Err(ChainError::BlockPruned { asked: height, oldest });
         }
         let Some(entry) = self.index.read().get(height).cloned() else { return Ok(None) };
-        let block = Arc::new(stored::read_block(&self.log, &entry, &self.senders)?);
+        let read = stored::read_block(&self.log, &entry, &self.senders);
+        let block = Arc::new(self.unless_dropped(height, read)?);
         self.cache.keep(block.clone());
         Ok(Some(block))
+    }
+
+    /// What was read of block `height`, or that it was dropped meanwhile.
+    pub(crate) fn unless_dropped<T>(
+        &self,
+        height: u64,
+        read: Result<T, ChainError>,
+    ) -> Result<T, ChainError> {
+        read.map_err(|error| match height < self.oldest_exported() {
+            true => ChainError::BlockPruned { asked: height, oldest: self.oldest_block() },
+            false => error,
+        })
+    }
+
+    /// The result record of block `height`, receipts apart; none where it is not held.
+    ///
+    /// # Errors
+    /// `Log`, `Corrupt`.
+    pub(crate) fn result_at(&self, height: u64) -> Result<Option<ResultRecord>, ChainError> {
+        let Some(position) = self.index.read().get(height).and_then(|entry| entry.result) else {
+            return Ok(None);
+        };
+        let read = self.log.read(position).map_err(ChainError::from);
+        held(self.unless_dropped(height, read.and_then(|bytes| ResultRecord::decode_head(&bytes))))
     }
 
     /// Canonical RLP of the certificate of a sealed block, also of one that clients may not read; none of genesis.
@@ -283,23 +318,19 @@ impl Chain {
     /// # Errors
     /// `Log`, `Corrupt`.
     pub fn certificate_at(&self, height: u64) -> Result<Option<Bytes>, ChainError> {
-        let Some(result) = self.index.read().get(height).and_then(|entry| entry.result) else {
-            return Ok(None);
-        };
-        Ok(Some(ResultRecord::decode_head(&self.log.read(result)?)?.certificate))
+        Ok(self.result_at(height)?.map(|result| result.certificate))
     }
 
     /// Block and index of an included transaction.
     ///
     /// # Errors
-    /// As [`Chain::block`].
+    /// As [`Chain::block`], but for blocks that were dropped: nothing is found in these.
     pub fn locate(&self, hash: &B256) -> Result<Option<(u64, usize)>, ChainError> {
         let places = self.index.read().transactions.places(crate::records::prefix_of(hash));
         for (height, index) in places {
-            let held = self
-                .block(height)?
-                .is_some_and(|block| block.transactions.get(index).is_some_and(|tx| tx.tx.hash == *hash));
-            if held {
+            let found = held(self.block(height))?.flatten();
+            if found.is_some_and(|block| block.transactions.get(index).is_some_and(|tx| tx.tx.hash == *hash))
+            {
                 return Ok(Some((height, index)));
             }
         }
@@ -320,6 +351,14 @@ impl Chain {
         let sealed = || self.head.load().state.account(account).map_or(0, |found| found.nonce);
         let pooled = self.pool.lock().pending_nonce(account);
         pooled.unwrap_or_else(sealed)
+    }
+}
+
+/// What was read; none where it was dropped.
+pub(crate) fn held<T>(read: Result<T, ChainError>) -> Result<Option<T>, ChainError> {
+    match read {
+        Err(ChainError::BlockPruned { .. }) => Ok(None),
+        read => read.map(Some),
     }
 }
 

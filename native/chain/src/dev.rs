@@ -123,6 +123,7 @@ impl Chain {
         let height = head.height;
         self.index.write().truncate(height);
         self.replays.write().truncate(height);
+        self.ends.write().truncate(height);
         self.cache.truncate(height);
         {
             self.history.truncate(height);

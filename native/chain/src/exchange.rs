@@ -10,10 +10,9 @@ use hansa_codec::{BodyRecord, Certificate, OrderBlock, WireError};
 use hansa_evm::block::block_facts;
 
 use crate::ChainError;
-use crate::chain::{Chain, recover_all};
+use crate::chain::{Chain, held, recover_all};
 use crate::executed::Executed;
 use crate::membership::set_hash;
-use crate::records::ResultRecord;
 
 const VERSION: u8 = 1;
 const WHAT: &str = "exported block";
@@ -128,14 +127,15 @@ impl Chain {
     }
 
     pub(crate) fn export_block(&self, height: u64) -> Result<Option<Vec<u8>>, ChainError> {
-        let entry = self.index.read().get(height).map(|entry| (entry.body, entry.result));
-        let Some((Some(body), Some(result))) = entry else { return Ok(None) };
+        let Some(body) = self.index.read().get(height).and_then(|entry| entry.body) else { return Ok(None) };
         // Neither transactions nor receipts are looked at: the other node does that.
-        let result = ResultRecord::decode_head(&self.log.read(result)?)?;
+        let Some(result) = self.result_at(height)? else { return Ok(None) };
+        let body = self.log.read(body).map_err(ChainError::from);
+        let Some(body) = held(self.unless_dropped(height, body))? else { return Ok(None) };
         let mut header = Vec::new();
         result.header.encode(&mut header);
         let mut out = vec![VERSION];
-        put(&mut out, &self.log.read(body)?);
+        put(&mut out, &body);
         put(&mut out, &header);
         put(&mut out, &result.certificate);
         if !result.next_set.is_empty() {

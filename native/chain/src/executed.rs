@@ -9,6 +9,7 @@ use hansa_evm::block::block_facts;
 use hansa_state::WorldState;
 
 use crate::candidates::Body;
+use crate::epochs::EpochEnd;
 use crate::membership::set_hash;
 use crate::records::{ResultRecord, Skip, prefix_of};
 use crate::sealed::SealedBlock;
@@ -55,6 +56,16 @@ impl Executed {
             next_set: self.next_set.clone(),
             receipts: self.outcome.receipts.clone(),
         }
+    }
+
+    /// How the epoch ended of which this block is the last; none for other blocks.
+    pub fn epoch_end(&self, certificate: &Bytes) -> Option<EpochEnd> {
+        (!self.next_set.is_empty()).then(|| EpochEnd {
+            header: self.outcome.header.clone(),
+            certificate: certificate.clone(),
+            facts: facts_of(&self.body, &self.next_set),
+            next_set: self.next_set.clone(),
+        })
     }
 
     /// The block as readers see it once `certificate` seals it.

@@ -173,7 +173,7 @@ impl Chain {
         self.index.write().push(entry, &record.prefixes);
         self.replays.write().push(executed.body.order.height, &executed.used);
         self.publish(executed);
-        self.begin_epoch(executed);
+        self.begin_epoch(executed, &record.certificate);
         self.ordering.lock().candidates.retain_descendants(&executed.body.order_hash);
         self.follow_in_pool(executed);
         self.count_diff(diff.len() as u64)
@@ -191,11 +191,16 @@ impl Chain {
     }
 
     /// After the last block of an epoch the next one's validators sign.
-    fn begin_epoch(&self, executed: &Executed) {
-        if !executed.next_set.is_empty() {
-            let height = executed.body.order.height;
-            let quorum = Quorum::after(&self.genesis, self.genesis_hash, &executed.outcome.state, height);
-            self.quorum.store(Arc::new(quorum));
+    fn begin_epoch(&self, executed: &Executed, certificate: &Bytes) {
+        let Some(end) = executed.epoch_end(certificate) else { return };
+        let height = executed.body.order.height;
+        let quorum = Quorum::after(&self.genesis, self.genesis_hash, &executed.outcome.state, height);
+        self.quorum.store(Arc::new(quorum));
+        let mut ends = self.ends.write();
+        ends.push(end);
+        if let Some(folder) = &self.folder {
+            // For who reads the file meanwhile: it is written again before any block is dropped, and at the next start.
+            let _ = ends.write(folder.root());
         }
     }
 

@@ -201,9 +201,10 @@ impl BlockIndex {
         self.heights.get(hash).copied()
     }
 
-    /// The sealed block with that order hash.
-    pub fn by_order(&self, order_hash: &B256) -> Option<&BlockEntry> {
-        self.get(*self.order_heights.get(order_hash)?)
+    /// The sealed block with that order hash, and its height.
+    pub fn by_order(&self, order_hash: &B256) -> Option<(u64, &BlockEntry)> {
+        let height = *self.order_heights.get(order_hash)?;
+        Some((height, self.get(height)?))
     }
 
     /// Forgets blocks above `height` (development chains only).
@@ -264,8 +265,8 @@ mod tests {
         assert_eq!(later.get(2).map(|found| found.hash), Some(B256::repeat_byte(2)));
         assert_eq!(index.height_of(&B256::repeat_byte(2)), Some(2));
         assert_eq!(
-            index.by_order(&B256::repeat_byte(101)).map(|found| found.hash),
-            Some(B256::repeat_byte(1))
+            index.by_order(&B256::repeat_byte(101)).map(|(height, found)| (height, found.hash)),
+            Some((1, B256::repeat_byte(1)))
         );
         index.truncate(0);
         assert_eq!((index.next_height(), index.height_of(&B256::repeat_byte(2))), (1, None));

@@ -12,6 +12,7 @@
 //! * [`records`], [`index`], [`stored`], [`sealed`], [`history`], [`rebuilt`]: what is kept, where, and how it is read back.
 //! * [`recovery`], [`checkpoints`], [`folder`]: starting and stopping.
 //! * [`exchange`], [`quorum`]: blocks between nodes; [`snapshot`]: a whole state for a node that is far behind.
+//! * [`epochs`]: who signed in which epoch, provable from genesis alone.
 //! * [`base`], [`prune`]: a ledger that does not begin at genesis, and how it becomes one.
 //! * [`verify`], [`repair`]: the offline check and what heals.
 //! * [`status`], [`refusals`]: transactions; [`replay`]: numbers that those of our own type used lately.
@@ -24,6 +25,7 @@ mod chain;
 pub mod checkpoints;
 pub mod dev;
 pub mod engine;
+mod epochs;
 mod error;
 mod exchange;
 mod executed;
@@ -55,6 +57,7 @@ pub use candidates::CANDIDATES_MAX;
 pub use chain::Chain;
 pub use checkpoints::CheckpointStatus;
 pub use engine::NextBlock;
+pub use epochs::{EPOCHS_MAX, EpochEnd, EpochEnds, ProvenSets};
 pub use error::ChainError;
 pub use exchange::{ExportedBlock, Imported};
 pub use execution::Execution;
@@ -63,7 +66,7 @@ pub use head::Head;
 pub use history::STATES_KEPT;
 pub use membership::{EpochFacts, EpochNode, Membership};
 pub use ordering::{BODY_BYTES_MAX, PAYLOAD_BYTES_MAX};
-pub use prune::BLOCKS_KEPT_MIN;
+pub use prune::{BLOCKS_FORGOTTEN_MAX, BLOCKS_KEPT_MIN, Pruned};
 pub use quorum::Quorum;
 pub use repair::{Repaired, repair_folder};
 pub use sealed::SealedBlock;

@@ -4,7 +4,7 @@
 //! is staged is in force, whether or not the contract itself was called since.
 
 use alloy_primitives::{Address, B256, Bytes, U256};
-use alloy_rlp::{Encodable, RlpEncodable};
+use alloy_rlp::{Decodable, Encodable, RlpDecodable, RlpEncodable};
 use hansa_crypto::keccak256;
 use hansa_state::WorldState;
 use serde::Deserialize;
@@ -104,21 +104,36 @@ pub struct EpochFacts {
     pub protocol: u64,
 }
 
-#[derive(Debug, RlpEncodable)]
-struct SetNode {
-    public_key: Bytes,
+/// One node of an encoded set.
+#[derive(Debug, RlpEncodable, RlpDecodable)]
+pub struct SetNode {
+    /// Compressed consensus key.
+    pub public_key: Bytes,
     account: Address,
-    weight: u64,
+    /// Votes.
+    pub weight: u64,
 }
 
-#[derive(Debug, RlpEncodable)]
-struct SetRecord {
-    number: u64,
-    first_height: u64,
-    nodes: Vec<SetNode>,
+/// What an encoded set says.
+#[derive(Debug, RlpEncodable, RlpDecodable)]
+pub struct SetRecord {
+    /// Of the epoch.
+    pub number: u64,
+    /// Its first block.
+    pub first_height: u64,
+    /// All nodes that ever were, by index.
+    pub nodes: Vec<SetNode>,
     view_timeout_ms: u64,
     block_interval_ms: u64,
     protocol: u64,
+}
+
+impl SetRecord {
+    /// The set of bytes that [`EpochFacts::encode_set`] gives; none for others.
+    pub fn read(mut bytes: &[u8]) -> Option<Self> {
+        let set = Self::decode(&mut bytes).ok()?;
+        bytes.is_empty().then_some(set)
+    }
 }
 
 impl EpochFacts {

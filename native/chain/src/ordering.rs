@@ -16,7 +16,7 @@ use hansa_pool::{Ancestors, Origin, PoolError, SelectLimits};
 
 use crate::ChainError;
 use crate::candidates::{Body, Candidates};
-use crate::chain::{Chain, now_ms};
+use crate::chain::{Chain, held, now_ms};
 use crate::payloads::Payloads;
 use crate::records::KIND_BODY;
 
@@ -303,14 +303,15 @@ impl Chain {
     /// # Errors
     /// `Log`, `Wire` when the log does not give a sealed one back.
     pub fn order_block(&self, order_hash: &B256) -> Result<Option<OrderAndRefs>, ChainError> {
-        let held = self.ordering.lock().candidates.body(order_hash).cloned();
-        if let Some(body) = held {
+        let unsealed = self.ordering.lock().candidates.body(order_hash).cloned();
+        if let Some(body) = unsealed {
             return Ok(Some((body.order.encode(), body.refs())));
         }
-        let Some(position) = self.index.read().by_order(order_hash).and_then(|entry| entry.body) else {
-            return Ok(None);
-        };
-        let record = BodyRecord::decode(&Bytes::from(self.log.read(position)?))?;
+        let found = self.index.read().by_order(order_hash).map(|(height, entry)| (height, entry.body));
+        let Some((height, Some(position))) = found else { return Ok(None) };
+        let read = self.log.read(position).map_err(ChainError::from);
+        let Some(bytes) = held(self.unless_dropped(height, read))? else { return Ok(None) };
+        let record = BodyRecord::decode(&Bytes::from(bytes))?;
         let refs = record.raws.iter().flat_map(|raw| keccak256(raw).0).collect();
         Ok(Some((record.order.encode(), refs)))
     }

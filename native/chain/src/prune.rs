@@ -1,30 +1,72 @@
 //! Dropping old blocks: whole segments of the log, once no checkpoint and no rule needs them any more.
 
+use std::sync::atomic::Ordering;
+
 use crate::base::Base;
 use crate::chain::Chain;
-use crate::records::{BirthRecord, ResultRecord};
+use crate::epochs::EPOCHS_MAX;
+use crate::records::BirthRecord;
 use crate::{ChainError, checkpoints};
 
 /// Blocks that are always kept: replays of type 0x48, BLOCKHASH and members that catch up need them.
 pub const BLOCKS_KEPT_MIN: u64 = 1_024;
+/// Blocks whose transactions one call forgets: each is read once more for that.
+pub const BLOCKS_FORGOTTEN_MAX: u64 = 512;
+
+/// How far dropping old blocks came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pruned {
+    /// The oldest block that clients may read.
+    pub oldest: u64,
+    /// Whether another call would go on at once.
+    pub has_more: bool,
+}
 
 impl Chain {
     /// Drops blocks older than the newest `keep` ones, as far as whole segments of the log hold nothing else and every
-    /// checkpoint can still be brought up to date; the oldest block held then. Nothing happens on a chain in memory.
+    /// checkpoint can still be brought up to date. One call forgets the transactions of
+    /// [`BLOCKS_FORGOTTEN_MAX`] blocks at most; the last of a row of calls drops the blocks. Nothing happens on a
+    /// chain in memory. Called by one thread at a time.
     ///
     /// # Errors
     /// `Io`, `Log`, `Corrupt`.
-    pub fn prune(&self, keep: u64) -> Result<u64, ChainError> {
-        let Some(folder) = &self.folder else { return Ok(self.oldest_block()) };
+    pub fn prune(&self, keep: u64) -> Result<Pruned, ChainError> {
+        let nothing = || Pruned { oldest: self.oldest_block(), has_more: false };
+        let Some(folder) = &self.folder else { return Ok(nothing()) };
         let oldest_checkpoint = checkpoints::list(&folder.checkpoints())?.0.first().copied().unwrap_or(0);
         let by_age = (self.head().height + 1).saturating_sub(keep.max(BLOCKS_KEPT_MIN));
-        let Some((first, first_segment)) = self.cut_before(by_age.min(oldest_checkpoint)) else {
-            return Ok(self.oldest_block());
-        };
+        let is_provable = self.ends.read().len() <= EPOCHS_MAX;
+        let cut = self.cut_before(by_age.min(oldest_checkpoint)).filter(|_| is_provable);
+        let Some((first, first_segment)) = cut else { return Ok(nothing()) };
+        if !self.forget_transactions(first)? {
+            return Ok(Pruned { oldest: self.oldest_block(), has_more: true });
+        }
+        // From now on nothing else may prove who signed in the epochs before.
+        self.ends.read().write(folder.root())?;
+        self.base_at(first, first_segment)?.write(folder.root())?;
+        self.index.write().drop_before(first);
+        self.log.drop_before(first_segment)?;
+        Ok(nothing())
+    }
+
+    /// Takes the transactions of some more blocks below `first` out of the index; whether no block is left.
+    fn forget_transactions(&self, first: u64) -> Result<bool, ChainError> {
+        let begin = self.forgotten.load(Ordering::Relaxed).max(self.index.read().oldest());
+        let end = first.min(begin + BLOCKS_FORGOTTEN_MAX);
+        for height in begin..end {
+            // Block by block, so that nobody waits for the index long.
+            let prefixes = self.result_at(height)?.map_or(Vec::new(), |result| result.prefixes);
+            self.index.write().transactions.remove_block(height, &prefixes);
+            self.forgotten.store(height + 1, Ordering::Relaxed);
+        }
+        Ok(end >= first)
+    }
+
+    fn base_at(&self, first: u64, first_segment: u32) -> Result<Base, ChainError> {
         let index = self.index.read();
         let parent =
             index.get(first - 1).ok_or_else(|| ChainError::corrupt(first - 1, "it is not indexed"))?;
-        let base = Base {
+        Ok(Base {
             first,
             first_executed: index.first_executed().max(first),
             first_segment,
@@ -34,19 +76,7 @@ impl Chain {
                 file_hash: self.genesis.file_hash,
                 header: self.genesis_block.header.clone(),
             },
-        };
-        let gone: Vec<_> =
-            (index.oldest()..first).filter_map(|at| Some((at, index.get(at)?.result?))).collect();
-        drop(index);
-        base.write(folder.root())?;
-        for (height, result) in gone {
-            // Block by block, so that nobody waits for the index long.
-            let prefixes = ResultRecord::decode_head(&self.log.read(result)?)?.prefixes;
-            self.index.write().transactions.remove_block(height, &prefixes);
-        }
-        self.index.write().drop_before(first);
-        self.log.drop_before(first_segment)?;
-        Ok(self.oldest_block())
+        })
     }
 
     /// The segment with which the log may begin so that all blocks from `limit` on stay, and the first block that is

@@ -5,6 +5,7 @@ use hansa_codec::Certificate;
 use hansa_crypto::{Suite, keccak256};
 use hansa_state::WorldState;
 
+use crate::membership::SetRecord;
 use crate::{ChainError, Genesis};
 
 /// Number of the SEAL vote among the vote types of consensus.
@@ -41,6 +42,17 @@ impl Quorum {
             epoch: facts.map_or(0, |facts| facts.number),
             keys,
         }
+    }
+
+    /// Those who sign in the epoch after, of which `set` says who they are.
+    pub fn next(&self, set: &SetRecord) -> Self {
+        let keys = set.nodes.iter().map(|node| (node.weight > 0).then(|| node.public_key.clone()));
+        Self { epoch: set.number, keys: keys.collect(), ..self.clone() }
+    }
+
+    /// Their consensus keys by index; none for nodes without a vote.
+    pub fn keys(&self) -> &[Option<Bytes>] {
+        &self.keys
     }
 
     /// The epoch in which they sign.

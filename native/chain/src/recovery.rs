@@ -6,8 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use alloy_primitives::{B256, Bytes};
-use hansa_codec::BodyRecord;
+use hansa_codec::{BodyRecord, OrderBlock};
 use hansa_crypto::SenderCache;
+use hansa_evm::block::block_facts;
 use hansa_log::{Log, LogOptions, Position, Record};
 use hansa_state::StateDiff;
 
@@ -15,11 +16,14 @@ use crate::base::Base;
 use crate::candidates::{Body, CANDIDATES_MAX, Candidates};
 use crate::chain::{Chain, Parts, genesis_entry, log_options};
 use crate::checkpoints::Since;
-use crate::folder::Folder;
+use crate::epochs::{EpochEnd, EpochEnds};
+use crate::folder::{EPOCHS_NAME, Folder, remove_unfinished};
 use crate::head::Head;
 use crate::history::{History, STATES_KEPT};
 use crate::index::{BlockEntry, BlockIndex};
+use crate::membership::set_hash;
 use crate::ordering::Ordering;
+use crate::quorum::Quorum;
 use crate::records::{BirthRecord, KIND_BODY, KIND_DIFF, KIND_GENESIS, KIND_RESULT, ResultRecord};
 use crate::replay::ReplayWindow;
 use crate::stored::decode_body;
@@ -28,9 +32,7 @@ use crate::{ChainError, Genesis, birth, checkpoints, snapshot};
 /// A body record met during the scan.
 #[derive(Debug, Clone)]
 struct FoundBody {
-    height: u64,
-    parent: B256,
-    time_ms: u64,
+    order: OrderBlock,
     position: Position,
 }
 
@@ -42,6 +44,7 @@ pub(crate) struct Scan {
     first_executed: u64,
     pub index: BlockIndex,
     pub replays: ReplayWindow,
+    pub ends: EpochEnds,
     last: Option<(ResultRecord, u64)>,
     bodies: HashMap<B256, FoundBody>,
     diff: Option<Position>,
@@ -97,10 +100,8 @@ impl Scan {
 
     fn body(&mut self, record: Record<'_>) -> Result<(), ChainError> {
         let body = BodyRecord::decode(&Bytes::copy_from_slice(record.payload))?;
-        let order = &body.order;
-        let (height, parent, time_ms) = (order.height, order.parent_order_hash, order.time_ms);
-        let found = FoundBody { height, parent, time_ms, position: record.position };
-        self.bodies.insert(order.hash(), found);
+        let found = FoundBody { order: body.order, position: record.position };
+        self.bodies.insert(found.order.hash(), found);
         Ok(())
     }
 
@@ -132,8 +133,16 @@ impl Scan {
         };
         self.index.push(entry, &result.prefixes);
         self.replays.push(height, &result.used);
-        self.bodies.retain(|_, found| found.height > height);
-        self.last = Some((result, body.time_ms));
+        self.bodies.retain(|_, found| found.order.height > height);
+        if !result.next_set.is_empty() {
+            self.ends.push(EpochEnd {
+                header: result.header.clone(),
+                certificate: result.certificate.clone(),
+                facts: block_facts(&body.order, result.order_hash, set_hash(&result.next_set)),
+                next_set: result.next_set.clone(),
+            });
+        }
+        self.last = Some((result, body.order.time_ms));
         Ok(())
     }
 }
@@ -143,7 +152,13 @@ pub(crate) fn scan_log(folder: &Folder, genesis: &Genesis) -> Result<(Log, Scan)
     let base = Base::read(folder.root())?;
     let first_segment = base.as_ref().map_or(0, |base| base.first_segment);
     let options = LogOptions { first_segment, ..log_options(genesis) };
+    let before = base.as_ref().map_or(0, |base| base.first - 1);
     let mut scan = Scan::behind(base);
+    if before > 0 {
+        // Of the blocks that the log holds, the log says it.
+        scan.ends = EpochEnds::read(folder.root())?;
+        scan.ends.truncate(before);
+    }
     let (log, _) = Log::open(&folder.blocks(), options, &mut |record| scan.record(record))?;
     match scan.failed.take() {
         Some(error) => Err(error),
@@ -167,6 +182,7 @@ impl Chain {
         if !folder.has_chain() {
             return Err(ChainError::Missing(directory.display().to_string()));
         }
+        remove_unfinished(directory)?;
         checkpoints::remove_unfinished(&folder.checkpoints())?;
         let (log, mut scan) = scan_log(&folder, &genesis)?;
         let Some(birth) = scan.birth.take() else {
@@ -177,6 +193,13 @@ impl Chain {
         check_birth(&genesis, &birth)?;
         let (history, since) = restore_states(&folder, &genesis, &log, &scan.index)?;
         let head = restore_head(&genesis, &birth, &scan, &history)?;
+        let genesis_hash = birth.header.hash_slow();
+        if Quorum::after(&genesis, genesis_hash, &head.state, head.height).epoch() != scan.ends.len() as u64 {
+            let what = format!("the file {EPOCHS_NAME} does not know all epochs before it");
+            return Err(ChainError::corrupt(scan.index.oldest(), what));
+        }
+        // For who reads the file meanwhile: it is written again before any block is dropped.
+        let _ = scan.ends.write(directory);
         let mut ordering = Ordering::default();
         let senders = SenderCache::default();
         restore_bodies(&log, &scan, &head, &mut ordering.candidates, &senders)?;
@@ -186,6 +209,7 @@ impl Chain {
             header: birth.header,
             index: scan.index,
             replays: scan.replays,
+            ends: scan.ends,
             history,
             since,
             head,
@@ -301,17 +325,17 @@ fn restore_bodies(
 /// Of the bodies that descend from the head the newest ones with all their ancestors, as many as may be held; by
 /// (height, order hash). What many views left behind must not keep a node from starting.
 fn newest_bodies(bodies: &HashMap<B256, FoundBody>, head: &Head) -> Vec<B256> {
-    let mut newest: Vec<_> = bodies.iter().filter(|(_, body)| body.height > head.height).collect();
+    let mut newest: Vec<_> = bodies.iter().filter(|(_, body)| body.order.height > head.height).collect();
     newest.sort_unstable_by_key(|(_, body)| std::cmp::Reverse(body.position));
     let mut kept = HashSet::new();
     for (order_hash, _) in newest {
         let mut line = Vec::new();
         let mut at = *order_hash;
         while at != head.order_hash && !kept.contains(&at) {
-            match bodies.get(&at).filter(|body| body.height > head.height) {
+            match bodies.get(&at).filter(|body| body.order.height > head.height) {
                 Some(body) => {
                     line.push(at);
-                    at = body.parent;
+                    at = body.order.parent_order_hash;
                 }
                 None => {
                     line.clear();
@@ -324,6 +348,6 @@ fn newest_bodies(bodies: &HashMap<B256, FoundBody>, head: &Head) -> Vec<B256> {
         }
     }
     let mut kept: Vec<_> = kept.into_iter().collect();
-    kept.sort_unstable_by_key(|hash| (bodies[hash].height, *hash));
+    kept.sort_unstable_by_key(|hash| (bodies[hash].order.height, *hash));
     kept
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::Base;
 use crate::checkpoints::{self, checkpoint_name};
-use crate::folder::{BASE_NAME, CHECKPOINTS_NAME, Folder};
+use crate::folder::{BASE_NAME, CHECKPOINTS_NAME, EPOCHS_NAME, Folder};
 use crate::verify::{self, Finding, verify_ledger};
 use crate::{Chain, ChainError};
 
@@ -41,6 +41,10 @@ pub fn repair_folder(
         moved.extend(hansa_log::quarantine_from(&folder.blocks(), segment, offset, &aside)?);
     }
     let lost = directory.join(BASE_NAME).exists() && !report.founded;
+    let has_bad_epochs = report.findings.iter().any(|found| found.file == EPOCHS_NAME);
+    if has_bad_epochs || (lost && directory.join(EPOCHS_NAME).exists()) {
+        moved.push(set_aside(&directory.join(EPOCHS_NAME), &aside)?);
+    }
     if lost {
         // Nothing to go on from is left: the ledger begins anew, and comes back from the other nodes.
         moved.push(set_aside(&directory.join(BASE_NAME), &aside)?);

@@ -18,9 +18,11 @@ use crate::base::Base;
 use crate::candidates::Body;
 use crate::chain::log_options;
 use crate::engine::{self, NextBlock, Parent, RecentHashes};
+use crate::epochs::{EpochEnd, EpochEnds, ProvenSets};
 use crate::executed::{Executed, facts_of};
 use crate::folder::{
-    BASE_NAME, BLOCKS_NAME, CHECKPOINTS_NAME, LOCK_NAME, QUARANTINE_NAME, RUN_NAME, SNAPSHOT_NAME, VOTES_NAME,
+    BASE_NAME, BLOCKS_NAME, CHECKPOINTS_NAME, EPOCHS_NAME, LOCK_NAME, QUARANTINE_NAME, RUN_NAME,
+    SNAPSHOT_NAME, VOTES_NAME, is_unfinished,
 };
 use crate::ordering::check_contents;
 use crate::quorum::Quorum;
@@ -60,12 +62,11 @@ pub struct Report {
 struct Replay<'a> {
     genesis: &'a Genesis,
     rules: ChainRules,
-    quorum: Quorum,
+    sets: ProvenSets,
     senders: SenderCache,
     header: Header,
     /// None until the block is reached whose state is on disk, where the log does not begin at genesis.
     state: Option<WorldState>,
-    genesis_hash: B256,
     /// That state.
     start: Option<Checkpoint>,
     order_hash: B256,
@@ -105,6 +106,10 @@ pub fn verify_ledger(
     };
     let first_segment = base.as_ref().map_or(0, |base| base.first_segment);
     let mut replay = Replay::new(&genesis, progress)?;
+    let before = base.as_ref().map_or(0, |base| base.first - 1);
+    if let Err(what) = replay.prove_epochs(directory, before)? {
+        findings.push(Finding { file: EPOCHS_NAME.into(), offset: 0, what });
+    }
     if let Some(base) = base {
         replay.begin_behind(&base, &directory.join(CHECKPOINTS_NAME), &mut findings)?;
     }
@@ -146,6 +151,7 @@ pub(crate) fn strange_files(directory: &Path) -> Result<Vec<Finding>, ChainError
         QUARANTINE_NAME,
         LOCK_NAME,
         BASE_NAME,
+        EPOCHS_NAME,
         SNAPSHOT_NAME,
     ];
     let mut findings = Vec::new();
@@ -153,7 +159,7 @@ pub(crate) fn strange_files(directory: &Path) -> Result<Vec<Finding>, ChainError
         let entry = entry.map_err(|error| ChainError::io(directory, error))?;
         let name = entry.file_name().to_string_lossy().into_owned();
         let length = entry.metadata().map_err(|error| ChainError::io(&entry.path(), error))?.len();
-        if !known.contains(&name.as_str()) {
+        if !known.contains(&name.as_str()) && !is_unfinished(&name) {
             findings.push(Finding {
                 file: name,
                 offset: 0,
@@ -197,13 +203,12 @@ impl<'a> Replay<'a> {
         let hash = header.hash_slow();
         Ok(Self {
             rules: birth::chain_rules(genesis),
-            quorum: Quorum::after(genesis, hash, &state, 0),
+            sets: ProvenSets::begin(Quorum::after(genesis, hash, &state, 0)),
             senders: SenderCache::default(),
             order_hash: hansa_codec::genesis_order_hash(&hash),
             hashes: vec![hash],
             replays: ReplayWindow::default(),
             parent_height: 0,
-            genesis_hash: hash,
             genesis,
             header,
             state: Some(state),
@@ -214,6 +219,20 @@ impl<'a> Replay<'a> {
             finding: None,
             progress,
         })
+    }
+
+    /// Takes what the data folder's file proves of the epochs that ended up to block `before`: the validators of later
+    /// ones are in the log. What does not hold is the answer.
+    fn prove_epochs(&mut self, directory: &Path, before: u64) -> Result<Result<(), String>, ChainError> {
+        let mut proven = self.sets.clone();
+        let mut add = |end: &EpochEnd| match proven.add(end.clone()) {
+            Ok(()) if end.header.number <= before => self.sets.add(end.clone()),
+            added => added,
+        };
+        match EpochEnds::read(directory).and_then(|ends| ends.since(0).iter().try_for_each(|end| add(end))) {
+            Err(error @ ChainError::Io { .. }) => Err(error),
+            read => Ok(read.map_err(|error| error.to_string())),
+        }
     }
 
     /// Begins behind dropped blocks: with the oldest state on disk from which the rest can be executed.
@@ -234,9 +253,6 @@ impl<'a> Replay<'a> {
         if self.start.is_none() {
             let what = "no state on disk from which the blocks can be executed".into();
             findings.push(Finding { file: CHECKPOINTS_NAME.into(), offset: 0, what });
-        }
-        if let Some(start) = &self.start {
-            self.quorum = Quorum::after(self.genesis, self.genesis_hash, &start.state, start.height);
         }
         self.state = None;
         self.born = true;
@@ -325,10 +341,7 @@ impl<'a> Replay<'a> {
         if certificate.height != height || certificate.sealed_hash != record.header.hash_slow() {
             return corrupt("the certificate is of another block");
         }
-        // The blocks before the state on disk lead to it by their hashes; of earlier epochs' validators it says nothing.
-        if self.state.is_some() || certificate.epoch == self.quorum.epoch() {
-            self.quorum.check(&certificate)?;
-        }
+        self.sets.check(&certificate)?;
         let Some(state) = self.state.clone() else { return self.pass_unexecuted(record, &body) };
         let record = ResultRecord::decode(payload)?;
         let hashes = RecentHashes::before(height, |number| self.hash_at(number));
@@ -342,14 +355,14 @@ impl<'a> Replay<'a> {
         if self.diff.take().as_deref() != Some(&executed.outcome.diff.encode()) {
             return corrupt("the stored state diff is not what execution gives");
         }
+        if let Some(end) = executed.epoch_end(&record.certificate) {
+            self.sets.add(end)?;
+        }
         self.order_hash = executed.body.order_hash;
         self.hashes.push(executed.outcome.hash);
         self.replays.push(height, &executed.used);
         self.header = executed.outcome.header;
-        let state = self.state.insert(executed.outcome.state);
-        if !executed.next_set.is_empty() {
-            self.quorum = Quorum::after(self.genesis, self.genesis_hash, state, height);
-        }
+        self.state = Some(executed.outcome.state);
         self.bodies.retain(|_, body| body.order.height > height);
         (self.progress)(height);
         Ok(())
@@ -366,6 +379,14 @@ impl Replay<'_> {
         }
         if record.header.extra_data.as_ref() != facts_of(body, &record.next_set).extra_data().as_slice() {
             return corrupt("the header does not name this order block");
+        }
+        if !record.next_set.is_empty() {
+            self.sets.add(EpochEnd {
+                header: record.header.clone(),
+                certificate: record.certificate.clone(),
+                facts: facts_of(body, &record.next_set),
+                next_set: record.next_set.clone(),
+            })?;
         }
         self.diff = None;
         self.order_hash = body.order_hash;

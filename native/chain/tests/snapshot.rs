@@ -7,11 +7,13 @@ use std::collections::VecDeque;
 
 use alloy_primitives::{Address, Bytes, TxKind};
 use fixture::*;
-use hansa_chain::snapshot::{Stage, adopt, window_first};
-use hansa_chain::{BLOCKS_KEPT_MIN, Chain, verify_ledger};
+use hansa_chain::snapshot::{REPLACED_NAME, Stage, adopt, window_first};
+use hansa_chain::{BLOCKS_FORGOTTEN_MAX, BLOCKS_KEPT_MIN, Chain, Pruned, verify_ledger};
 use hansa_log::segment_name;
 
 const BLOCKS: u64 = 1_150;
+/// Asks for the head, and for the epochs before it from the first on.
+const HEAD: [u8; 9] = [0; 9];
 
 /// A chain with transactions of our own type in many blocks.
 fn long(dir: &std::path::Path, blocks: u64) -> Chain {
@@ -31,7 +33,7 @@ fn fetch(stage: &mut Stage, from: &Chain, height: u64, asks_max: usize) {
     let mut missing = VecDeque::from(stage.missing());
     for _ in 0..asks_max {
         let Some(ask) = missing.pop_front() else { return };
-        let answer = from.snapshot_answer(height, &ask).unwrap().unwrap();
+        let answer = from.snapshot_answer(1, height, &ask).unwrap().unwrap();
         missing.extend(stage.add(&ask, &answer).unwrap());
     }
 }
@@ -44,9 +46,9 @@ fn a_snapshot_is_taken_over_and_the_chain_goes_on() {
     assert!(first > BLOCKS - 128 && last == BLOCKS);
     let height = BLOCKS - 30;
     let mut stage = Stage::open(&here.0, &plain_genesis()).unwrap();
-    let head = chain.snapshot_answer(height, &[0]).unwrap().unwrap();
-    assert_eq!(stage.check_head(&head).unwrap().0, height);
-    stage.begin(&head).unwrap();
+    let head = chain.snapshot_answer(1, height, &HEAD).unwrap().unwrap();
+    assert_eq!(stage.check_head(1, &HEAD, &head).unwrap().0, height);
+    stage.begin(1, &head).unwrap();
     fetch(&mut stage, &chain, height, 9);
     let left = stage.missing();
     drop(stage);
@@ -86,22 +88,67 @@ fn a_snapshot_is_taken_over_and_the_chain_goes_on() {
 }
 
 #[test]
+fn the_ledger_that_was_there_is_set_aside() {
+    let (there, here) = (Scratch::new(), Scratch::new());
+    let chain = long(&there.0, 60);
+    let aside = here.0.join("quarantine").join(REPLACED_NAME);
+    long(&here.0, 3).close().unwrap();
+    for height in [40, 50] {
+        let mut stage = Stage::open(&here.0, &plain_genesis()).unwrap();
+        stage.begin(1, &chain.snapshot_answer(1, height, &HEAD).unwrap().unwrap()).unwrap();
+        fetch(&mut stage, &chain, height, usize::MAX);
+        stage.finish().unwrap();
+        drop(stage);
+        let before = head_in(&here.0);
+        let other = Chain::open(&here.0, &plain_genesis()).unwrap();
+        assert_eq!(other.head().height, height);
+        other.close().unwrap();
+        drop(other);
+        assert_eq!(head_in(&aside), before, "only the latest one is kept");
+    }
+    assert!(verify_ledger(&here.0, &plain_genesis(), &mut |_| {}).unwrap().findings.is_empty());
+}
+
+/// The heights of the checkpoints in a folder.
+fn head_in(dir: &std::path::Path) -> Vec<String> {
+    let names = std::fs::read_dir(dir.join("checkpoints")).unwrap();
+    let mut names: Vec<String> =
+        names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn no_member_has_two_states_held() {
+    let there = Scratch::new();
+    let chain = long(&there.0, 60);
+    let held = |member: u32, height: u64| chain.snapshot_answer(member, height, &HEAD).unwrap().is_some();
+    assert!(held(1, 40) && held(1, 41) && held(1, 42));
+    assert!(held(2, 50) && held(3, 50), "one place was left");
+    assert!(!held(3, 51), "two are held, and both are in use");
+    assert!(held(1, 50) && held(3, 51), "who gives up its share makes room");
+}
+
+#[test]
 fn what_does_not_hold_is_refused() {
     let (there, here) = (Scratch::new(), Scratch::new());
     let chain = long(&there.0, 70);
     let mut stage = Stage::open(&here.0, &plain_genesis()).unwrap();
     let height = 60;
-    let head = chain.snapshot_answer(height, &[0]).unwrap().unwrap();
+    let head = chain.snapshot_answer(1, height, &HEAD).unwrap().unwrap();
     for at in (0..head.len()).step_by(17) {
         let mut bad = head.clone();
         bad[at] ^= 1;
-        let good = stage.check_head(&head).unwrap();
-        assert!(stage.check_head(&bad).is_err() || stage.check_head(&bad).unwrap() != good, "byte {at}");
+        let good = stage.check_head(1, &HEAD, &head).unwrap();
+        assert!(
+            stage.check_head(1, &HEAD, &bad).is_err() || stage.check_head(1, &HEAD, &bad).unwrap() != good,
+            "byte {at}"
+        );
     }
-    assert!(stage.add(&[0], &head).unwrap().is_empty(), "nothing was asked for");
-    let mut missing = VecDeque::from(stage.begin(&head).unwrap());
+    assert!(stage.add(&HEAD, &head).unwrap().is_empty(), "nothing was asked for");
+    let mut missing = VecDeque::from(stage.begin(1, &head).unwrap());
     while let Some(ask) = missing.pop_front() {
-        let answer = chain.snapshot_answer(height, &ask).unwrap().unwrap();
+        let answer = chain.snapshot_answer(1, height, &ask).unwrap().unwrap();
         for at in (0..answer.len()).step_by(answer.len() / 20 + 1) {
             let mut bad = answer.clone();
             bad[at] ^= 1 << (at % 8);
@@ -112,9 +159,9 @@ fn what_does_not_hold_is_refused() {
     }
     stage.finish().unwrap();
     for (height, ask) in
-        [(0, &[0][..]), (90, &[0]), (60, &[7, 7]), (60, &[9, 1, 0, 0, 0, 0, 0, 0, 0, 200, 0])]
+        [(0, &HEAD[..]), (90, &HEAD), (60, &[0]), (60, &[7, 7]), (60, &[9, 1, 0, 0, 0, 0, 0, 0, 0, 200, 0])]
     {
-        assert_eq!(chain.snapshot_answer(height, ask).unwrap(), None);
+        assert_eq!(chain.snapshot_answer(1, height, ask).unwrap(), None);
     }
 }
 
@@ -134,9 +181,15 @@ fn old_blocks_are_dropped_with_whole_segments() {
         }
     }
     chain.checkpoint().unwrap();
-    let oldest = chain.prune(0).unwrap();
+    let mut pruned = chain.prune(0).unwrap();
+    for _ in 0..blocks / BLOCKS_FORGOTTEN_MAX {
+        // Until the last portion everything can still be read.
+        assert!(!pruned.has_more || chain.block(1).unwrap().is_some());
+        pruned = chain.prune(0).unwrap();
+    }
+    let oldest = pruned.oldest;
     assert!(oldest > 200 && oldest <= blocks + 1 - BLOCKS_KEPT_MIN, "{oldest}");
-    assert_eq!(chain.prune(0).unwrap(), oldest);
+    assert_eq!(pruned, Pruned { oldest, has_more: false });
     let look = |chain: &Chain| {
         assert_eq!(chain.block(oldest - 1).unwrap_err().code(), "BLOCK-PRUNED");
         assert_eq!(chain.locate(&hashes[oldest as usize - 2]).unwrap(), None);

@@ -7,8 +7,9 @@
 mod files;
 
 use alloy_primitives::{Address, Bytes};
+use hansa_chain::membership::SetRecord;
 use hansa_chain::records::{BirthRecord, ResultRecord};
-use hansa_chain::{ExportedBlock, Genesis};
+use hansa_chain::{EpochEnd, ExportedBlock, Genesis};
 use hansa_codec::{
     BlockFacts, BodyRecord, Certificate, GasRules, OrderBlock, RlpItem, TxLimits, decode_bundle,
     decode_transaction, encode_bundle, intrinsic_gas, recover_sender, split_refs,
@@ -36,6 +37,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("result", result),
     ("state_diff", state_diff),
     ("exported_block", exported_block),
+    ("epoch_end", epoch_end),
     ("genesis", genesis),
     ("log_segment", files::log_segment),
     ("checkpoint", files::checkpoint),
@@ -125,6 +127,13 @@ fn state_diff(data: &[u8]) {
 fn exported_block(data: &[u8]) {
     if let Ok(found) = ExportedBlock::decode(data) {
         assert_eq!(found.certificate.encode(), found.certificate_bytes);
+    }
+}
+
+fn epoch_end(data: &[u8]) {
+    if let Ok(found) = EpochEnd::read(data) {
+        assert_eq!(found.to_bytes(), data);
+        let _ = SetRecord::read(&found.next_set);
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use alloy_primitives::{B256, Bytes};
-use hansa_chain::{EpochFacts, EpochNode};
+use hansa_chain::{EpochFacts, EpochNode, ProvenSets};
 use hansa_codec::Certificate;
 use hansa_pool::SelectLimits;
 use pyo3::prelude::*;
@@ -291,10 +291,11 @@ impl Chain {
     fn snapshot_answer<'py>(
         &self,
         py: Python<'py>,
+        member: u32,
         height: u64,
         ask: &[u8],
     ) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        let answer = py.detach(|| self.inner.snapshot_answer(height, ask)).map_err(error::chain)?;
+        let answer = py.detach(|| self.inner.snapshot_answer(member, height, ask)).map_err(error::chain)?;
         Ok(answer.map(|answer| PyBytes::new(py, &answer)))
     }
 
@@ -306,8 +307,9 @@ impl Chain {
         self.inner.oldest_block()
     }
 
-    fn prune(&self, py: Python<'_>, keep: u64) -> PyResult<u64> {
-        py.detach(|| self.inner.prune(keep)).map_err(error::chain)
+    fn prune(&self, py: Python<'_>, keep: u64) -> PyResult<(u64, bool)> {
+        let pruned = py.detach(|| self.inner.prune(keep)).map_err(error::chain)?;
+        Ok((pruned.oldest, pruned.has_more))
     }
 
     fn oldest_state(&self) -> u64 {
@@ -379,6 +381,18 @@ fn reporter(progress: Option<Py<PyAny>>) -> impl FnMut(u64) {
             }
         }
     }
+}
+
+#[pyfunction]
+pub fn epoch_keys<'py>(
+    py: Python<'py>,
+    directory: &str,
+    genesis: &[u8],
+    epoch: u64,
+) -> PyResult<Option<Vec<Option<Bound<'py, PyBytes>>>>> {
+    let sets = py.detach(|| ProvenSets::of_folder(Path::new(directory), genesis)).map_err(error::chain)?;
+    let key = |key: &Option<Bytes>| key.as_ref().map(|key| PyBytes::new(py, key));
+    Ok(sets.keys(epoch).map(|keys| keys.iter().map(key).collect()))
 }
 
 #[pyfunction]

@@ -37,7 +37,7 @@ mod _native {
         abi_decode_log, abi_decode_output, abi_encode_arguments, abi_encode_call, abi_event_topic,
     };
     #[pymodule_export]
-    use super::chain::{Chain, genesis_hash, repair_folder, verify_ledger};
+    use super::chain::{Chain, epoch_keys, genesis_hash, repair_folder, verify_ledger};
     #[pymodule_export]
     use super::codec::{
         bundle_decode, bundle_encode, certificate_decode, certificate_encode, genesis_order_hash,

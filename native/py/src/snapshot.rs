@@ -37,13 +37,23 @@ impl Snapshot {
         asks(py, &missing)
     }
 
-    fn check_head<'py>(&self, py: Python<'py>, head: &[u8]) -> PyResult<(u64, Bound<'py, PyBytes>)> {
-        let (height, face) = py.detach(|| self.stage.lock().check_head(head)).map_err(error::chain)?;
-        Ok((height, PyBytes::new(py, face.as_slice())))
+    fn check_head<'py>(
+        &self,
+        py: Python<'py>,
+        member: u32,
+        ask: &[u8],
+        head: &[u8],
+    ) -> PyResult<(u64, Bound<'py, PyBytes>, Vec<Bound<'py, PyBytes>>)> {
+        let checked = py.detach(|| self.stage.lock().check_head(member, ask, head));
+        let (height, shown) = checked.map_err(error::chain)?;
+        Ok(match shown {
+            Ok(face) => (height, PyBytes::new(py, face.as_slice()), Vec::new()),
+            Err(ask) => (height, PyBytes::new(py, b""), asks(py, &[ask])),
+        })
     }
 
-    fn begin<'py>(&self, py: Python<'py>, head: &[u8]) -> PyResult<Vec<Bound<'py, PyBytes>>> {
-        let missing = py.detach(|| self.stage.lock().begin(head)).map_err(error::chain)?;
+    fn begin<'py>(&self, py: Python<'py>, member: u32, head: &[u8]) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+        let missing = py.detach(|| self.stage.lock().begin(member, head)).map_err(error::chain)?;
         Ok(asks(py, &missing))
     }
 

@@ -106,6 +106,7 @@ class LedgerWork:
         self._serving: dict[int, int] = {}  # requests under way by peer
         self._checking = False
         self._check_again = False
+        self._is_pruning = False
         self._checkpoints = 0  # written, as was last heard
         chain.set_checkpoint_turn(shell.index)
         self._look = self._loop.call_later(CHECKPOINT_LOOK_S, self._look_at_checkpoints)
@@ -300,14 +301,24 @@ class LedgerWork:
         self._shell.on_sealed(height)
         self.pool_changed()
         if self._keep_blocks and height % PRUNE_EVERY_BLOCKS == 0:
-            self._serve.submit("drop old blocks", self._prune_now, lambda _: None)
+            self._prune()
 
-    def _prune_now(self) -> None:
-        certificate = read_certificate(self._chain, self._chain.head()[0])
-        if certificate is None or certificate.epoch:
-            return  # a snapshot's header is judged by genesis' validators: later on newcomers need the blocks from then
-        oldest = self._chain.prune(self._keep_blocks)
-        log.debug("blocks are kept from %d on", oldest)
+    def _prune(self) -> None:
+        """Drop old blocks in portions, so that whoever is served waits for one at most."""
+
+        def prune_now() -> bool:
+            oldest, has_more = self._chain.prune(self._keep_blocks)
+            if not has_more:
+                log.debug("blocks are kept from %d on", oldest)
+            return has_more
+
+        def done(has_more: bool) -> None:
+            self._is_pruning = has_more
+            if has_more:
+                self._serve.submit("drop old blocks", prune_now, done)
+
+        if not self._is_pruning:
+            done(True)
 
     def _look_at_checkpoints(self) -> None:
         """Say what became of the last one. No room for it alone is no reason to stop voting."""
@@ -346,7 +357,8 @@ class LedgerWork:
 
     def _serve_snapshot(self, effect: fx.ServeSnapshot) -> None:
         def answer_now() -> Message:
-            return SnapshotPart(effect.request, self._chain.snapshot_answer(effect.height, effect.ask) or b"")
+            answer = self._chain.snapshot_answer(effect.peer, effect.height, effect.ask)
+            return SnapshotPart(effect.request, answer or b"")
 
         self._serve_one(effect.peer, answer_now)
 

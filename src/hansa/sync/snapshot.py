@@ -32,7 +32,7 @@ from hansa.sync.snapshot_values import (
     Worked,
 )
 
-ASK_HEAD = b"\0"  # the one question that is the same for every snapshot
+ASK_HEAD = bytes(9)  # the one question that is the same for every snapshot: its header, and all epochs before it
 OFFERED_HEIGHTS_MAX = 8
 
 
@@ -143,6 +143,11 @@ class SnapshotFetch:
             self._ban(asked.peer)
             del self._asked[event.request]
             return
+        if event.missing:  # it showed some of the epochs before its header; only that peer is known to have the others
+            del self._asked[event.request]
+            self._progress_ms = self._now_ms
+            self._ask(asked.peer, event.missing[0])
+            return
         mask = self._faces.get(event.face, 0) | 1 << asked.peer
         self._faces[event.face] = mask
         answer = asked.answer
@@ -209,9 +214,9 @@ class SnapshotFetch:
         self._out.append(AskOffers())
 
     def _choose(self) -> None:
-        """Go on with what an earlier life began if anybody still serves it, else begin with the best offered."""
+        """Go on with what an earlier life began if enough peers still serve it, else begin with the best offered."""
         kept, missing = self._kept
-        if kept > self._head and self._able(kept):
+        if kept > self._head and self._is_served(kept):
             self.height = kept
             self._enter(Stage.PARTS)
             self._open.extend(missing)
@@ -233,11 +238,13 @@ class SnapshotFetch:
         heights |= {offer.last - self.config.depth_blocks for offer in self._offers.values()}
         best: tuple[int, int] | None = None
         for height in sorted(heights):
-            able = self._able(height)
-            mask = sum(1 << peer for peer in able)
-            if height > self._head and self.config.has_honest(mask):
-                best = max(best or (0, 0), (len(able), height))
+            if height > self._head and self._is_served(height):
+                best = max(best or (0, 0), (len(self._able(height)), height))
         return None if best is None else best[1]
+
+    def _is_served(self, height: int) -> bool:
+        """Whether an honest peer is among those that serve a height: one alone may lie, or never answer."""
+        return self.config.has_honest(sum(1 << peer for peer in self._able(height)))
 
     def _able(self, height: int) -> list[int]:
         """The peers that offered the state after block `height` and did not lie."""
@@ -255,7 +262,7 @@ class SnapshotFetch:
         able = self._able(self.height)
         is_checking = any(asked.answer is not None for asked in self._asked.values())
         is_stalled = self._progress_ms + self.config.stall_ms <= self._now_ms
-        cannot_agree = self.stage is Stage.HEADS and not self.config.has_honest(sum(1 << peer for peer in able))
+        cannot_agree = self.stage is Stage.HEADS and not self._is_served(self.height)
         if not is_checking and (not able or is_stalled or cannot_agree):
             self._ask_offers()  # nobody is left: see who else there is
             return
@@ -263,10 +270,12 @@ class SnapshotFetch:
             peer = self._choose_peer(able)
             if peer is None:
                 break
-            self._requests += 1
-            ask = self._open.popleft()
-            self._asked[self._requests] = _Asked(peer, ask, self._now_ms + self.config.answer_ms)
-            self._out.append(AskPart(peer, self._requests, self.height, ask))
+            self._ask(peer, self._open.popleft())
+
+    def _ask(self, peer: int, ask: bytes) -> None:
+        self._requests += 1
+        self._asked[self._requests] = _Asked(peer, ask, self._now_ms + self.config.answer_ms)
+        self._out.append(AskPart(peer, self._requests, self.height, ask))
 
     def _choose_peer(self, able: list[int]) -> int | None:
         """The least busy peer; for the header one that was not asked for it."""
@@ -288,7 +297,8 @@ class SnapshotFetch:
         return min(free, key=lambda peer: (busy[peer], (peer + self._requests) % (len(able) + 1)), default=None)
 
     def _ask_again(self, request: int) -> None:
-        self._open.appendleft(self._asked.pop(request).ask)
+        ask = self._asked.pop(request).ask
+        self._open.appendleft(ASK_HEAD if self.stage is Stage.HEADS else ask)  # a head goes on with who began it only
 
     def _ban(self, peer: int) -> None:
         self._banned.add(peer)

@@ -24,7 +24,7 @@ class SnapshotStep(IntEnum):
     """What is asked of the store of what was taken over."""
 
     OPEN = 1  # what an earlier life left: height and what is missing
-    HEAD = 2  # check a sealed header and what goes with it: its face
+    HEAD = 2  # check a sealed header and what goes with it: its face, or what to ask that peer for before
     BEGIN = 3  # begin with that header: what is missing
     ADD = 4  # check and keep an answer: what is missing because of it
     FINISH = 5  # put the data folder together
@@ -60,7 +60,7 @@ class Worked(msgspec.Struct, frozen=True):
     request: int
     height: int = 0  # OPEN: of the snapshot on its way, 0 = none; HEAD: of the header
     face: bytes = b""  # HEAD
-    missing: tuple[bytes, ...] = ()  # OPEN, BEGIN, ADD
+    missing: tuple[bytes, ...] = ()  # OPEN, HEAD, BEGIN, ADD
     error: str = ""  # why an answer does not hold; empty = it does
 
 

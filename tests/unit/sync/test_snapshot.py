@@ -26,12 +26,14 @@ from hansa.sync.snapshot_values import (
 
 HEIGHT = 900  # what honest peers hold: up to this + depth
 DEPTH_MAX = 3
+STALE = 50  # a height that no honest peer serves any more
 
 
 class Store:
     """What was taken over: every question has three below it, down to DEPTH_MAX."""
 
     def __init__(self) -> None:
+        self.portions = 1  # in which heads come
         self.height = 0
         self.missing: set[bytes] = set()
         self.taken: set[bytes] = set()
@@ -43,6 +45,9 @@ class Store:
             case SnapshotStep.HEAD:
                 if work.answer == b"broken":
                     return Worked(work.step, work.request, error="SNAPSHOT-HEAD: no")
+                shown = work.ask[1] + 1
+                if shown < self.portions:
+                    return Worked(work.step, work.request, height, missing=(ASK_HEAD[:1] + bytes((shown,)),))
                 return Worked(work.step, work.request, height, work.answer)
             case SnapshotStep.BEGIN:
                 assert work.answer == b"true face"
@@ -66,7 +71,7 @@ class World:
 
     def __init__(self, seed: int, peers: dict[int, str], store: Store | None = None) -> None:
         self.draw = Random(seed)
-        self.peers = peers  # honest, liar, silent, empty
+        self.peers = peers  # honest, liar, silent, mute after its offer, empty
         self.store = store or Store()
         self.config = SnapshotConfig(has_honest=lambda mask: mask.bit_count() > 1)
         self.machine = SnapshotFetch(self.config)
@@ -87,7 +92,8 @@ class World:
                 for peer, kind in self.peers.items():
                     if kind != "silent":
                         last = HEIGHT + self.config.depth_blocks + peer % 3
-                        self.later(OfferReceived(peer, (500,), HEIGHT - 100, last))
+                        heights = (STALE, 500) if kind in ("liar", "mute") else (500,)
+                        self.later(OfferReceived(peer, heights, HEIGHT - 100, last))
             case AskPart():
                 self.answer(effect)
             case Work():
@@ -99,9 +105,10 @@ class World:
 
     def answer(self, asked: AskPart) -> None:
         kind = self.peers[asked.peer]
-        right = b"true face" if asked.ask == ASK_HEAD else b"part of " + asked.ask
-        wrong = b"false face" if asked.ask == ASK_HEAD else b"lie"
-        answers = {"honest": right, "liar": wrong, "broken": b"broken", "empty": b"", "silent": None}
+        is_head = asked.ask[:1] == ASK_HEAD[:1]
+        right = b"true face" if is_head else b"part of " + asked.ask
+        wrong = b"false face" if is_head else b"lie"
+        answers = {"honest": right, "liar": wrong, "broken": b"broken", "empty": b"", "silent": None, "mute": None}
         answer = answers[kind]
         if answer is not None and self.draw.random() > 0.05:  # some are lost
             self.later(PartReceived(asked.peer, asked.request, answer))
@@ -149,6 +156,34 @@ def test_everything_is_taken_over_whatever_a_minority_does(seed: int) -> None:
     assert world.finished and world.store.taken == expected()
     assert world.store.height in range(HEIGHT, HEIGHT + 3)
     assert world.under_way_max <= world.config.requests_max
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_heads_that_come_in_portions_are_asked_of_who_began_them(seed: int) -> None:
+    world = World(seed, {1: "honest", 2: "honest", 3: Random(seed).choice(["liar", "broken", "silent", "empty"])})
+    world.store.portions = 4
+    asked: dict[int, int] = {}  # by peer, how many portions came in a row
+    answer = world.answer
+
+    def follow(part: AskPart) -> None:
+        if part.ask[:1] == ASK_HEAD[:1]:
+            assert part.ask[1] in (0, asked.get(part.peer, 0) + 1)
+            asked[part.peer] = part.ask[1]
+        answer(part)
+
+    world.answer = follow  # type: ignore[method-assign]
+    world.feed(SnapshotNeeded(10))
+    world.run()
+    assert world.finished and world.store.taken == expected()
+
+
+@pytest.mark.parametrize("only", ["liar", "mute"])
+def test_one_peer_alone_holds_nobody_to_what_an_earlier_life_began(only: str) -> None:
+    world = World(7, {1: "honest", 2: "honest", 3: only})
+    world.store.height, world.store.missing = STALE, {b"a"}  # the others serve it no more
+    world.feed(SnapshotNeeded(10))
+    world.run()
+    assert world.finished and world.store.height >= HEIGHT
 
 
 def test_two_that_lie_alike_are_no_more_than_one_may_be() -> None:

@@ -1,4 +1,5 @@
-//! The data folder of a snapshot: drafted beside the one in use, moved into its place when nothing is open.
+//! The data folder of a snapshot: drafted beside the one in use, moved into its place when nothing is open. What was
+//! there is set aside.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -10,12 +11,19 @@ use super::parts::{SnapshotHead, WindowBlock};
 use super::window_first;
 use crate::base::Base;
 use crate::chain::log_options;
-use crate::folder::{BASE_NAME, BLOCKS_NAME, CHECKPOINTS_NAME, SNAPSHOT_NAME};
+use crate::epochs::EpochEnds;
+use crate::folder::{BASE_NAME, BLOCKS_NAME, CHECKPOINTS_NAME, EPOCHS_NAME, QUARANTINE_NAME, SNAPSHOT_NAME};
 use crate::records::{BirthRecord, KIND_BODY, KIND_RESULT, ResultRecord};
 use crate::{ChainError, Genesis};
 
 const DRAFT_NAME: &str = "draft";
 const READY_NAME: &str = "ready";
+/// What was there, while it gives place to a snapshot.
+const OLD_NAME: &str = "old";
+/// Folder in the quarantine of the ledger that was there before the latest snapshot; one before that is removed.
+pub const REPLACED_NAME: &str = "before-snapshot";
+/// What a ledger consists of; a draft has all of it.
+const LEDGER: [&str; 4] = [EPOCHS_NAME, BASE_NAME, CHECKPOINTS_NAME, BLOCKS_NAME];
 
 /// A data folder that is being put together.
 pub(super) struct Draft {
@@ -78,6 +86,13 @@ impl Draft {
         Ok(log.close()?)
     }
 
+    /// Writes how the epochs up to block `height` ended.
+    pub fn write_epochs(&self, ends: &EpochEnds, height: u64) -> Result<(), ChainError> {
+        let mut ends = ends.clone();
+        ends.truncate(height);
+        ends.write(&self.draft)
+    }
+
     /// From now on the next start takes the draft for the data folder.
     pub fn complete(self) -> Result<(), ChainError> {
         remove(&self.ready)?;
@@ -115,8 +130,9 @@ fn append(log: &Log, WindowBlock { block, used, .. }: WindowBlock) -> Result<(),
     Ok(())
 }
 
-/// Moves a complete snapshot into its place in the data folder, which nobody has open, instead of the ledger there;
-/// whether there was one. May be interrupted at any moment and done again.
+/// Moves a complete snapshot into its place in the data folder, which nobody has open; whether there was one. The ledger
+/// there goes to the quarantine, from which the one of an earlier time goes. May be interrupted at any moment and done
+/// again.
 ///
 /// # Errors
 /// `Io`.
@@ -126,16 +142,32 @@ pub fn adopt(directory: &Path) -> Result<bool, ChainError> {
     if !ready.is_dir() {
         return Ok(false);
     }
-    for name in [BASE_NAME, CHECKPOINTS_NAME, BLOCKS_NAME] {
+    let old = folder.join(OLD_NAME);
+    for name in LEDGER {
         let (from, to) = (ready.join(name), directory.join(name));
         if from.exists() {
-            remove(&to)?;
-            fs::rename(&from, &to).map_err(|error| ChainError::io(&to, error))?;
+            if to.exists() {
+                fs::create_dir_all(&old).map_err(|error| ChainError::io(&old, error))?;
+                rename(&to, &old.join(name))?;
+                sync(&old)?;
+            }
+            rename(&from, &to)?;
             sync(directory)?;
         }
     }
+    if old.is_dir() {
+        let aside = directory.join(QUARANTINE_NAME);
+        fs::create_dir_all(&aside).map_err(|error| ChainError::io(&aside, error))?;
+        remove(&aside.join(REPLACED_NAME))?;
+        rename(&old, &aside.join(REPLACED_NAME))?;
+        sync(&aside)?;
+    }
     remove(&folder)?;
     Ok(true)
+}
+
+fn rename(from: &Path, to: &Path) -> Result<(), ChainError> {
+    fs::rename(from, to).map_err(|error| ChainError::io(to, error))
 }
 
 fn remove(path: &Path) -> Result<(), ChainError> {

@@ -1,6 +1,7 @@
 //! Taking over a state from other nodes, for a node that is too far behind to execute everything again, and serving one.
 //!
-//! A snapshot of block h is: the sealed header of h with its certificate; the state after h in chunks that prove
+//! A snapshot of block h is: the sealed header of h with its certificate, and how the epochs before it ended, so that its
+//! signers are proven from genesis on; the state after h in chunks that prove
 //! themselves against that header (`hansa_state::snapshot`); the [`WINDOW_BLOCKS`] blocks up to h, each with its
 //! certificate, for replays of type 0x48, for BLOCKHASH, and so that this node can serve others. Nothing is kept before
 //! it was checked. What the window's blocks used of numbers of type 0x48 is no part of any header: the hashes of these
@@ -18,7 +19,7 @@ pub mod stage;
 
 use hansa_codec::own::BLOCK_LIMIT_HORIZON;
 
-pub use install::adopt;
+pub use install::{REPLACED_NAME, adopt};
 pub use serve::{Offer, Pins};
 pub use stage::Stage;
 

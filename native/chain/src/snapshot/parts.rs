@@ -1,13 +1,15 @@
 //! What is asked for and answered, as bytes. Integers are little-endian; every decoder is total and bounded.
 //!
 //! ```text
-//! ask     0                                       header and certificate, and what the window used
+//! ask     0 · epoch u64                           header and certificate, what the window used, how epochs ended
 //!         9 · first u64 · count u16               blocks of the window
 //!         anything else                           a part of the state
-//! answer  header: length u32 · RLP · length u32 · certificate · for each block of the window the hash of its hash and of
-//!                 the numbers that it used, 32
+//! answer  header: length u32 · RLP · length u32 · certificate · length u32 · for each block of the window the hash of its
+//!                 hash and of the numbers that it used, 32 · [length u32 · end of an epoch, from the one asked for on]
 //!         blocks: [length u32 · exported block · length u32 · sender 20, number u64 for each number used]
 //! ```
+
+use std::sync::Arc;
 
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256};
@@ -17,8 +19,8 @@ use hansa_crypto::keccak256;
 use hansa_state::snapshot::Task;
 
 use super::{WINDOW_BLOCKS, window_first};
+use crate::epochs::{EpochEnd, ProvenSets};
 use crate::exchange::{ExportedBlock, check_form, check_payload};
-use crate::quorum::Quorum;
 use crate::{ChainError, Genesis};
 use hansa_codec::transaction::decode_owned;
 
@@ -36,8 +38,8 @@ const HEADER_BYTES_MAX: usize = 4_096;
 /// What a node that takes over a state asks another one for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ask {
-    /// Header, certificate and the window's lists of used numbers, by hash.
-    Head,
+    /// Header, certificate, the window's lists of used numbers, by hash, and how the epochs from this one on ended.
+    Head(u64),
     /// Blocks of the window.
     Blocks {
         /// The first of them.
@@ -53,7 +55,7 @@ impl Ask {
     /// The bytes of a question.
     pub fn encode(&self) -> Vec<u8> {
         match self {
-            Self::Head => vec![ASK_HEAD],
+            Self::Head(epoch) => [&[ASK_HEAD][..], &epoch.to_le_bytes()].concat(),
             Self::Blocks { first, count } => {
                 [&[ASK_BLOCKS][..], &first.to_le_bytes(), &count.to_le_bytes()].concat()
             }
@@ -64,7 +66,7 @@ impl Ask {
     /// The question of bytes; none where they are of none.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         match bytes {
-            [ASK_HEAD] => Some(Self::Head),
+            [ASK_HEAD, epoch @ ..] => Some(Self::Head(u64::from_le_bytes(epoch.try_into().ok()?))),
             [ASK_BLOCKS, numbers @ ..] => {
                 let (first, count) = numbers.split_first_chunk::<8>()?;
                 let (first, count) = (u64::from_le_bytes(*first), u16::from_le_bytes(count.try_into().ok()?));
@@ -87,23 +89,45 @@ pub struct SnapshotHead {
     pub faces: Vec<B256>,
 }
 
-/// The bytes of a head.
+/// The bytes of a head, without ends of epochs.
 pub(super) fn encode_head(header: &Header, certificate: &[u8], faces: &[B256]) -> Vec<u8> {
     let mut encoded = Vec::new();
     header.encode(&mut encoded);
-    let mut out = Vec::with_capacity(encoded.len() + certificate.len() + 32 * faces.len() + 8);
+    let mut out = Vec::with_capacity(encoded.len() + certificate.len() + 32 * faces.len() + 12);
     put(&mut out, &encoded);
     put(&mut out, certificate);
-    faces.iter().for_each(|hash| out.extend_from_slice(hash.as_slice()));
+    put(&mut out, &faces.iter().flat_map(|hash| hash.0).collect::<Vec<u8>>());
     out
 }
 
+/// A head with as many of these ends as it may have; whoever needs more asks from there on.
+pub(super) fn with_ends(head: &[u8], ends: &[Arc<EpochEnd>]) -> Vec<u8> {
+    let mut out = head.to_vec();
+    for end in ends {
+        let bytes = end.to_bytes();
+        if out.len() + bytes.len() > ANSWER_BYTES {
+            break;
+        }
+        put(&mut out, &bytes);
+    }
+    out
+}
+
+/// What a head shows.
+pub enum Shown {
+    /// It holds.
+    Head(Box<SnapshotHead>),
+    /// It shows the beginning of epochs that were not known, and not yet of its own: what to ask for the rest.
+    Epochs(u64, Ask),
+}
+
 impl SnapshotHead {
-    /// The head of bytes, checked against the validators of its epoch.
+    /// The head of bytes, checked against the validators of its epoch, to which the ends of epochs in it lead; these are
+    /// known from then on. It was asked for with the ends from epoch `asked` on.
     ///
     /// # Errors
-    /// `Snapshot` (`SNAPSHOT-HEAD`), `Block` (`BLOCK-CERTIFICATE`).
-    pub fn check(bytes: &[u8], quorum: &Quorum) -> Result<Self, ChainError> {
+    /// `Snapshot` (`SNAPSHOT-HEAD`, `SNAPSHOT-EPOCH`), `Wire`, `Block` (`BLOCK-CERTIFICATE`).
+    pub fn check(bytes: &[u8], asked: u64, sets: &mut ProvenSets) -> Result<Shown, ChainError> {
         let wrong = |what: &str| ChainError::snapshot("SNAPSHOT-HEAD", what);
         let mut rest = bytes;
         let encoded = take(&mut rest).filter(|encoded| encoded.len() <= HEADER_BYTES_MAX);
@@ -116,13 +140,26 @@ impl SnapshotHead {
         if certificate.sealed_hash != hash || certificate.height != header.number {
             return Err(wrong("the certificate is of another header"));
         }
-        quorum.check(&certificate)?;
-        let (hashes, over) = rest.as_chunks::<32>();
+        let faces = take(&mut rest).ok_or_else(|| wrong("a head without the faces of its blocks"))?;
+        let known = sets.latest();
+        while !rest.is_empty() {
+            let end = take(&mut rest).ok_or_else(|| wrong("the end of an epoch is cut off"))?;
+            let end = EpochEnd::read(end)?;
+            if end.facts.epoch >= sets.latest() {
+                sets.add(end)?;
+            }
+        }
+        if certificate.epoch > sets.latest() && sets.latest() > known.min(asked) {
+            return Ok(Shown::Epochs(header.number, Ask::Head(sets.latest())));
+        }
+        sets.check(&certificate)?;
+        let (hashes, over) = faces.as_chunks::<32>();
         let expected = header.number.min(WINDOW_BLOCKS);
         if !over.is_empty() || hashes.len() as u64 != expected {
             return Err(wrong("a head with another number of blocks than its window has"));
         }
-        Ok(Self { header, hash, faces: hashes.iter().map(B256::from).collect() })
+        let faces = hashes.iter().map(B256::from).collect();
+        Ok(Shown::Head(Box::new(Self { header, hash, faces })))
     }
 
     /// What more members than may lie must say alike.
@@ -171,7 +208,7 @@ pub(super) fn check_blocks(
     first: u64,
     count: u16,
     head: &SnapshotHead,
-    (genesis, quorum): (&Genesis, &Quorum),
+    (genesis, sets): (&Genesis, &ProvenSets),
 ) -> Result<Vec<WindowBlock>, ChainError> {
     let wrong = |what: &str| ChainError::snapshot("SNAPSHOT-BLOCKS", what);
     let limits =
@@ -189,7 +226,7 @@ pub(super) fn check_blocks(
             return Err(wrong("not the blocks asked for, or other numbers than they used"));
         }
         check_form(&block, hash)?;
-        quorum.check(&block.certificate)?;
+        sets.check(&block.certificate)?;
         let raws = block.body.raws.iter();
         let hashes: Vec<B256> = raws
             .map(|raw| Ok(decode_owned(raw.clone(), &limits)?.hash))

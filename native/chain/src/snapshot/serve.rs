@@ -1,21 +1,23 @@
 //! Answering members that take over a state. What is served is held for that: a checkpoint's file, or one of the
 //! newest states; so that serving waits for nothing, and nothing waits for it.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use hansa_state::snapshot::serve as serve_state;
 use hansa_state::{WorldState, open_checkpoint};
 
-use super::parts::{ANSWER_BYTES, ANSWER_BYTES_MAX, Ask, encode_head, encode_used, face_of, put_block};
+use super::parts::{
+    ANSWER_BYTES, ANSWER_BYTES_MAX, Ask, encode_head, encode_used, face_of, put_block, with_ends,
+};
 use super::window_first;
 use crate::ChainError;
 use crate::chain::Chain;
 use crate::checkpoints::{self, checkpoint_name};
-use crate::records::ResultRecord;
 
-/// States held at once for members that are far behind.
+/// States held at once for members that are far behind; no member has a share in more than one.
 const PINS_MAX: usize = 2;
-/// One that nobody asked for during so long is let go with the next question for another.
+/// A member that did not ask for so long has no share any more with the next question for another state.
 const PIN_IDLE: Duration = Duration::from_secs(60);
 /// Of the newest states those this close to the oldest kept are not offered: they would be gone before they are held.
 const OLDEST_MARGIN: u64 = 16;
@@ -23,13 +25,24 @@ const OLDEST_MARGIN: u64 = 16;
 struct Pin {
     height: u64,
     state: WorldState,
+    /// Without ends of epochs.
     head: Vec<u8>,
-    asked: Instant,
+    /// When each member asked last.
+    asked: BTreeMap<u32, Instant>,
 }
 
 /// States held for members that are far behind.
 #[derive(Default)]
 pub struct Pins(Vec<Pin>);
+
+impl Pins {
+    /// Ends a member's share in all states but that of `height`; one in which nobody has a share goes.
+    fn leave(&mut self, member: u32, height: u64) {
+        self.0.retain_mut(|pin| {
+            pin.height == height || pin.asked.remove(&member).is_none() || !pin.asked.is_empty()
+        });
+    }
+}
 
 /// What this node can serve.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,36 +72,49 @@ impl Chain {
         Ok(Offer { heights, recent: (first, head) })
     }
 
-    /// The answer to a question about the state after block `height`; none where that is not held, or nothing fits the
-    /// question.
+    /// The answer to a question of `member` about the state after block `height`; none where that is not held, or
+    /// nothing fits the question.
     ///
     /// # Errors
     /// `Log`, `Corrupt`.
-    pub fn snapshot_answer(&self, height: u64, ask: &[u8]) -> Result<Option<Vec<u8>>, ChainError> {
+    pub fn snapshot_answer(
+        &self,
+        member: u32,
+        height: u64,
+        ask: &[u8],
+    ) -> Result<Option<Vec<u8>>, ChainError> {
         let Some(ask) = Ask::decode(ask) else { return Ok(None) };
-        let Some((state, head)) = self.pinned(height)? else { return Ok(None) };
+        let Some((state, head)) = self.pinned(member, height)? else { return Ok(None) };
         Ok(match ask {
-            Ask::Head => Some(head),
+            Ask::Head(epoch) => {
+                let mut ends = self.ends.read().since(epoch).to_vec();
+                ends.retain(|end| end.header.number <= height);
+                Some(with_ends(&head, &ends))
+            }
             Ask::Blocks { first, count } => self.window_blocks(height, first, count)?,
             Ask::State(task) => serve_state(&state, &task).map(|chunk| chunk.encode()),
         })
     }
 
-    /// The state after a block and the head of its snapshot, held from now on.
-    fn pinned(&self, height: u64) -> Result<Option<(WorldState, Vec<u8>)>, ChainError> {
+    /// The state after a block and the head of its snapshot, held from now on for a member, who gives up another one.
+    fn pinned(&self, member: u32, height: u64) -> Result<Option<(WorldState, Vec<u8>)>, ChainError> {
         let mut pins = self.pins.lock();
+        let now = Instant::now();
         if let Some(pin) = pins.0.iter_mut().find(|pin| pin.height == height) {
-            pin.asked = Instant::now();
-            return Ok(Some((pin.state.clone(), pin.head.clone())));
+            pin.asked.insert(member, now);
+            let found = (pin.state.clone(), pin.head.clone());
+            pins.leave(member, height);
+            return Ok(Some(found));
         }
-        pins.0.retain(|pin| pin.asked.elapsed() < PIN_IDLE);
+        pins.leave(member, height);
+        pins.0.retain(|pin| pin.asked.values().any(|asked| asked.elapsed() < PIN_IDLE));
         // Whoever asks for what is not there must cost nothing: the window alone is a thousand records to read.
         if pins.0.len() >= PINS_MAX || !self.has_state(height) {
             return Ok(None);
         }
         let Some(head) = self.window_head(height)? else { return Ok(None) };
         let Some(state) = self.find_state(height) else { return Ok(None) };
-        let pin = Pin { height, state, head, asked: Instant::now() };
+        let pin = Pin { height, state, head, asked: BTreeMap::from([(member, now)]) };
         let found = (pin.state.clone(), pin.head.clone());
         pins.0.push(pin);
         Ok(Some(found))
@@ -115,10 +141,7 @@ impl Chain {
         let mut faces = Vec::new();
         let mut last = None;
         for at in window_first(height)..=height {
-            let Some(position) = self.index.read().get(at).and_then(|entry| entry.result) else {
-                return Ok(None);
-            };
-            let result = ResultRecord::decode_head(&self.log.read(position)?)?;
+            let Some(result) = self.result_at(at)? else { return Ok(None) };
             faces.push(face_of(&result.header.hash_slow(), &encode_used(&result.used)));
             last = Some(result);
         }
@@ -128,9 +151,8 @@ impl Chain {
     fn window_blocks(&self, height: u64, first: u64, count: u16) -> Result<Option<Vec<u8>>, ChainError> {
         let mut out = Vec::new();
         for at in (first..=height).take(usize::from(count)) {
-            let position = self.index.read().get(at).and_then(|entry| entry.result);
-            let (Some(position), Some(block)) = (position, self.export_block(at)?) else { break };
-            let used = encode_used(&ResultRecord::decode_head(&self.log.read(position)?)?.used);
+            let (Some(result), Some(block)) = (self.result_at(at)?, self.export_block(at)?) else { break };
+            let used = encode_used(&result.used);
             let before = out.len();
             put_block(&mut out, &block, &used);
             if before > 0 && out.len() > ANSWER_BYTES {

@@ -11,8 +11,9 @@ use hansa_state::snapshot::{Chunk, StateBuilder, Task, check, chunk::PackedLeaf}
 use hansa_state::{Pace, write_checkpoint};
 
 use super::install::Draft;
-use super::parts::{ANSWER_BYTES_MAX, Ask, BLOCKS_ASKED_MAX, SnapshotHead, WindowBlock, check_blocks};
+use super::parts::{ANSWER_BYTES_MAX, Ask, BLOCKS_ASKED_MAX, Shown, SnapshotHead, WindowBlock, check_blocks};
 use super::window_first;
+use crate::epochs::{EpochEnd, ProvenSets};
 use crate::folder::{CHECKPOINTS_NAME, SNAPSHOT_NAME};
 use crate::quorum::Quorum;
 use crate::{ChainError, Genesis, birth, checkpoints};
@@ -20,6 +21,8 @@ use crate::{ChainError, Genesis, birth, checkpoints};
 const KIND_HEAD: u8 = KIND_FIRST;
 /// An ask, after its u16 length, and the answer that held.
 const KIND_PART: u8 = KIND_FIRST + 1;
+/// The end of an epoch before the head.
+const KIND_END: u8 = KIND_FIRST + 2;
 const STAGE_LOG: &str = "parts";
 /// Parts are synced after so many bytes, so that a power cut costs no more.
 const SYNC_BYTES: usize = 8 << 20;
@@ -29,7 +32,9 @@ pub struct Stage {
     directory: PathBuf,
     genesis: Genesis,
     birth: crate::records::BirthRecord,
-    quorum: Quorum,
+    sets: ProvenSets,
+    /// What the heads of members prove of epochs, until one is begun with: nobody's lie is held against the others.
+    shown: HashMap<u32, ProvenSets>,
     log: Log,
     taken: Taken,
     unsynced: usize,
@@ -57,10 +62,12 @@ impl Stage {
         let genesis = Genesis::parse(genesis_json)?;
         let (header, state) = birth::build(&genesis)?;
         let quorum = Quorum::after(&genesis, header.hash_slow(), &state, 0);
+        drop(state);
+        let (mut sets, of_genesis) = (ProvenSets::begin(quorum.clone()), ProvenSets::begin(quorum));
         let birth = crate::records::BirthRecord { file_hash: genesis.file_hash, header };
         let mut taken = Taken::default();
         let mut failed = false;
-        let mut visit = |record: Record<'_>| failed |= taken.take(record, (&genesis, &quorum)).is_err();
+        let mut visit = |record: Record<'_>| failed |= taken.take(record, &genesis, &mut sets).is_err();
         let log = open_log(directory, &genesis, &mut visit);
         let mut stage = match log {
             Ok(log) if !failed => {
@@ -68,7 +75,8 @@ impl Stage {
                     directory: directory.to_owned(),
                     genesis,
                     birth,
-                    quorum,
+                    sets,
+                    shown: HashMap::new(),
                     log,
                     taken,
                     unsynced: 0,
@@ -79,7 +87,8 @@ impl Stage {
                 directory: directory.to_owned(),
                 genesis,
                 birth,
-                quorum,
+                sets: of_genesis,
+                shown: HashMap::new(),
                 log: Log::memory(),
                 taken: Taken::default(),
                 unsynced: 0,
@@ -99,25 +108,48 @@ impl Stage {
         self.taken.missing.iter().cloned().collect()
     }
 
-    /// Height and face of a head that another node sent.
+    /// Height and face of a head that a member sent when asked `ask`; no face but a question for the same member where
+    /// more of the epochs before it must be shown first.
     ///
     /// # Errors
     /// As [`SnapshotHead::check`].
-    pub fn check_head(&self, bytes: &[u8]) -> Result<(u64, B256), ChainError> {
-        let head = SnapshotHead::check(bytes, &self.quorum)?;
-        Ok((head.header.number, head.face()))
+    pub fn check_head(
+        &mut self,
+        member: u32,
+        ask: &[u8],
+        bytes: &[u8],
+    ) -> Result<(u64, Result<B256, Vec<u8>>), ChainError> {
+        let Some(Ask::Head(asked)) = Ask::decode(ask) else {
+            return Err(refused("an answer to no question for a head"));
+        };
+        let before = self.shown.remove(&member).filter(|_| asked > 0);
+        let mut sets = before.unwrap_or_else(|| self.sets.clone());
+        let shown = SnapshotHead::check(bytes, asked, &mut sets)?;
+        self.shown.insert(member, sets);
+        Ok(match shown {
+            Shown::Head(head) => (head.header.number, Ok(head.face())),
+            Shown::Epochs(height, ask) => (height, Err(ask.encode())),
+        })
     }
 
-    /// Begins with a head, forgetting everything taken before; what is missing now.
+    /// Begins with a head of a member, forgetting everything taken before; what is missing now.
     ///
     /// # Errors
     /// As [`SnapshotHead::check`]; `Io`, `Log`.
-    pub fn begin(&mut self, bytes: &[u8]) -> Result<Vec<Vec<u8>>, ChainError> {
-        let head = SnapshotHead::check(bytes, &self.quorum)?;
+    pub fn begin(&mut self, member: u32, bytes: &[u8]) -> Result<Vec<Vec<u8>>, ChainError> {
+        let mut sets = self.shown.remove(&member).unwrap_or_else(|| self.sets.clone());
+        let Shown::Head(head) = SnapshotHead::check(bytes, 0, &mut sets)? else {
+            return Err(refused("a head was not checked to its end"));
+        };
         self.reset()?;
+        self.shown.clear();
+        self.sets = sets;
+        for end in self.sets.ends().since(0) {
+            self.log.append(KIND_END, &[&end.to_bytes()])?;
+        }
         self.log.append(KIND_HEAD, &[bytes])?;
         self.log.sync()?;
-        self.taken.begin(head);
+        self.taken.begin(*head);
         Ok(self.missing())
     }
 
@@ -130,7 +162,7 @@ impl Stage {
         if !self.taken.missing.contains(ask) {
             return Ok(Vec::new());
         }
-        let part = self.taken.check(ask, answer, (&self.genesis, &self.quorum))?;
+        let part = self.taken.check(ask, answer, (&self.genesis, &self.sets))?;
         // A question is far shorter than 2^16 bytes.
         let position = self.log.append(KIND_PART, &[&(ask.len() as u16).to_le_bytes(), ask, answer])?;
         self.unsynced += answer.len();
@@ -167,6 +199,7 @@ impl Stage {
         drop(state);
         let parts = self.taken.blocks.values().map(|position| self.window_part(*position, head));
         draft.write_blocks(&self.genesis, &self.birth, head, parts)?;
+        draft.write_epochs(self.sets.ends(), height)?;
         draft.complete()
     }
 
@@ -202,7 +235,7 @@ impl Stage {
         let record = self.log.read(position)?;
         let asked = split_part(&record).and_then(|(ask, answer)| Some((Ask::decode(ask)?, answer)));
         let Some((Ask::Blocks { first, count }, answer)) = asked else { return Ok(Vec::new()) };
-        check_blocks(answer, first, count, head, (&self.genesis, &self.quorum))
+        check_blocks(answer, first, count, head, (&self.genesis, &self.sets))
     }
 
     /// Forgets everything taken.
@@ -272,19 +305,31 @@ impl Taken {
     }
 
     /// Takes a record of an earlier run.
-    fn take(&mut self, record: Record<'_>, trust: (&Genesis, &Quorum)) -> Result<(), ChainError> {
-        if record.kind == KIND_HEAD {
-            *self = Self::default();
-            self.begin(SnapshotHead::check(record.payload, trust.1)?);
-            return Ok(());
+    fn take(
+        &mut self,
+        record: Record<'_>,
+        genesis: &Genesis,
+        sets: &mut ProvenSets,
+    ) -> Result<(), ChainError> {
+        match record.kind {
+            KIND_END => return sets.add(EpochEnd::read(record.payload)?),
+            KIND_HEAD => {
+                let Shown::Head(head) = SnapshotHead::check(record.payload, 0, sets)? else {
+                    return Err(refused("a head without the epochs before it"));
+                };
+                *self = Self::default();
+                self.begin(*head);
+                return Ok(());
+            }
+            _ => {}
         }
         let (ask, answer) = split_part(record.payload).ok_or_else(|| refused("a record is cut off"))?;
-        let part = self.check(ask, answer, trust)?;
+        let part = self.check(ask, answer, (genesis, sets))?;
         self.keep(ask, part, record.position);
         Ok(())
     }
 
-    fn check(&self, ask: &[u8], answer: &[u8], trust: (&Genesis, &Quorum)) -> Result<Part, ChainError> {
+    fn check(&self, ask: &[u8], answer: &[u8], trust: (&Genesis, &ProvenSets)) -> Result<Part, ChainError> {
         let head = self.head.as_ref().ok_or_else(|| refused("no snapshot was begun"))?;
         if answer.len() > ANSWER_BYTES_MAX {
             return Err(refused("an answer is too long"));

@@ -54,10 +54,15 @@ def evidence_verify(
         Path | None,
         typer.Option("--genesis", help="genesis.json; else that of the node in whose folder it lies."),
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="A node's folder `data`, for later epochs; else the one in which it lies."),
+    ] = None,
 ) -> None:
     """Check a proof that a validator lied.
 
-    Needs nothing but genesis.json: two signatures of one key under two votes that no honest validator signs both.
+    Two signatures of one key under two votes that no honest validator signs both. Whose key that was, genesis.json says
+    of the first epoch; of later ones the file `epochs` in a node's folder `data` proves it from genesis.json on.
     """
     import msgspec
 
@@ -66,5 +71,5 @@ def evidence_verify(
 
     screen = screen_of(context)
     path = genesis if genesis is not None else file.absolute().parent.parent.parent / "genesis.json"
-    found = verify_evidence(file, read_public(path))
+    found = verify_evidence(file, read_public(path), data if data is not None else file.absolute().parent.parent)
     screen.data({"file": str(file), "proof": msgspec.to_builtins(found)}, f"✔ {tell_evidence(found)}")

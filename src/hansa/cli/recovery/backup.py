@@ -5,6 +5,7 @@
     BACKUP/epoch.json             who keeps the chain above that height; none where that never changes
     BACKUP/data/{blocks,checkpoints}/…
     BACKUP/data/base              where the ledger begins, if not at genesis
+    BACKUP/data/epochs            who signed in the epochs that ended
 
 No keys, no votes: a node that forgets a vote can contradict itself, so a restored one begins in quarantine
 (rules 1.13). The log only ever grows, and its last segment is read from behind: what is seen of a write implies all
@@ -42,7 +43,7 @@ MANIFEST_BYTES_MAX = 16 << 20
 PAGE_BYTES = 4096
 CHUNK_BYTES = 1 << 20
 COPY_TRIES = 5  # a running node removes old checkpoints and, if it is told to, old blocks
-LEDGER = ("base", "checkpoints", "blocks")  # in the order in which they are put in place
+LEDGER = ("epochs", "base", "checkpoints", "blocks")  # in the order in which they are put in place
 
 
 class BackupFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -233,6 +234,9 @@ def _copy_ledger(source: Path, target: Path) -> None:
             break
     if begin is not None:
         (target / "base").write_bytes(begin)
+    # Last: whatever blocks the copy lacks, their epochs were written before they were dropped.
+    if (source / "epochs").exists():
+        shutil.copyfile(source / "epochs", target / "epochs")
 
 
 def _read_base(data: Path) -> bytes | None:

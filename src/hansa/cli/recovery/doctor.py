@@ -266,7 +266,7 @@ def check_ledger(case: Case) -> list[Finding]:
         found.append(Finding("ledger", Level.GOOD, f"block log, checkpoint at block {heights[-1]}"))
     aside = case.data / "quarantine"
     if aside.is_dir() and any(aside.iterdir()):
-        found.append(Finding("ledger", Level.WARN, f"{aside} keeps what was damaged", "delete it when all is well"))
+        found.append(Finding("ledger", Level.WARN, f"{aside} keeps what was set aside", "delete it when all is well"))
     own = "0x" + genesis_hash_of(case.genesis_bytes).hex()
     if case.status is not None and case.status["genesisHash"] != own:
         found.append(Finding("ledger", Level.BAD, "the process runs with another genesis", "restart the node"))
@@ -279,7 +279,7 @@ def check_evidence(case: Case) -> list[Finding]:
     kept = list_evidence(case.data / EVIDENCE_FOLDER)
     for path in sorted(kept, key=lambda path: path.stat().st_mtime)[-EVIDENCE_SHOWN_MAX:]:
         try:
-            what, cure = tell_evidence(verify_evidence(path, case.genesis_bytes)), "show it to the others: "
+            what, cure = tell_evidence(verify_evidence(path, case.genesis_bytes, case.data)), "show it to the others: "
         except HansaError as error:
             what, cure = f"{path.name} proves nothing: {error.cause}", "look at it: "
         found.append(Finding("evidence", Level.WARN, what, f"{cure}hansa evidence verify {path}"))

@@ -1,8 +1,11 @@
-"""Checking proofs of lies against genesis.json, for whoever was shown one."""
+"""Checking proofs of lies against genesis.json and a node's record of epochs, for whoever was shown one."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from hansa._native import NativeError, epoch_keys
 from hansa.alliance.files import read_public
+from hansa.cli.recovery.healing import unreadable
 from hansa.cli.setup import genesis_hash_of
 from hansa.consensus.errors import InvalidEvidence
 from hansa.consensus.evidence import EvidenceFile, check_evidence, decode_evidence
@@ -13,23 +16,28 @@ from hansa.node.assemble import GROUP
 from hansa.node.genesis import decode_genesis
 
 
-def verify_evidence(path: Path, genesis_bytes: bytes) -> EvidenceFile:
+def verify_evidence(path: Path, genesis_bytes: bytes, data: Path) -> EvidenceFile:
     """Return what a file proves.
+
+    Parameters
+    ----------
+    data: a node's data folder, whose record of epochs proves from genesis on whose keys were good when.
 
     Raises
     ------
     NoAlliance: it cannot be read. InvalidNodeConfig: genesis.json is malformed.
-    InvalidEvidence: it proves nothing, or nothing about a validator of this genesis.
+    LedgerUnreadable: the record of epochs does not hold.
+    InvalidEvidence: it proves nothing, or nothing about a validator of that epoch.
     """
     found = decode_evidence(read_public(path))
-    genesis = decode_genesis(genesis_bytes)
     genesis_hash = genesis_hash_of(genesis_bytes)
     if bytes.fromhex(found.genesis_hash[2:]) != genesis_hash:
         raise InvalidEvidence("it is about another alliance", "compare genesis.json")
     public_key = bytes.fromhex(found.public_key[2:])
-    keys = genesis.public_keys()
-    if found.first.epoch == 0 and (found.validator >= len(keys) or keys[found.validator] != public_key):
-        raise InvalidEvidence(f"the key it names is not validator {found.validator}'s key in genesis.json")
+    epoch = found.first.epoch
+    keys = _keys_of_epoch(data, genesis_bytes, epoch)
+    if found.validator >= len(keys) or keys[found.validator] != public_key:
+        raise InvalidEvidence(f"the key it names is not validator {found.validator}'s key in epoch {epoch}")
     domain = VoteDomain(genesis_hash, keccak256(GROUP), Suite.STANDARD, keccak256)
 
     def is_signed(signed: SignedVote) -> bool:
@@ -39,12 +47,24 @@ def verify_evidence(path: Path, genesis_bytes: bytes) -> EvidenceFile:
     return found
 
 
+def _keys_of_epoch(data: Path, genesis_bytes: bytes, epoch: int) -> Sequence[bytes | None]:
+    if epoch == 0:
+        return decode_genesis(genesis_bytes).public_keys()
+    try:
+        keys = epoch_keys(str(data), genesis_bytes, epoch)
+    except NativeError as error:
+        raise unreadable(error) from None
+    if keys is None:
+        raise InvalidEvidence(
+            f"{data} does not know the keys of epoch {epoch}",
+            "name the folder of a node that has been in that epoch: --data NODE/data",
+        )
+    return keys
+
+
 def tell_evidence(found: EvidenceFile) -> str:
     """One sentence for people."""
     one, other = found.first, found.second
     where = f"view {one.view}" if one.type == "VIEW_CHANGE" else f"block {one.height}, view {one.view}"
     who = f"{found.name} (validator {found.validator})"
-    told = f"{who} signed two {one.type} votes for {where}: {one.hash}, {other.hash}"
-    if one.epoch:
-        told += f"; genesis.json does not know the keys of epoch {one.epoch}: was {found.public_key} its key then?"
-    return told
+    return f"{who} signed two {one.type} votes for {where}: {one.hash}, {other.hash}"

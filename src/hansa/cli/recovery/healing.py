@@ -93,7 +93,7 @@ def find_damage(folder: NodeFolder) -> list[Finding]:
     try:
         found = _native.verify_ledger(str(data), genesis)
     except _native.NativeError as error:
-        raise _unreadable(error) from None
+        raise unreadable(error) from None
     ledger = [Finding(file, offset, what) for file, offset, what in found]
     return ledger + vote_damage(folder, genesis, config)
 
@@ -124,7 +124,8 @@ def vote_damage(folder: NodeFolder, genesis: bytes, config: NodeConfig) -> list[
     return [Finding(str(path.relative_to(data)), None, what) for path, what in found]
 
 
-def _unreadable(error: _native.NativeError) -> LedgerUnreadable:
+def unreadable(error: _native.NativeError) -> LedgerUnreadable:
+    """What the native core found of a ledger, as an error of the command line."""
     code, message, hint = error.args
     return LedgerUnreadable(message, hint, native_code=code)
 
@@ -161,7 +162,7 @@ def repair_node(screen: Screen, directory: Path, yes: bool, timeout_s: float) ->
     try:
         _, moved, kept = _native.repair_folder(str(data), read_public(folder.genesis))
     except _native.NativeError as error:
-        raise _unreadable(error) from None
+        raise unreadable(error) from None
     screen.step("put aside", ", ".join(moved) or "nothing", f"block {kept} holds")
     height = _catch_up(folder, config, began + timeout_s)
     left = find_damage(folder)

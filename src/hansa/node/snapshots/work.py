@@ -16,6 +16,7 @@ from hansa.sync.snapshot_values import SnapshotStep
 
 log = logging.getLogger("hansa.snapshot")
 
+REPLACED = "quarantine/before-snapshot"  # below the data folder: the ledger before the latest snapshot
 PEERS_FAULT = ("SNAPSHOT-", "BLOCK-", "WIRE-", "TX-")  # codes of answers that do not hold
 
 
@@ -58,7 +59,7 @@ class SnapshotWork:
 
     def _done(self, answer: ins.SnapshotWorked) -> None:
         if answer.step == SnapshotStep.FINISH and not answer.error:
-            log.info("the snapshot is complete; this node begins anew with it")
+            log.info("the snapshot is complete; this node begins anew with it and sets its ledger aside: %s", REPLACED)
             self._on_complete()
             return
         self._shell.push(answer)
@@ -84,10 +85,10 @@ class SnapshotWork:
                 log.warning("far behind the other nodes: taking over a snapshot of the state", extra={"code": "SYNC-1"})
                 return ins.SnapshotWorked(step, effect.request, store.height, missing=tuple(store.missing()))
             case SnapshotStep.HEAD:
-                height, face = store.check_head(effect.answer)
-                return ins.SnapshotWorked(step, effect.request, height, face)
+                height, face, before = store.check_head(effect.peer, effect.ask, effect.answer)
+                return ins.SnapshotWorked(step, effect.request, height, face, tuple(before))
             case SnapshotStep.BEGIN:
-                missing = tuple(store.begin(effect.answer))
+                missing = tuple(store.begin(effect.peer, effect.answer))
                 log.info("taking over the state after block %d", store.height)
                 return ins.SnapshotWorked(step, effect.request, store.height, missing=missing)
             case SnapshotStep.ADD:
