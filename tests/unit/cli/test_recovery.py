@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from hansa._native import Chain, Snapshot
 from hansa.alliance.layout import NodeFolder
 from hansa.cli.errors import BackupBroken, RestoreRefused
 from hansa.cli.recovery import backup
@@ -19,6 +20,7 @@ from hansa.node.epochs.facts import note_epoch, read_latest
 from hansa.node.errors import InvalidNodeConfig
 from hansa.node.genesis import decode_genesis
 from hansa.types.epoch import EpochFacts
+from tests.unit.native.test_snapshot_epochs import grown_far, take_over
 
 LATER = 4  # the place of a node that joined an alliance of four
 
@@ -102,6 +104,20 @@ def test_the_latest_epoch_is_noted_once_and_never_goes_back(folder: NodeFolder) 
     missing = NodeFolder(folder.root / "file" / "none")
     (folder.root / "file").write_bytes(b"")
     note_epoch(missing, latest(folder), bytes(32))  # no room, no right: the node goes on
+
+
+def test_a_backup_holds_what_proves_the_epochs_before_its_blocks(tmp_path: Path) -> None:
+    ledger = grown_far()
+    data, copy = tmp_path / "data", tmp_path / "copy"
+    data.mkdir()
+    take_over(ledger, Snapshot.open(str(data), ledger.genesis))
+    Chain.open(str(data), ledger.genesis).close()
+    backup._copy_ledger(data, copy)
+    assert backup._settle(copy, ledger.genesis)[1:] == ledger.chain.head()[:2]
+    backup._check_ledger(copy, ledger.genesis)
+    (copy / "epochs").unlink()
+    with pytest.raises(BackupBroken):
+        backup._check_ledger(copy, ledger.genesis)
 
 
 def test_a_backup_is_private_from_its_first_byte(

@@ -31,6 +31,14 @@ def head_of(ledger: AllianceLedger, ask: bytes = ASK_HEAD) -> bytes:
     return head
 
 
+def grown_far() -> AllianceLedger:
+    """Two epochs that ended before all blocks which come with a snapshot."""
+    ledger = grown(None)
+    while ledger.chain.head()[0] < ledger.facts()[1] + WINDOW_BLOCKS:
+        ledger.seal_block()
+    return ledger
+
+
 def take_over(ledger: AllianceLedger, snapshot: Snapshot) -> None:
     """Fetch everything and have it put together."""
     missing = deque(snapshot.begin(1, head_of(ledger)))
@@ -43,10 +51,8 @@ def take_over(ledger: AllianceLedger, snapshot: Snapshot) -> None:
 
 
 def test_a_newcomer_takes_over_a_state_whose_epochs_ended_before_its_blocks(tmp_path: Path) -> None:
-    ledger = grown(None)
+    ledger = grown_far()
     _, first, *_ = ledger.facts()
-    while ledger.chain.head()[0] < first + WINDOW_BLOCKS:
-        ledger.seal_block()
     data = str(tmp_path)
     take_over(ledger, Snapshot.open(data, ledger.genesis))
     chain = Chain.open(data, ledger.genesis)
@@ -69,9 +75,7 @@ def test_a_newcomer_takes_over_a_state_whose_epochs_ended_before_its_blocks(tmp_
 
 @pytest.mark.parametrize("damage", ["lost", "rotten"])
 def test_a_ledger_without_its_record_of_epochs_says_so_and_is_repaired(tmp_path: Path, damage: str) -> None:
-    ledger = grown(None)
-    while ledger.chain.head()[0] < ledger.facts()[1] + WINDOW_BLOCKS:
-        ledger.seal_block()
+    ledger = grown_far()
     data = str(tmp_path)
     take_over(ledger, Snapshot.open(data, ledger.genesis))
     Chain.open(data, ledger.genesis).close()
