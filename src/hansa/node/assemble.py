@@ -307,7 +307,7 @@ def read_restored(chain: Chain, genesis: Genesis, records: tuple[VoteRecord, ...
     root = NO_HASH
     if epoch is not None and epoch.first_height == 1:
         root = _native.genesis_order_hash(chain.genesis_hash)
-    elif epoch is not None:  # who began from a state alone may not know that block: then this names none
+    elif epoch is not None:  # the ledger knows that block for ever, whatever it dropped or never held
         root = chain.order_hash(epoch.first_height - 1) or NO_HASH
     end = chain.epoch_end(order_hash)
     return ins.Restored(
