@@ -1,7 +1,7 @@
 """Rules 1.1-1.13 of rules.md, one test or more for each."""
 
 from hansa.consensus.effects import AskProposal, CheckBody, Execute, Seal, SignVote
-from hansa.consensus.inputs import TimerId, VoteDurable, WorkPending
+from hansa.consensus.inputs import Abdicate, PeerDown, TimerId, VoteDurable, WorkPending
 from hansa.consensus.messages import (
     BlockRequest,
     BlockResponse,
@@ -13,6 +13,7 @@ from hansa.consensus.messages import (
     Votes,
 )
 from hansa.consensus.pbft.rules import window_end
+from hansa.consensus.pbft.status import get_status
 from hansa.consensus.validators import ValidatorSet
 from hansa.consensus.values import Vote, VoteType, decode_context
 from hansa.sim.ledger import GENESIS_HASH, compute_digest, compute_order_hash, execute
@@ -224,10 +225,32 @@ def test_1_8_a_leader_that_is_silent_for_t_has_failed() -> None:
     give_up(stage, (2,))
 
 
-def test_1_9_the_leader_is_a_function_of_view_set_and_skips() -> None:
+def test_1_9_the_leader_is_a_function_of_view_and_set() -> None:
     assert [ValidatorSet([1] * 4).leader(view) for view in range(6)] == [0, 1, 2, 3, 0, 1]
-    skipping = ValidatorSet([1] * 4, skip=frozenset({1}))
-    assert [skipping.leader(view) for view in range(4)] == [0, 2, 3, 0]
+    assert [ValidatorSet([1, 0, 1, 1]).leader(view) for view in range(4)] == [0, 2, 3, 0]
+
+
+def test_1_9_a_view_whose_leader_was_gone_before_is_left_at_once() -> None:
+    stage = Stage()
+    three = [stage.actors[i] for i in (0, 2, 3)]
+    for actor in three:
+        actor.feed(PeerDown(1))
+        actor.feed(WorkPending(True))
+    stage.drop()
+    stage.now_ms += 5_000
+    for actor in three:
+        for other in three:
+            if other is not actor:
+                actor.hear(other.index, get_status(other.state))
+    began_ms = stage.now_ms
+    stage.actors[0].feed(Abdicate())
+    stage.settle(lambda sender, receiver, message: 1 not in (sender, receiver))
+    assert {actor.state.view for actor in three} == {1}
+    for actor in three[1:]:
+        actor.fire(TimerId.VIEW)
+    stage.settle(lambda sender, receiver, message: 1 not in (sender, receiver))
+    assert {actor.state.view for actor in three} == {2} and stage.now_ms == began_ms
+    assert all(actor.state.failures == 0 for actor in three)
 
 
 def test_1_10_a_leader_whose_base_is_not_sealed_proposes_at_once_empty_if_need_be() -> None:

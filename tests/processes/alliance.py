@@ -231,15 +231,21 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def found(root: Path, name: str = "test") -> RunningAlliance:
-    """Found the four-organisation development alliance in `root`; nothing runs yet."""
+def found(root: Path, name: str = "test", **consensus: int) -> RunningAlliance:
+    """Found the four-organisation development alliance in `root`; nothing runs yet.
+
+    Parameters
+    ----------
+    consensus: settings that differ from the draft.
+    """
     drafted = describe_alliance(name, None, dev=True)
     ports = iter(free_ports(3 * len(drafted.nodes())))
     organisations = tuple(
         msgspec.structs.replace(organisation, nodes=tuple(_with_ports(node, ports) for node in organisation.nodes))
         for organisation in drafted.organisations
     )
-    alliance = msgspec.structs.replace(drafted, organisations=organisations)
+    settings = msgspec.structs.replace(drafted.consensus, **consensus)
+    alliance = msgspec.structs.replace(drafted, organisations=organisations, consensus=settings)
     folder = AllianceFolder(root)
     found_alliance(folder, alliance)
     assert alliance.dev_accounts is not None

@@ -28,7 +28,7 @@ pub struct BlockFacts {
     pub time_ms: u64,
     /// Hash of the next epoch's set in an epoch's last block; zero in all others.
     pub next_set_hash: B256,
-    /// Validator indexes that do not lead in the next epoch; empty in this release.
+    /// Validator indexes that do not lead in the next epoch: none under protocol 1.
     pub skip_list: Vec<u32>,
 }
 

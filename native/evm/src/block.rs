@@ -113,7 +113,7 @@ impl BlockContext {
 }
 
 /// The facts whose hash stands in the header's extraData. `next_set_hash` is zero but in an epoch's last block; the
-/// skip list is empty in this release.
+/// skip list is empty: every validator has its views, also one that is gone (docs/rules.md 1.9).
 pub fn block_facts(order: &OrderBlock, order_hash: B256, next_set_hash: B256) -> BlockFacts {
     BlockFacts {
         order_hash,

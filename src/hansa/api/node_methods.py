@@ -230,6 +230,7 @@ async def status(context: Context, params: Params) -> Any:
         "epoch": now.epoch,
         "view": now.view,
         "leader": now.leader,
+        "passedOver": now.passed_over,
         "peers": now.peers,
         "poolExecutable": now.pool_executable,
         "poolWaiting": now.pool_waiting,

@@ -16,12 +16,11 @@ class ValidatorSet:
     ----------
     weights: one integer for each node, in index order; 0 = known, without a vote.
     quorum: weight of a quorum; None = total - t. It may be configured upward, never downward.
-    skip: indexes that the leader schedule passes over during the whole epoch.
     """
 
-    __slots__ = ("_members", "_uniform", "leaders", "quorum", "size", "tolerated", "total", "voters", "weights")
+    __slots__ = ("_members", "_uniform", "quorum", "size", "tolerated", "total", "voters", "weights")
 
-    def __init__(self, weights: Iterable[int], quorum: int | None = None, skip: frozenset[int] = frozenset()) -> None:
+    def __init__(self, weights: Iterable[int], quorum: int | None = None) -> None:
         self.weights = tuple(weights)
         self.size = len(self.weights)
         self.total = sum(self.weights)
@@ -34,12 +33,11 @@ class ValidatorSet:
         self.voters = tuple(i for i, weight in enumerate(self.weights) if weight)
         self._members = sum(1 << i for i in self.voters)
         self._uniform = max(self.weights) == 1
-        self.leaders = tuple(i for i in self.voters if i not in skip) or self.voters
 
     @classmethod
     def of_epoch(cls, facts: EpochFacts) -> Self:
         """Return the set that votes in an epoch."""
-        return cls(facts.weights, skip=frozenset(facts.skip))
+        return cls(facts.weights)
 
     def weight_of(self, mask: int) -> int:
         """Return the weight of the validators in `mask`."""
@@ -64,8 +62,8 @@ class ValidatorSet:
         return mask & ~self._members == 0
 
     def leader(self, view: int) -> int:
-        """Return the index of the leader of `view`: a function of epoch, view, set and the epoch's skip list."""
-        return self.leaders[view % len(self.leaders)]
+        """Return the index of the leader of `view`: a function of the view and the epoch's set (rules 1.9)."""
+        return self.voters[view % len(self.voters)]
 
     def others(self, me: int) -> list[int]:
         """Return every validator but `me`, beginning with the next one: the order in which peers are asked."""

@@ -72,7 +72,7 @@ class Genesis(msgspec.Struct, frozen=True):
             owner = validator.organisation
             nodes.append(EpochNode(index, validator.name, owner, public, account, fingerprint, pem or "", "", 1))
         rules = self.consensus
-        return EpochFacts(0, 1, tuple(nodes), (), rules.view_timeout_ms, rules.block_interval_ms, PROTOCOL)
+        return EpochFacts(0, 1, tuple(nodes), rules.view_timeout_ms, rules.block_interval_ms, PROTOCOL)
 
     def validator_set(self) -> ValidatorSet:
         """The validators as consensus counts them: one vote each."""

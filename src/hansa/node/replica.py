@@ -15,7 +15,7 @@ from hansa.consensus.effects import Effect
 from hansa.consensus.inputs import Imported, Input, MessageIn, PeerDown, Restored, Synced
 from hansa.consensus.pbft import Pbft, Rules
 from hansa.consensus.pbft.epochs import LaterLogs, begin_next_epoch
-from hansa.consensus.pbft.pacemaker import compute_view_timeout_ms
+from hansa.consensus.pbft.pacemaker import compute_view_timeout_ms, get_gone
 from hansa.consensus.solo import Solo
 from hansa.node.pipeline import (
     SERVED_MESSAGES,
@@ -68,6 +68,7 @@ class ReplicaStatus(msgspec.Struct, frozen=True):
     halted: str | None  # code and reason
     epoch: int = 0
     has_vote: bool = True  # whether this node votes in the epoch; else it only follows
+    passed_over: tuple[int, ...] = ()  # validators of whom nothing is heard: their views are left at once (rules 1.9)
 
 
 class Replica:
@@ -154,6 +155,7 @@ class Replica:
             halted=state.halted,
             epoch=state.config.epoch,
             has_vote=state.has_vote,
+            passed_over=get_gone(state),
         )
 
     @property

@@ -285,6 +285,7 @@ class RunningNode:
             halted=self._runtime.halted or replica.halted,
             standby=self._explain_standby(),
             checkpoint=CheckpointStatus(*self.chain.checkpoint_status()),
+            passed_over=replica.passed_over,
         )
 
     @property

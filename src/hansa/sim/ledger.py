@@ -10,7 +10,6 @@ from typing import ClassVar
 import msgspec
 
 from hansa.consensus.inputs import HeldBody
-from hansa.consensus.schedule import choose_skipped
 from hansa.consensus.validators import ValidatorSet
 from hansa.consensus.values import QuorumCertificate, SealedHead
 from hansa.sim.script import ChangeKind
@@ -48,7 +47,6 @@ class SimEpoch(msgspec.Struct, frozen=True):
     facts: EpochFacts  # in force above the block
     end: int | None = None  # scheduled last height
     changes: tuple[Change, ...] = ()  # agreed on in this epoch
-    views: tuple[int, ...] = ()  # of its sealed blocks, each once
 
 
 _DECODER = msgspec.msgpack.Decoder(SealedBlock)
@@ -113,7 +111,7 @@ def decode_change(transaction: bytes) -> Change | None:
 def make_first_epoch(weights: tuple[int, ...], block_interval_ms: int) -> SimEpoch:
     """Return what holds at genesis."""
     nodes = tuple(_make_node(i, weight) for i, weight in enumerate(weights))
-    return SimEpoch(EpochFacts(0, 1, nodes, (), 1_000, block_interval_ms, 1))
+    return SimEpoch(EpochFacts(0, 1, nodes, 1_000, block_interval_ms, 1))
 
 
 def advance(known: SimEpoch, block: OrderBlock, transactions: list[bytes], window: int, early: int = 0) -> SimEpoch:
@@ -126,14 +124,12 @@ def advance(known: SimEpoch, block: OrderBlock, transactions: list[bytes], windo
     found = [change for change in map(decode_change, transactions) if change is not None]
     end = known.end if known.end is not None or not found else block.height + window
     changes = known.changes + tuple(found)
-    views = known.views if block.view in known.views[-1:] else (*known.views, block.view)
     if end is None or block.height < end - early:
-        is_same = end == known.end and not found and views is known.views
-        return known if is_same else SimEpoch(known.facts, end, changes, views)
-    return SimEpoch(_follow(known.facts, changes, views, block.height + 1))
+        return known if end == known.end and not found else SimEpoch(known.facts, end, changes)
+    return SimEpoch(_follow(known.facts, changes, block.height + 1))
 
 
-def _follow(facts: EpochFacts, changes: tuple[Change, ...], views: tuple[int, ...], first_height: int) -> EpochFacts:
+def _follow(facts: EpochFacts, changes: tuple[Change, ...], first_height: int) -> EpochFacts:
     nodes = list(facts.nodes)
     for change in changes:
         if change.kind is ChangeKind.ROTATE_KEY:
@@ -143,14 +139,7 @@ def _follow(facts: EpochFacts, changes: tuple[Change, ...], views: tuple[int, ..
             nodes[change.nodes[0]] = msgspec.structs.replace(nodes[change.nodes[0]], weight=0)
         if change.kind in (ChangeKind.ADD, ChangeKind.REPLACE):
             nodes[change.nodes[-1]] = msgspec.structs.replace(nodes[change.nodes[-1]], weight=1)
-    following = ValidatorSet(node.weight for node in nodes)
-    return msgspec.structs.replace(
-        facts,
-        number=facts.number + 1,
-        first_height=first_height,
-        nodes=tuple(nodes),
-        skip=choose_skipped(ValidatorSet.of_epoch(facts), views, following),
-    )
+    return msgspec.structs.replace(facts, number=facts.number + 1, first_height=first_height, nodes=tuple(nodes))
 
 
 def _make_node(index: int, weight: int) -> EpochNode:

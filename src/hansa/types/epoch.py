@@ -32,7 +32,6 @@ class EpochFacts(msgspec.Struct, frozen=True):
     number: int
     first_height: int  # >= 1
     nodes: tuple[EpochNode, ...]  # every index ever given away, ascending from 0
-    skip: tuple[int, ...]  # indexes that the leader schedule passes over (rules 1.9)
     view_timeout_ms: int
     block_interval_ms: int
     protocol: int  # version of the rules by which blocks are made and judged

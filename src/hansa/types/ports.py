@@ -63,6 +63,7 @@ class NodeStatus(msgspec.Struct, frozen=True):
     quarantine: str | None  # why the node does not trust its own vote log, None while it does
     halted: str | None  # why the node stopped voting, None while healthy
     checkpoint: CheckpointStatus
+    passed_over: tuple[int, ...] = ()  # validators of whom nothing is heard: their views are left at once (rules 1.9)
     standby: str | None = None  # which node of this validator votes in its stead, None while this one may
 
 

@@ -1,6 +1,8 @@
 """Time and help (consensus.md 2.1.5): timeouts, joining, fast path, what is repeated, who yields."""
 
-from hansa.consensus.config import HEIGHTS_AHEAD_MAX, LEADER_GONE_MS
+import pytest
+
+from hansa.consensus.config import HEARTBEAT_MS, HEIGHTS_AHEAD_MAX, LEADER_GONE_MS, LEADER_SILENT_MS
 from hansa.consensus.inputs import Abdicate, PeerDown, PeerUp, StopVoting, Synced, SyncState, TimerId, WorkPending
 from hansa.consensus.messages import (
     BlockRequest,
@@ -13,12 +15,12 @@ from hansa.consensus.messages import (
     Votes,
 )
 from hansa.consensus.pbft.leading import LEAD_REFUSALS_MAX
-from hansa.consensus.pbft.pacemaker import compute_view_timeout_ms
+from hansa.consensus.pbft.pacemaker import compute_view_timeout_ms, get_gone
 from hansa.consensus.pbft.tally import COMMIT_VIEWS_BACK
 from hansa.consensus.values import SealedHead, Vote, VoteType
 from hansa.sim.ledger import GENESIS_HASH, compute_digest, compute_order_hash, execute
 from hansa.sim.mutants.plays import GENESIS, give_up, lead_first, share
-from hansa.sim.mutants.stage import GENESIS_QC, Stage
+from hansa.sim.mutants.stage import GENESIS_QC, Actor, Stage
 
 PREPARE, COMMIT = VoteType.PREPARE, VoteType.COMMIT
 
@@ -290,6 +292,74 @@ def test_a_leader_that_was_heard_lately_has_its_full_time() -> None:
     actor.hear(0, status(0))
     actor.feed(WorkPending(True))
     assert actor.timers[TimerId.VIEW] == stage.now_ms + 1_000
+
+
+def enter(stage: Stage, actor: Actor, view: int) -> None:
+    """A quorum, but for the actor, gave up what lies below a view."""
+    others = [i for i in range(stage.size) if i != actor.index][: stage.validators.quorum]
+    messages = tuple(stage.view_change(i, view, GENESIS_QC) for i in others)
+    actor.hear(others[0], NewView(stage.tc(view, messages, GENESIS_QC)))
+    assert actor.state.view == view
+
+
+@pytest.mark.parametrize(("is_closed", "after_ms"), [(True, LEADER_SILENT_MS), (False, LEADER_GONE_MS)])
+def test_the_view_of_a_leader_that_is_gone_is_left_as_it_begins(is_closed: bool, after_ms: int) -> None:
+    stage = Stage()
+    actor = stage.actors[3]
+    if is_closed:
+        actor.feed(PeerDown(1))
+    stage.now_ms += after_ms
+    actor.hear(0, status(0))
+    actor.feed(WorkPending(True))
+    enter(stage, actor, 1)
+    assert get_gone(actor.state) == ((1,) if is_closed else (1, 2))
+    assert actor.timers[TimerId.VIEW] == stage.now_ms
+    actor.fire(TimerId.VIEW)
+    assert [vote.view for vote in actor.voted(VoteType.VIEW_CHANGE)] == [2]
+    assert actor.state.failures == 0
+
+
+def test_a_leader_that_is_back_has_its_full_time() -> None:
+    stage = Stage()
+    actor = stage.actors[3]
+    actor.feed(PeerDown(1))
+    stage.now_ms += LEADER_GONE_MS
+    actor.hear(0, status(0))
+    assert 1 in get_gone(actor.state)
+    actor.feed(PeerUp(1))
+    assert 1 not in get_gone(actor.state)
+    actor.feed(WorkPending(True))
+    enter(stage, actor, 1)
+    assert actor.timers[TimerId.VIEW] == stage.now_ms + 1_000
+
+
+def test_a_leader_whose_link_closed_as_its_view_began_may_come_back() -> None:
+    stage = Stage()
+    actor = stage.actors[3]
+    actor.feed(WorkPending(True))
+    actor.hear(1, status(0))
+    actor.feed(PeerDown(1))
+    enter(stage, actor, 1)
+    assert actor.timers[TimerId.VIEW] == stage.now_ms + LEADER_SILENT_MS
+
+
+def test_no_more_leaders_in_a_row_are_passed_over_than_may_be_faulty() -> None:
+    """Everybody may miss somebody: views must not pass as fast as messages do. A commit begins the count anew."""
+    stage = Stage(size=7)
+    actor = stage.actors[6]
+    for peer in (1, 2, 3):
+        actor.feed(PeerDown(peer))
+    stage.now_ms += LEADER_GONE_MS
+    for peer in (0, 4, 5):
+        actor.hear(peer, status(0))
+    actor.feed(WorkPending(True))
+    waits = []
+    for view in (1, 2, 3):
+        enter(stage, actor, view)
+        waits.append(actor.timers[TimerId.VIEW] - stage.now_ms)
+        actor.fire(TimerId.VIEW)
+    assert waits == [0, 0, HEARTBEAT_MS]
+    assert (actor.state.passed_over, actor.state.failures) == (2, 1)
 
 
 def test_a_leader_whose_own_bodies_are_refused_hands_over_without_a_timeout() -> None:

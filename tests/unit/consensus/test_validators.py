@@ -1,8 +1,5 @@
-"""Sets by stable index: who has no vote counts for nothing, and leaders that failed are passed over."""
+"""Sets by stable index: who has no vote counts for nothing."""
 
-import pytest
-
-from hansa.consensus.schedule import SKIP_GAPS, choose_skipped
 from hansa.consensus.validators import ValidatorSet, can_rejoin
 from hansa.sim.ledger import make_first_epoch
 
@@ -31,30 +28,4 @@ def test_weights_above_one_are_counted_as_such() -> None:
 
 def test_a_set_follows_from_the_facts_of_its_epoch() -> None:
     facts = make_first_epoch((1, 1, 0, 1, 1), 0).facts
-    assert ValidatorSet.of_epoch(facts).leaders == (0, 1, 3, 4)
-
-
-@pytest.mark.parametrize(
-    ("views", "skipped"),
-    [
-        ([0, 0, 0], ()),
-        ([0, 2, 4, 6, 8, 10], (1,)),  # 1 misses three turns, 3 two
-        ([0, 2, 3, 4, 6, 7, 8, 10, 11, 12], (1,)),
-        ([0, 2, 3, 4, 6, 7, 8, 9], ()),  # 1 comes back
-        ([0, 1, 14], (0, 1, 3)),
-        ([13], (0, 1, 2, 3)),
-    ],
-)
-def test_leaders_that_left_gaps_are_passed_over(views: list[int], skipped: tuple[int, ...]) -> None:
-    four = ValidatorSet([1] * 4)
-    found = choose_skipped(four, views, four)
-    assert len(found) <= four.tolerated and set(found) <= set(skipped)
-    assert bool(found) == bool(skipped)
-
-
-def test_the_worst_leaders_are_passed_over_first_and_only_while_they_have_a_vote() -> None:
-    seven = ValidatorSet([1] * 7)
-    views = [view for view in range(7 * SKIP_GAPS + 1) if view % 7 not in (2, 5, 6) or (view, view % 7) == (6, 6)]
-    assert choose_skipped(seven, views, seven) == (2, 5)
-    assert choose_skipped(seven, views, ValidatorSet([1, 1, 0, 1, 1, 1, 1])) == (5,)
-    assert choose_skipped(seven, views, ValidatorSet([1, 1, 0])) == ()
+    assert ValidatorSet.of_epoch(facts).voters == (0, 1, 3, 4)

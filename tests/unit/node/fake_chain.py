@@ -16,7 +16,7 @@ def epoch_of(publics: list[bytes], number: int = 0, first_height: int = 1) -> Ep
         EpochNode(index, f"node{index}", "org", public, bytes(20), None, "", "", 1)
         for index, public in enumerate(publics)
     )
-    return EpochFacts(number, first_height, nodes, (), 1_000, 50, 1)
+    return EpochFacts(number, first_height, nodes, 1_000, 50, 1)
 
 
 class FakeChain:

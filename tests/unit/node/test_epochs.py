@@ -69,7 +69,7 @@ def facts() -> EpochFacts:
         change(node, index=4, address="nowhere"),
         change(node, index=5, ca_certificate_pem=make_unreadable_authority("strange")),
     )
-    return EpochFacts(0, 1, nodes, (), 1_000, 50, 1)
+    return EpochFacts(0, 1, nodes, 1_000, 50, 1)
 
 
 def test_links_lead_to_nodes_with_an_authority_that_were_not_removed() -> None:

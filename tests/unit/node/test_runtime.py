@@ -382,7 +382,7 @@ async def test_all_stop_and_go_on(tmp_path: Path) -> None:
 
 def epoch_with_protocol(protocol: int, first_height: int) -> EpochFacts:
     """An epoch of which only the protocol matters here."""
-    return EpochFacts(1, first_height, (), (), 1_000, 50, protocol)
+    return EpochFacts(1, first_height, (), 1_000, 50, protocol)
 
 
 async def test_a_node_stops_behind_the_last_block_before_a_protocol_that_it_does_not_know(tmp_path: Path) -> None:

@@ -69,7 +69,8 @@ def status(
         return
     now = client.call("hansa_status")
     validators = client.call("hansa_validators")
-    leader = next((one["name"] for one in validators if one["index"] == now["leader"]), "?")
+    names = {one["index"]: one["name"] for one in validators}
+    leader = names.get(now["leader"], "?")
     place = f"epoch {now['epoch']}, view {now['view']}, leader {leader}"
     rows = [
         ["node", f"{now['name']} ({now['organisation']})  {client.url}"],
@@ -84,6 +85,9 @@ def status(
         ["protocol", _protocols(now["protocol"], validators)],
         ["uptime", f"{now['uptimeSeconds']} s, hansa {now['version']}"],
     ]
+    if now.get("passedOver"):
+        passed = ", ".join(names.get(index, "?") for index in now["passedOver"])
+        rows.append(["passed over", f"{passed}: nothing is heard from there, so others lead"])
     rows += [[word, now[word]] for word in ("paused", "quarantine", "standby", "halted") if now[word]]
     screen_of(context).data(now | {"validators": validators}, table(rows))
 

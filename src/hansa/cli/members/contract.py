@@ -204,7 +204,7 @@ class Members:
             for node in self.nodes()
         )  # fmt: skip
         view_timeout_ms, block_interval_ms, protocol = map(int, self.ask("consensusInForce")[0])
-        return EpochFacts(number, first_height, nodes, (), view_timeout_ms, block_interval_ms, protocol)
+        return EpochFacts(number, first_height, nodes, view_timeout_ms, block_interval_ms, protocol)
 
     def proposal(self, number: int) -> Proposal:
         """A proposal.

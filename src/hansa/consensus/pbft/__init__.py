@@ -7,7 +7,7 @@ W = window, T = timeout. QC(v,h,x) = q PREPAREs. TC(v) = q VIEW-CHANGEs for v or
 
 Normal course (4 delays to a client's finality)
 -----------------------------------------------
-1. leader(v) = f(e, v, set, skip list of e) sends PRE-PREPARE(v,h,B): h <= max(sealed + W, base.h + 1) and
+1. leader(v) = f(v, set of e) sends PRE-PREPARE(v,h,B): h <= max(sealed + W, base.h + 1) and
    h <= base.h + term. B names its parent, the base's height, and a sealed block, old enough for slower validators.
 2. PREPARE(v,h,x) once B's body and payload are held, its ancestors are held, and x extends the view's base, the block
    PREPAREd at h-1 in v, or a block with QC(v,h-1). The base is fixed by the first PREPARE in v, in the same record.

@@ -101,7 +101,7 @@ def _link_commit(state: PbftState) -> None:
         state.committed_chain[state.committed_height] = order_hash
         _measure(state, order_hash)
         check_again(state, state.entries[order_hash])
-    state.failures = 0
+    state.failures = state.passed_over = 0
     state.view_due_ms = None  # progress: the view's time begins anew
 
 

@@ -57,7 +57,7 @@ def keep_view_timer(state: PbftState) -> None:
         return
     if state.view_due_ms is None:
         state.view_due_ms = state.now_ms + compute_view_timeout_ms(state)
-        _shorten_for_dead_leader(state)
+        _shorten_for_gone_leader(state)
     if state.view_timer_at_ms is None or state.view_due_ms < state.view_timer_at_ms:
         state.view_timer_at_ms = state.view_due_ms
         state.emit(SetTimer(TimerId.VIEW, state.view_due_ms))
@@ -68,7 +68,10 @@ def on_view_timer(state: PbftState) -> None:
     state.view_timer_at_ms = None
     if state.view_due_ms is None or state.view_due_ms > state.now_ms or not _has_something_to_do(state):
         return  # `keep_view_timer` sets it anew
-    state.failures += 1
+    if _is_passed_over(state):
+        state.passed_over += 1  # says nothing about how long the next leader may take
+    else:
+        state.failures += 1
     ask_view(state, state.view + 1, _why_failed(state))
 
 
@@ -76,7 +79,7 @@ def on_peer_down(state: PbftState, peer: int) -> None:
     """A link closed. If it is the leader's, its view gets less time."""
     state.down.add(peer)
     if peer == state.leader and state.view_due_ms is not None:
-        _shorten_for_dead_leader(state)
+        _shorten_for_gone_leader(state)
 
 
 def on_peer_up(state: PbftState, peer: int) -> None:
@@ -192,17 +195,37 @@ def _has_something_to_do(state: PbftState) -> bool:
     return is_help_open(state) or (has_work and is_window_open(state))
 
 
-def _shorten_for_dead_leader(state: PbftState) -> None:
-    """A leader whose link is closed and that missed three heartbeats has failed, and so has one of whom nothing at all
-    was heard for longer, not even what idle validators say; only the local timeout shrinks."""
+def get_gone(state: PbftState) -> tuple[int, ...]:
+    """Return the validators of whom nothing is heard: views that one of them is to lead are left at once."""
+    voters = state.config.validators.voters
+    return tuple(peer for peer in voters if peer != state.config.me and _gone_since_ms(state, peer) <= state.now_ms)
+
+
+def _gone_since_ms(state: PbftState, peer: int) -> int:
+    """Return when a peer counts as gone: its link is closed and it missed three heartbeats, or nothing at all was heard
+    for longer, not even what idle validators say."""
+    return state.heard_ms.get(peer, 0) + (LEADER_SILENT_MS if peer in state.down else LEADER_GONE_MS)
+
+
+def _is_passed_over(state: PbftState) -> bool:
+    """Rules 1.9: the leader was gone before its view began. No more in a row than may be faulty at once: where links
+    are cut so that everybody misses somebody, views must not pass as fast as messages do."""
+    is_gone = state.leader != state.config.me and _gone_since_ms(state, state.leader) <= state.view_entered_ms
+    return is_gone and state.passed_over < state.config.validators.tolerated
+
+
+def _shorten_for_gone_leader(state: PbftState) -> None:
+    """Who is gone needs no time; who went just now may be back. Only the local timeout shrinks."""
     if state.view_due_ms is None or state.leader == state.config.me:
         return
-    heard_ms = state.heard_ms.get(state.leader, 0)
-    if state.leader in state.down:
-        due_ms = max(heard_ms + LEADER_SILENT_MS, state.view_entered_ms + HEARTBEAT_MS, state.now_ms)
+    gone_ms = _gone_since_ms(state, state.leader)
+    if _is_passed_over(state):
+        state.view_due_ms = state.now_ms
+    elif state.leader in state.down:
+        due_ms = max(gone_ms, state.view_entered_ms + HEARTBEAT_MS, state.now_ms)
         state.view_due_ms = min(state.view_due_ms, due_ms)
-    elif heard_ms + LEADER_GONE_MS <= state.now_ms:
-        due_ms = max(state.view_entered_ms, state.now_ms) + LEADER_SILENT_MS  # it may be back: time to say so
+    elif gone_ms <= state.now_ms:
+        due_ms = state.now_ms + LEADER_SILENT_MS  # it may be back: time to say so
         state.view_due_ms = min(state.view_due_ms, due_ms)
 
 
@@ -211,7 +234,7 @@ def _why_failed(state: PbftState) -> WhyLeave:
     if state.leader != state.config.me:
         if state.leader in state.down:
             return WhyLeave.LEADER_DOWN
-        if state.heard_ms.get(state.leader, 0) + LEADER_GONE_MS <= state.now_ms:
+        if _gone_since_ms(state, state.leader) <= state.now_ms:
             return WhyLeave.LEADER_SILENT
     return WhyLeave.TIMEOUT
 

@@ -192,7 +192,8 @@ class PbftState:
     view_due_ms: int | None = None
     view_timer_at_ms: int | None = None  # what the shell was last told
     latency_p99_ms: int | None = None
-    failures: int = 0
+    failures: int = 0  # views in a row that ran out of time, and
+    passed_over: int = 0  # views that were left at once, since the last commit
     heard_ms: dict[int, int] = field(default_factory=dict)
     down: set[int] = field(default_factory=set)
     replied_ms: dict[int, int] = field(default_factory=dict)

@@ -39,7 +39,7 @@ def read_epoch(chain: "Chain", order_hash: bytes) -> EpochFacts | None:
             name, organisation, public, account, fingerprint, authority, address, weight, is_linked,
         ) in enumerate(rows)
     )  # fmt: skip
-    return EpochFacts(number, first_height, nodes, (), view_timeout_ms, block_interval_ms, protocol)
+    return EpochFacts(number, first_height, nodes, view_timeout_ms, block_interval_ms, protocol)
 
 
 def read_boundary(chain: "Chain", height: int, order_hash: bytes) -> tuple[int | None, EpochFacts | None]:

@@ -2,11 +2,12 @@
 
 from random import Random
 
-from hansa.sim.matrix.row import Play, Row, everybody
+from hansa.sim.matrix.row import Play, Row, draw_few, everybody
 from hansa.sim.scenario import DEADLINE_MS
 from hansa.sim.script import Crash
 
 CRASH_MS = 2_000
+KNOWN_MS = CRASH_MS + 6_000  # by then everybody knows who is gone
 BEYOND_WINDOW = 20  # more heights than may have been in flight
 STABLE: dict[str, object] = {"term": 1_000}  # validator 0 leads until it fails
 
@@ -14,6 +15,12 @@ STABLE: dict[str, object] = {"term": 1_000}  # validator 0 leads until it fails
 def _leader_gone(rng: Random, size: int) -> Play:
     gone = Crash(CRASH_MS, CRASH_MS + DEADLINE_MS, (0,))
     return Play([gone], CRASH_MS, BEYOND_WINDOW, STABLE)
+
+
+def _leaders_gone(rng: Random, size: int) -> Play:
+    """Their turn comes again and again, as terms are short."""
+    gone = Crash(CRASH_MS, KNOWN_MS + DEADLINE_MS, draw_few(rng, size))
+    return Play([gone], KNOWN_MS, 3 * BEYOND_WINDOW, {"term": rng.choice((1, 3, 10))})
 
 
 def _leader_back(rng: Random, size: int) -> Play:
@@ -56,6 +63,7 @@ def _torn(rng: Random, size: int) -> Play:
 
 CRASHES = (
     Row("crash", "leader crash", "I1 I4 I5", "the next view after T, or sooner where its link closed", _leader_gone),
+    Row("crash", "leaders gone for long", "I1 I4 I5", "their views are left at once, round after round", _leaders_gone),
     Row("crash", "leader crash and return", "I1 I3 I4 I5", "it follows the new leader", _leader_back),
     Row("crash", "follower crash", "I1 I4 I5", "nothing stops", _follower_gone),
     Row("crash", "each leader in turn", "I1 I3 I4 I5", "one view for each of them", _leaders_in_turn),
