@@ -169,7 +169,11 @@ impl Chain {
             bloom: (!bloom.is_zero()).then(|| Box::new(bloom)),
         };
         self.cache.push(Arc::new(executed.sealed_block(certificate)));
-        self.history.push(executed.outcome.state.clone(), Arc::new(executed.outcome.diff.clone()));
+        self.history.push(
+            executed.outcome.state.clone(),
+            &executed.outcome.diff,
+            executed.outcome.replaced.clone(),
+        );
         self.index.write().push(entry, &record.prefixes);
         self.replays.write().push(executed.body.order.height, &executed.used);
         self.publish(executed);

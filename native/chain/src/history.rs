@@ -23,11 +23,18 @@ const WHOLE_KEPT: usize = 4;
 
 /// A state after a block.
 enum Version {
-    /// The state, and what the next block changed.
-    Whole(WorldState, Option<Arc<StateDiff>>),
+    /// The state, and what is known of the next block.
+    Whole(WorldState, Option<Next>),
     /// A state that cannot be told by values: the next block wiped storage.
     Anchor(WorldState),
     /// What the next block replaced.
+    Replaced(Arc<StateDiff>),
+}
+
+/// What the next block did to a state.
+#[derive(Clone)]
+enum Next {
+    Changed(Arc<StateDiff>),
     Replaced(Arc<StateDiff>),
 }
 
@@ -88,11 +95,11 @@ impl History {
         Self { versions, rebuilt, thin }
     }
 
-    /// Adds the state of the next block, and what that changed.
-    pub fn push(&self, state: WorldState, diff: Arc<StateDiff>) {
+    /// Adds the state of the next block, what that changed, and what it replaced where that is known.
+    pub fn push(&self, state: WorldState, diff: &Arc<StateDiff>, replaced: Option<Arc<StateDiff>>) {
         let mut versions = self.versions.lock();
         if let Some(Version::Whole(_, next)) = versions.list.back_mut() {
-            *next = Some(diff);
+            *next = Some(replaced.map_or_else(|| Next::Changed(diff.clone()), Next::Replaced));
         }
         versions.list.push_back(Version::Whole(state, None));
         let Some(thin) = &self.thin else { return };
@@ -197,13 +204,16 @@ fn thin_one(versions: &Mutex<Versions>) -> bool {
     let locked = versions.lock();
     let end = locked.list.len().saturating_sub(WHOLE_KEPT);
     let found = locked.list.iter().take(end).enumerate().find_map(|(nth, version)| match version {
-        Version::Whole(state, Some(diff)) => Some((nth, state.clone(), diff.clone())),
+        Version::Whole(state, Some(next)) => Some((nth, state.clone(), next.clone())),
         _ => None,
     });
-    let Some((nth, state, diff)) = found else { return false };
+    let Some((nth, state, next)) = found else { return false };
     let height = locked.oldest + nth as u64;
     drop(locked);
-    let values = state.replaced_by(&diff).map(Arc::new);
+    let values = match next {
+        Next::Replaced(values) => Some(values),
+        Next::Changed(diff) => state.replaced_by(&diff).map(Arc::new),
+    };
     let mut locked = versions.lock();
     // The version may have been pruned meanwhile, and its state may have moved onto another file.
     let nth = height.checked_sub(locked.oldest).map(|nth| nth as usize);
@@ -246,7 +256,7 @@ mod tests {
             let diff = diff(height);
             state.apply(&diff);
             roots.push(state.root());
-            history.push(state.clone(), Arc::new(diff));
+            history.push(state.clone(), &Arc::new(diff), None);
         }
         while thin_one(&history.versions) {}
         (history, roots)

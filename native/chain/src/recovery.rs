@@ -269,7 +269,7 @@ fn restore_states(
         at += 1;
         let diff = Arc::new(next_diff(at)?);
         state.apply(&diff);
-        history.push(state.clone(), diff);
+        history.push(state.clone(), &diff, None);
     }
     Ok((history, since))
 }

@@ -12,6 +12,7 @@ use crate::block::BlockHashes;
 use crate::codes::analysed;
 use crate::environment::evm_account;
 use crate::error::StateFault;
+use crate::execute::Changes;
 use crate::transfer::{Transfer, has_headroom};
 
 /// A slot before the block and now.
@@ -41,7 +42,7 @@ struct Cached {
 pub(crate) type Place = u32;
 
 /// One block's view of a state. Reads go to the cache, then to the state; commits stay here until
-/// [`BlockDb::into_diff`].
+/// [`BlockDb::into_changes`].
 pub(crate) struct BlockDb<'a, S> {
     state: &'a S,
     hashes: &'a dyn BlockHashes,
@@ -155,20 +156,27 @@ impl<'a, S: StateView> BlockDb<'a, S> {
     }
 
     /// The block's changes against the state below; whatever ended as it began is not among them.
-    pub(crate) fn into_diff(self) -> StateDiff {
+    pub(crate) fn into_changes(self) -> Changes {
         let changed = |(place, (address, cached)): (usize, &(Address, Cached))| {
             cached.is_changed().then_some((*address, place as Place))
         };
         let mut order: Vec<(Address, Place)> = self.accounts.iter().enumerate().filter_map(changed).collect();
         order.sort_unstable();
         let mut codes = Vec::new();
+        let mut replaced = Some(Vec::with_capacity(order.len()));
         let accounts = order.into_iter().map(|(address, place)| {
             let cached = &self.accounts[place as usize].1;
             let code = cached.new_code().and_then(|hash| self.codes.get(&hash));
             codes.extend(code.map(Bytecode::original_bytes));
+            match (&mut replaced, cached.replaced()) {
+                (Some(all), Some(before)) => all.push((address, before)),
+                _ => replaced = None,
+            }
             (address, cached.diff())
         });
-        StateDiff::new(accounts.collect(), codes)
+        let accounts = accounts.collect();
+        let replaced = replaced.map(|replaced| StateDiff::new(replaced, Vec::new()));
+        Changes { diff: StateDiff::new(accounts, codes), replaced }
     }
 }
 
@@ -220,6 +228,19 @@ impl Cached {
         let changed = self.slots.iter().filter(|(_, slot)| slot.is_changed());
         let storage = changed.map(|(key, slot)| (*key, slot.now)).collect();
         AccountDiff { info: self.now, storage_wiped: self.wiped && self.before.is_some(), storage }
+    }
+
+    /// What the changes replace; none where stored values may have been wiped, which were not all read.
+    fn replaced(&self) -> Option<AccountDiff> {
+        if self.before.is_none() {
+            return Some(AccountDiff::removed());
+        }
+        if self.wiped || self.now.is_none() {
+            return None;
+        }
+        let changed = self.slots.iter().filter(|(_, slot)| slot.is_changed());
+        let storage = changed.map(|(key, slot)| (*key, slot.before)).collect();
+        Some(AccountDiff { info: self.before, storage_wiped: false, storage })
     }
 }
 

@@ -1,5 +1,7 @@
 //! Executing a block.
 
+use std::sync::Arc;
+
 use alloy_consensus::{Header, Receipt};
 use alloy_primitives::{Address, B256, Log};
 use hansa_codec::Recovered;
@@ -26,7 +28,9 @@ pub struct BlockOutcome<S = WorldState> {
     /// Which are not, ascending, and why.
     pub skipped: Vec<(usize, SkipReason)>,
     /// What changed.
-    pub diff: StateDiff,
+    pub diff: Arc<StateDiff>,
+    /// What that replaced, as [`WorldState::replaced_by`] tells it; none where execution did not see it.
+    pub replaced: Option<Arc<StateDiff>>,
     /// The state after the block.
     pub state: S,
     /// Gas used by the included transactions.
@@ -80,16 +84,17 @@ pub fn execute_block_by<S: StateStore>(
         ExecutionMode::Parallel(workers) => parallel::run(&input, workers),
         ExecutionMode::Adaptive => parallel::run_if_faster(&input),
     };
-    let (tally, diff) = match done {
+    let (tally, changes) = match done {
         Some(done) => done,
         None => serial::run(&input)?,
     };
-    Ok(finish(&input, tally, diff))
+    Ok(finish(&input, tally, changes))
 }
 
 /// The header and the state after the block; the body's roots and the state's are computed side by side.
-fn finish<S: StateStore>(input: &Input<'_, S>, tally: Tally, diff: StateDiff) -> BlockOutcome<S> {
+fn finish<S: StateStore>(input: &Input<'_, S>, tally: Tally, changes: Changes) -> BlockOutcome<S> {
     let Tally { receipts, included, skipped, gas_used, blob_gas_used } = tally;
+    let Changes { diff, replaced } = changes;
     let body = BlockBody {
         transactions: input.transactions,
         included: &included,
@@ -106,7 +111,14 @@ fn finish<S: StateStore>(input: &Input<'_, S>, tally: Tally, diff: StateDiff) ->
     let (roots, (state, state_root)) = workers::join(|| body_roots(&body), apply);
     let header = build_header(input.rules, input.block, &body, &roots, state_root);
     let hash = header.hash_slow();
-    BlockOutcome { header, hash, receipts, included, skipped, diff, state, gas_used }
+    let (diff, replaced) = (Arc::new(diff), replaced.map(Arc::new));
+    BlockOutcome { header, hash, receipts, included, skipped, diff, replaced, state, gas_used }
+}
+
+/// What a block changes, and what that replaces where it is known.
+pub(crate) struct Changes {
+    pub(crate) diff: StateDiff,
+    pub(crate) replaced: Option<StateDiff>,
 }
 
 /// What a block is executed from.

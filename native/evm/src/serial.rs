@@ -3,19 +3,18 @@
 use alloy_eips::eip2935::HISTORY_STORAGE_ADDRESS;
 use alloy_primitives::Bytes;
 use hansa_codec::Recovered;
-use hansa_state::{StateDiff, StateStore};
+use hansa_state::StateStore;
 use revm::state::EvmState;
 use revm::{Database, DatabaseCommit, ExecuteEvm, SystemCallEvm};
 
 use crate::database::BlockDb;
 use crate::environment::{Evm, Machine, blob_gas, block_env, cfg_env, evm, transact_own, tx_env};
 use crate::error::{Failure, StateFault, sort_failure};
-use crate::execute::{Input, Tally, Verdict};
+use crate::execute::{Changes, Input, Tally, Verdict};
 use crate::transfer::{TRANSFER_GAS, Transfer};
 use crate::{BlockContext, ExecuteError, SkipReason};
 
-/// Tally and changes.
-type Done = (Tally, StateDiff);
+type Done = (Tally, Changes);
 
 /// Plain transfers without the EVM; the accounts of all transactions read together beforehand.
 pub(crate) fn run<S: StateStore>(input: &Input<'_, S>) -> Result<Done, ExecuteError> {
@@ -107,7 +106,7 @@ impl<'a, S: StateStore> Run<'a, S> {
     }
 
     fn finish(self) -> Done {
-        (self.tally, self.evm.ctx.journaled_state.database.into_diff())
+        (self.tally, self.evm.ctx.journaled_state.database.into_changes())
     }
 }
 

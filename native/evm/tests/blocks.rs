@@ -126,6 +126,7 @@ proptest! {
         assert_eq!(whole.state.root(), state.root());
         assert_eq!(whole.gas_used, gas);
         assert_eq!(whole.receipts.iter().map(|receipt| receipt.status).collect::<Vec<_>>(), statuses);
+        assert_replaced(&begin, &whole);
         // Nothing stands in the diff that the block left as it was.
         for (address, change) in whole.diff.accounts() {
             let before = begin.account(address);

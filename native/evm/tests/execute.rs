@@ -21,6 +21,7 @@ fn run(rules: &ChainRules, state: &WorldState, transactions: &[Recovered]) -> Bl
     let mut again = state.clone();
     again.apply(&outcome.diff);
     assert_eq!(again.root(), outcome.header.state_root);
+    assert_replaced(state, &outcome);
     assert_eq!(outcome.header.hash_slow(), outcome.hash);
     assert_eq!(outcome.included.len(), outcome.receipts.len());
     assert_eq!(outcome.included.len() + outcome.skipped.len(), transactions.len());
@@ -40,6 +41,7 @@ fn a_transfer_moves_wei_and_costs_nothing_without_fees() {
     let transfer = Call::new(account(1), 0, account(2)).value(5).price(100 * GWEI).build();
     let outcome = run(&rules(), &state, &[transfer]);
     assert_eq!(outcome.state.account(&account(1)).unwrap().balance, U256::from(ETHER - 5));
+    assert!(outcome.replaced.is_some());
     assert_eq!(outcome.state.account(&account(2)).unwrap().balance, U256::from(5));
     assert_eq!(outcome.state.account(&account(0xbe)), None);
     assert_eq!((outcome.gas_used, outcome.header.base_fee_per_gas), (21_000, Some(0)));

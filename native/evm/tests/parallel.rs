@@ -169,7 +169,10 @@ fn check(rules: &ChainRules, context: &BlockContext, state: &WorldState, transac
     workers::configure(WORKERS_MAX).unwrap();
     let run = |mode| execute_block_by(mode, rules, context, state, transactions).unwrap();
     let reference = run(ExecutionMode::Reference);
-    assert_same(&run(ExecutionMode::Serial), &reference);
+    assert_replaced(state, &reference);
+    let serial = run(ExecutionMode::Serial);
+    assert_replaced(state, &serial);
+    assert_same(&serial, &reference);
     for workers in 1..=WORKERS_MAX {
         assert_same(&run(ExecutionMode::Parallel(workers)), &reference);
     }

@@ -111,7 +111,9 @@ fn check(rules: &ChainRules, context: &BlockContext, draws: &[Draw]) {
     let state = start();
     let transactions = transactions(draws, &state);
     let run = |mode| execute_block_by(mode, rules, context, &state, &transactions).unwrap();
-    assert_same(&run(ExecutionMode::Serial), &run(ExecutionMode::Reference));
+    let serial = run(ExecutionMode::Serial);
+    assert_replaced(&state, &serial);
+    assert_same(&serial, &run(ExecutionMode::Reference));
 }
 
 proptest! {

@@ -53,7 +53,7 @@ fn memory_shrinks_to_what_changed_since() {
     state.apply(&diff(0..ACCOUNTS, 1));
     let full = in_memory();
     let filed = files.filed("1.ckpt", &state);
-    trie::retire();
+    trie::retire(0);
     drop(state);
     let empty = in_memory();
     assert!(full > empty + (20 << 20), "{full} {empty}");
@@ -64,7 +64,7 @@ fn memory_shrinks_to_what_changed_since() {
         state.apply(&diff(0..100, 9));
         let newer = files.filed("2.ckpt", &frozen);
         let before = in_memory();
-        trie::retire();
+        trie::retire(0);
         let moved = state.moved_onto(&frozen, &newer);
         drop((state, frozen));
         let after = in_memory();

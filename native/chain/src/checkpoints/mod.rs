@@ -34,6 +34,8 @@ pub const CHECKPOINT_SUFFIX: &str = ".ckpt";
 pub const UNFINISHED_SUFFIX: &str = ".tmp";
 /// Checkpoints kept.
 const CHECKPOINTS_KEPT: usize = 2;
+/// Chunks of memory that stay here when states move onto a file, 512 MiB: what changes until the next one fills them.
+const WARM_CHUNKS: usize = 16;
 
 /// File name of the checkpoint at `height`.
 pub fn checkpoint_name(height: u64) -> String {
@@ -147,13 +149,13 @@ fn is_full(error: &ChainError) -> bool {
     matches!(error, ChainError::Log(LogError::Full { .. }))
 }
 
-/// Writes the first checkpoint; the state as it lies there. What it took in memory goes back to the system.
+/// Writes the first checkpoint; the state as it lies there. Most of what it took in memory goes back to the system.
 ///
 /// # Errors
 /// `Checkpoint`, `Io`.
 pub fn write_first(dir: &Path, hash: &B256, state: WorldState) -> Result<WorldState, ChainError> {
     write(dir, 0, hash, &state, Pace::Full)?;
-    hansa_state::trie::retire();
+    hansa_state::trie::retire(WARM_CHUNKS);
     drop(state);
     let opened = open_checkpoint(&dir.join(checkpoint_name(0)));
     Ok(opened.map_err(|error| ChainError::Checkpoint(error.to_string()))?.state)

@@ -11,7 +11,7 @@ use hansa_state::{Checkpoint, Pace, WorldState, open_checkpoint_checked};
 use parking_lot::Mutex;
 
 use super::schedule::{Since, Turn, after_full};
-use super::{Holders, checkpoint_name, is_full, list, open_checked, remove_old, write};
+use super::{Holders, WARM_CHUNKS, checkpoint_name, is_full, list, open_checked, remove_old, write};
 use crate::ChainError;
 use crate::chain::Chain;
 
@@ -143,7 +143,7 @@ impl Job {
             )));
         }
         remove_old(&dir)?;
-        hansa_state::trie::retire();
+        hansa_state::trie::retire(WARM_CHUNKS);
         Ok((bytes, holders.move_onto(frozen, filed.state)))
     }
 }

@@ -14,6 +14,7 @@ use revm::bytecode::Bytecode;
 
 use crate::codes::analysed;
 use crate::error::StateFault;
+use crate::execute::Changes;
 
 /// Whose version: 0 is what the chain itself does before the first transaction, n the n-th transaction.
 pub(super) type Version = u32;
@@ -256,7 +257,7 @@ impl<'a, S: StateView> Memory<'a, S> {
     }
 
     /// Everything that the block changed; none where only the serial way can say.
-    pub(super) fn into_diff(self) -> Option<StateDiff> {
+    pub(super) fn into_changes(self) -> Option<Changes> {
         let codes = self.codes.into_inner();
         let mut new_codes = Vec::new();
         let mut changes: AddressMap<AccountDiff> = AddressMap::default();
@@ -294,7 +295,7 @@ impl<'a, S: StateView> Memory<'a, S> {
                 changes.entry(address).or_insert_with(same).storage.push((slot, *now));
             }
         }
-        Some(StateDiff::new(changes.into_iter().collect(), new_codes))
+        Some(Changes { diff: StateDiff::new(changes.into_iter().collect(), new_codes), replaced: None })
     }
 
     /// Works on the versions of an account, which is read where nobody has asked for it yet.

@@ -22,12 +22,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use alloy_primitives::Address;
 use alloy_primitives::map::AddressMap;
 use hansa_crypto::workers;
-use hansa_state::{StateDiff, StateStore};
+use hansa_state::StateStore;
 use memory::Memory;
 use scheduler::Scheduler;
 use worker::{Job, Worker};
 
-use crate::execute::{Input, Tally};
+use crate::execute::{Changes, Input, Tally};
 use crate::transfer::Transfer;
 
 /// With fewer workers the serial way measured faster: keeping versions and waking threads eat what a second one gains.
@@ -47,7 +47,7 @@ const ABORTS_MAX: u32 = 512;
 static ABORTS: AtomicU32 = AtomicU32::new(0);
 
 /// Executes side by side if that promises to be faster; none: it does not, or cannot be done.
-pub(crate) fn run_if_faster<S: StateStore>(input: &Input<'_, S>) -> Option<(Tally, StateDiff)> {
+pub(crate) fn run_if_faster<S: StateStore>(input: &Input<'_, S>) -> Option<(Tally, Changes)> {
     let workers = workers::threads_in_force();
     if workers < WORKERS_MIN || !is_wide(input) {
         return None;
@@ -75,7 +75,7 @@ fn is_wide<S: StateStore>(input: &Input<'_, S>) -> bool {
 }
 
 /// Executes side by side; none where only the serial way will do.
-pub(crate) fn run<S: StateStore>(input: &Input<'_, S>, workers: usize) -> Option<(Tally, StateDiff)> {
+pub(crate) fn run<S: StateStore>(input: &Input<'_, S>, workers: usize) -> Option<(Tally, Changes)> {
     let (tally, diff, aborts) = run_counting(input, workers)?;
     // At most 1024.
     let share = (aborts * 1_024 / input.transactions.len().max(1)) as u32;
@@ -84,7 +84,7 @@ pub(crate) fn run<S: StateStore>(input: &Input<'_, S>, workers: usize) -> Option
 }
 
 /// [`run`]; also how many transactions were executed again when their turn came.
-fn run_counting<S: StateStore>(input: &Input<'_, S>, workers: usize) -> Option<(Tally, StateDiff, usize)> {
+fn run_counting<S: StateStore>(input: &Input<'_, S>, workers: usize) -> Option<(Tally, Changes, usize)> {
     if input.transactions.iter().any(|tx| tx.tx.own().is_some()) {
         return None;
     }
@@ -111,7 +111,7 @@ fn run_counting<S: StateStore>(input: &Input<'_, S>, workers: usize) -> Option<(
     for (index, attempt) in attempts.enumerate() {
         tally.add(index, attempt.verdict.ok()?);
     }
-    Some((tally, memory.into_diff()?, aborts))
+    Some((tally, memory.into_changes()?, aborts))
 }
 
 #[cfg(test)]

@@ -209,6 +209,13 @@ pub fn delegating(from: Address, nonce: u64, authorizations: Vec<SignedAuthoriza
     Recovered { tx: Arc::new(Transaction::from_envelope(envelope)), sender: from }
 }
 
+/// What a block says it replaced is what the state before it held.
+pub fn assert_replaced(before: &WorldState, outcome: &BlockOutcome) {
+    if let Some(replaced) = &outcome.replaced {
+        assert_eq!(before.replaced_by(&outcome.diff).as_ref(), Some(&**replaced));
+    }
+}
+
 /// Two outcomes agree in everything that leaves the executor.
 pub fn assert_same(one: &BlockOutcome, other: &BlockOutcome) {
     assert_eq!(one.skipped, other.skipped);

@@ -10,7 +10,8 @@
 //!
 //! When versions move onto a newer file, few of many nodes stay, and they would keep all chunks. So the
 //! chunks of before are retired: their places are not used again, and each goes back to the system
-//! when its last node goes.
+//! when its last node goes, except for some whose memory the nodes to come are going to fill: memory
+//! that the system hands out has to be cleared first, on a virtual machine by its host, too.
 //!
 //! Invariants, on which the `unsafe` here rests:
 //! - Whoever has a [`NodeId`] from [`allocate`] or [`hold`] holds the node until [`release`].
@@ -71,7 +72,14 @@ static RETIRING: Mutex<()> = Mutex::new(());
 /// Places of each size that nobody uses.
 static FREE: [Mutex<Vec<u32>>; CLASSES] = [const { Mutex::new(Vec::new()) }; CLASSES];
 
-static FRESH: Mutex<Fresh> = Mutex::new(Fresh { chunks: Vec::new(), current: 0, next: 0, empty: Vec::new() });
+static FRESH: Mutex<Fresh> = Mutex::new(Fresh {
+    chunks: Vec::new(),
+    current: 0,
+    next: 0,
+    warm: Vec::new(),
+    warm_max: 0,
+    empty: Vec::new(),
+});
 
 /// What has never been used, or was given back as a whole.
 struct Fresh {
@@ -79,6 +87,9 @@ struct Fresh {
     chunks: Vec<(MmapMut, usize)>,
     current: usize,
     next: usize,
+    /// Chunks in which nothing is in use, with their memory, and how many of them there may be.
+    warm: Vec<usize>,
+    warm_max: usize,
     /// Chunks that were given back.
     empty: Vec<usize>,
 }
@@ -165,10 +176,12 @@ pub(super) fn place(id: NodeId) -> *mut u8 {
 }
 
 /// Sets all memory that is in use now apart: new nodes lie elsewhere, and each chunk goes back to the
-/// system with the last of its nodes. For who is about to let go of most of them.
-pub fn retire() {
+/// system with the last of its nodes, unless fewer than `warm_max` are kept for new nodes. For who is
+/// about to let go of most of them.
+pub fn retire(warm_max: usize) {
     let _one = RETIRING.lock();
     let mut fresh = FRESH.lock();
+    fresh.warm_max = warm_max;
     // From here on nothing more is handed out of these chunks.
     fresh.next = CHUNK_GRANULES;
     let retired: Vec<(usize, usize)> = (fresh.chunks.iter().enumerate())
@@ -218,7 +231,7 @@ fn count(id: NodeId) -> &'static AtomicU32 {
 impl Fresh {
     fn take(&mut self, granules: usize) -> u32 {
         if self.chunks.is_empty() || self.next + granules > CHUNK_GRANULES {
-            match self.empty.pop() {
+            match self.warm.pop().or_else(|| self.empty.pop()) {
                 Some(index) => self.current = index,
                 None => self.grow(),
             }
@@ -235,11 +248,15 @@ impl Fresh {
     fn give_back(&mut self, index: usize) {
         let (memory, used) = &mut self.chunks[index];
         *used = 0;
-        // SAFETY: no place of this chunk is in use or on a free list, so nobody has a pointer into it.
-        // A refusal costs memory, nothing else.
-        let _ = unsafe { memory.unchecked_advise(UncheckedAdvice::DontNeed) };
+        if self.warm.len() < self.warm_max {
+            self.warm.push(index);
+        } else {
+            // SAFETY: no place of this chunk is in use or on a free list, so nobody has a pointer into
+            // it. A refusal costs memory, nothing else.
+            let _ = unsafe { memory.unchecked_advise(UncheckedAdvice::DontNeed) };
+            self.empty.push(index);
+        }
         CHUNKS[index].retired.store(false, Ordering::Release);
-        self.empty.push(index);
     }
 
     fn grow(&mut self) {
