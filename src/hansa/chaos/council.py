@@ -6,6 +6,7 @@ node until one of them shows its receipt: it happens once, whoever dies meanwhil
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 from hansa.alliance.artefact import membership_artefact
@@ -53,6 +54,10 @@ class Council:
     async def welcome(self, newcomer: Newcomer) -> tuple[int, int]:
         """Let an organisation join with a node that has no vote yet; the epoch since which it belongs, and its first
         block.
+
+        Raises
+        ------
+        Violation: it is not in time, or the contract refuses it.
         """
         guest = newcomer.pair
         opened = await self._act(
@@ -111,7 +116,8 @@ class Council:
     async def _wait_status(self, index: int, status: int) -> None:
         await self._wait_until(lambda row: int(row[6]) == status, index, f"status {status}")
 
-    async def _wait_until(self, is_so: Any, index: int, what: str) -> None:
+    async def _wait_until(self, is_so: Callable[[list[Any]], bool], index: int, what: str) -> None:
+        """Wait for what is in force of a node, as the contract lists it."""
         deadline_s = time.monotonic() + ACT_S_MAX
         while not is_so((await self._ask("node", index))[0]):
             if time.monotonic() > deadline_s:
@@ -149,14 +155,13 @@ class Council:
         while time.monotonic() < deadline_s:
             for client in self._clients():
                 try:
-                    sent, found = await client.ask(
+                    _, found = await client.ask(  # what is known already is refused
                         [("eth_sendRawTransaction", [raw]), ("eth_getTransactionReceipt", [wanted])]
                     )
                 except Unreachable:
                     continue
                 if isinstance(found.result, dict):
                     return found.result
-                del sent  # refused where it is known already
             await asyncio.sleep(_POLL_S)
         raise Violation("membership", f"{function} is not final after {ACT_S_MAX:.0f} s")
 
