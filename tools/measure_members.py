@@ -114,7 +114,7 @@ def change(root: Path, home: Path) -> list[tuple[str, float, float]]:
 
     def remove() -> None:
         opened = hansa("org", "remove", "regulator", "--as", "core", folder=root)
-        approve(opened["proposal"], "supplier", "bank")
+        approve(opened["proposal"], "supplier")
         hansa("proposal", "approve", str(opened["proposal"]), "--as", "logistics", folder=home)
         time.sleep(2.0)  # until its epoch has begun
 

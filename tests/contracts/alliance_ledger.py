@@ -20,6 +20,8 @@ ARTEFACT = Path(__file__).resolve().parents[2] / "src/hansa/alliance/artefacts/m
 NOW = datetime.datetime(2026, 11, 1, tzinfo=datetime.UTC)
 WINDOW = 3
 OBSERVER, VALIDATOR, REMOVED = 1, 2, 3
+OPEN, ACCEPTED, DONE, REFUSED = 1, 2, 3, 4
+STATE, AGAINST, VOTES = 1, 4, 10  # places in a proposal
 
 
 def authority_of(name: str) -> Authority:
@@ -105,10 +107,19 @@ class AllianceLedger(Ledger):
         """An hour from now."""
         return self.now_ms // 1_000 + 3_600
 
+    def propose(self, function: str, *arguments: Any, by: int = 0) -> int:
+        """Open a proposal as an organisation; its number."""
+        events = self.members.send(self.voters[by], function, *arguments, self.expiry())
+        return int(events["Opened"]["proposal"])
+
     def approve(self, proposal: int) -> None:
-        """Let as many organisations vote, beside the first one, as it takes."""
-        for voter in range(1, int(self.members.call("needed"))):
-            self.members.send(self.voters[voter], "approve", proposal)
+        """Let as many organisations vote as it takes, in their order."""
+        for index, voter in enumerate(self.voters):
+            found = self.members.call("proposals", proposal)
+            if int(found[STATE]) != OPEN:
+                return
+            if not int(found[VOTES]) >> index & 1 and index != int(found[AGAINST]):
+                self.members.send(voter, "approve", proposal)
 
     def invite(self, name: str, invitee: KeyPair, status: int = VALIDATOR) -> int:
         """An invitation that the alliance has accepted; its number."""

@@ -33,6 +33,8 @@ class Refusal(AssertionError):
 class Ledger:
     """One validator, blocks of one transaction, a clock that only goes on with blocks."""
 
+    gas = GAS  # that each transaction may take
+
     def __init__(self, accounts: int = 8, directory: Path | None = None) -> None:
         self.keys = [key_pair((index + 1).to_bytes(32)) for index in range(accounts)]
         self._validator = key_pair(b"\x77" * 32)
@@ -78,7 +80,7 @@ class Ledger:
         """Seal a block with one transaction and return its receipt."""
         nonce = self._nonces[key.address]
         intent = Intent(to=to, data=data, value=value)
-        signed = sign_fields(key, intent, chain_id=CHAIN_ID, gas_price=0, nonce=nonce, gas=GAS)
+        signed = sign_fields(key, intent, chain_id=CHAIN_ID, gas_price=0, nonce=nonce, gas=self.gas)
         [(found, code)] = self.chain.submit([signed.raw])
         assert found == signed.hash, code
         self._nonces[key.address] = nonce + 1

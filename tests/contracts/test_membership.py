@@ -4,7 +4,7 @@ import pytest
 
 from hansa import _native
 from hansa.alliance.membership import prove_key
-from hansa.crypto.suite import key_pair
+from hansa.crypto.suite import keccak256, key_pair
 from tests.contracts.alliance_ledger import OBSERVER, REMOVED, VALIDATOR, WINDOW, AllianceLedger
 from tests.contracts.ledger import CHAIN_ID, Refusal
 
@@ -27,8 +27,8 @@ def test_genesis_fills_the_storage_as_the_contract_reads_it() -> None:
         assert (node[5], int(node[6]), int(node[7])) == (f"127.0.0.1:{30_300 + index}", VALIDATOR, 0)
         assert organisation[:2] == [f"org{index}", "member"]
         assert organisation[3].lower() == "0x" + ledger.voters[index].address.hex()
-    assert [int(ledger.members.call(name)) for name in ("window", "epoch", "epoch_first", "epoch_end", "needed")] == [
-        WINDOW, 0, 1, 0, 3,
+    assert [int(ledger.members.call(name)) for name in ("window", "epoch", "epoch_first", "epoch_end")] == [
+        WINDOW, 0, 1, 0,
     ]  # fmt: skip
 
 
@@ -152,12 +152,11 @@ def test_a_set_that_tolerates_a_fault_is_never_reduced_to_one_that_does_not() ->
 
 def test_the_last_validator_stays() -> None:
     ledger = AllianceLedger(size=2)
-    events = ledger.members.send(ledger.voters[0], "setStatus", 1, OBSERVER, ledger.expiry())
-    ledger.approve(int(events["Opened"]["proposal"]))
+    ledger.approve(ledger.propose("setStatus", 1, OBSERVER, by=1))
     ledger.end_epoch()
     assert weights(ledger) == [1, 0]
     with pytest.raises(Refusal, match="the last validator stays"):
-        ledger.members.send(ledger.voters[0], "removeOrganisation", 0, ledger.expiry())
+        ledger.propose("removeOrganisation", 0)
 
 
 def test_no_more_validators_change_in_an_epoch_than_may_be_faulty() -> None:
@@ -202,6 +201,89 @@ def test_only_its_organisation_rotates_a_node() -> None:
     assert (new[2], new[4]) == (fresh.public, b"\x44" * 32)
     assert (new[3], old[2] != new[2]) == (old[3], True), "its account stays"
     ledger.seal_block()
+
+
+def rotate(ledger: AllianceLedger, index: int, seed: int, certificate: bytes | None = None) -> None:
+    pair = ledger.add_validator(key_pair(bytes([seed]) * 32))
+    proof = prove_key(pair, f"org{index}", CHAIN_ID)
+    ledger.members.send(ledger.voters[index], "rotate", index, *proof, certificate or bytes([seed]) * 32)
+
+
+def test_a_node_changes_its_keys_once_in_an_epoch() -> None:
+    ledger = AllianceLedger()
+    rotate(ledger, 1, 0x41)
+    with pytest.raises(Refusal, match="its keys change in this epoch already"):
+        rotate(ledger, 1, 0x42)
+    rotate(ledger, 2, 0x43)  # another node in the same epoch
+    ledger.end_epoch()
+    ledger.seal_block()  # questions to the last block of an epoch are still answered in it
+    with pytest.raises(Refusal, match="it has these keys"):
+        rotate(ledger, 1, 0x41)
+    rotate(ledger, 1, 0x42)
+    ledger.end_epoch()
+    assert ledger.facts()[2][1][2] == key_pair(b"\x42" * 32).public
+    rotate(ledger, 1, 0x42, b"\x45" * 32)  # its certificate alone
+    ledger.end_epoch()
+    assert ledger.facts()[2][1][4] == b"\x45" * 32
+
+
+def test_keys_and_certificates_that_a_node_ever_had_are_nobody_elses() -> None:
+    ledger = AllianceLedger()
+    rotate(ledger, 1, 0x41)
+    with pytest.raises(Refusal, match="a node has this certificate"):
+        rotate(ledger, 2, 0x42, b"\x02" * 32)  # node 1 still shows it until the epoch ends
+    with pytest.raises(Refusal, match="a node has this certificate"):
+        rotate(ledger, 2, 0x42, b"\x41" * 32)
+    ledger.end_epoch()
+    with pytest.raises(Refusal, match="a node has this certificate, or had it"):
+        rotate(ledger, 2, 0x42, b"\x02" * 32)
+    with pytest.raises(Refusal, match="a node has this key, or had it"):
+        ledger.members.send(
+            ledger.voters[1], "rotate", 1, *prove_key(key_pair((201).to_bytes(32)), "org1", CHAIN_ID), b"\x46" * 32
+        )
+    with pytest.raises(Refusal, match="needs a certificate"):
+        rotate(ledger, 2, 0x42, bytes(32))
+
+
+def test_a_node_that_has_not_joined_changes_no_keys() -> None:
+    ledger = AllianceLedger()
+    ledger.join(ledger.invite("guest", GUEST), GUEST, "guest")
+    proof = prove_key(key_pair(b"\x44" * 32), "guest", CHAIN_ID)
+    with pytest.raises(Refusal, match="has not joined yet"):
+        ledger.members.send(ledger.voters[4], "rotate", 4, *proof, b"\x44" * 32)
+    ledger.end_epoch()
+    ledger.members.send(ledger.voters[4], "rotate", 4, *proof, b"\x44" * 32)
+
+
+def test_an_organisation_adds_observers_of_its_own() -> None:
+    ledger = AllianceLedger()
+
+    def add(name: str, by: int = 1) -> int:
+        pair = ledger.add_validator(key_pair(keccak256(name.encode())))
+        certificate = keccak256(b"certificate " + name.encode())
+        proof = prove_key(pair, name, CHAIN_ID)
+        events = ledger.members.send(ledger.voters[by], "addNode", name, *proof, certificate, "127.0.0.1:30398")
+        return int(events["NodeAdded"]["node"])
+
+    for name in ("second", "org1", "org1-", "org12"):
+        with pytest.raises(Refusal, match="a hyphen and more"):
+            add(name)
+    assert [add(f"org1-{letter}") for letter in "abc"] == [4, 5, 6]
+    with pytest.raises(Refusal, match="four nodes adds none"):
+        add("org1-d")
+    assert add("org2-a", by=2) == 7
+    with pytest.raises(Refusal, match="a node has this name"):
+        add("org2-a", by=2)
+    ledger.end_epoch()
+    assert weights(ledger) == [1] * 4 + [0] * 4
+    with pytest.raises(Refusal, match="was not promised"):
+        ledger.members.send(ledger.voters[1], "activate", 4)
+    ledger.approve(ledger.propose("setStatus", 4, VALIDATOR, by=1))
+    ledger.end_epoch()
+    assert weights(ledger) == [1] * 5 + [0] * 3
+    ledger.approve(ledger.propose("setStatus", 6, REMOVED))
+    ledger.end_epoch()
+    assert add("org1-d") == 8
 
 
 def test_the_last_block_of_an_epoch_names_the_next_set_in_its_header() -> None:

@@ -27,6 +27,7 @@ class CommandLine:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.joined: Node | None = None
+        self.added: Node | None = None
 
     def run(self, *arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "hansa.cli", *arguments, "-d", str(folder or self.folder), "--json"]
@@ -75,6 +76,8 @@ def person(alliance: RunningAlliance, tmp_path: Path) -> Iterator[CommandLine]:
         if person.joined.is_running:
             person.joined.kill()
         person.run("down", folder=tmp_path / "logistics")
+    if person.added is not None and person.added.is_running:
+        person.added.kill()
 
 
 def status(node: Node) -> dict[str, Any]:
@@ -115,22 +118,31 @@ def test_members_come_and_go_while_it_runs(alliance: RunningAlliance, person: Co
     assert rotated["epoch"] == 3
     wait_epoch([*alliance.nodes, person.joined], 3)
 
+    second = person.hansa("node", "add", "core-2")
+    assert (second["index"], second["status"]) == (5, "observer")
+    person.added = Node(AllianceFolder(person.folder).node("core", "core-2"), "core-2")
+    person.added.start()
+    person.added.wait_ready()
+
+    again = person.run("org", "account", "supplier", "bank", "--as", "supplier")
+    assert again.returncode != 0 and "hansa account new NAME" in again.stderr
+    person.hansa("org", "account", "supplier", "tier2", "--as", "supplier")
     removed = person.hansa("org", "remove", "regulator", "--as", "core")
-    person.approve(removed["proposal"], "supplier", "bank")
+    person.approve(removed["proposal"], "tier2")
     person.hansa("proposal", "approve", str(removed["proposal"]), "--as", "logistics", folder=home)
-    wait_epoch([*alliance.nodes[:3], person.joined], 4)
+    wait_epoch([*alliance.nodes[:3], person.joined], 5)
     names = {one["name"] for one in alliance.nodes[0].rpc("hansa_validators")}
     assert names == {"core", "supplier", "bank", "logistics"}
 
     sent = load.stop()
-    for node in (*alliance.nodes[:3], person.joined):
+    for node in (*alliance.nodes[:3], person.joined, person.added):
         alliance.wait_final(node, sent)
     alliance.nodes[2].stop()  # with its new keys it comes back
     folder = alliance.nodes[2].folder
     assert _native.verify_ledger(str(folder.data), folder.genesis.read_bytes()) == []
     alliance.nodes[2].start()
     alliance.nodes[2].wait_ready()
-    wait_epoch(alliance.nodes[2:3], 4)
+    wait_epoch(alliance.nodes[2:3], 5)
     alliance.wait_final(alliance.nodes[2], alliance.send(alliance.nodes[0], PORTION))
     alliance.check_agreement()
 

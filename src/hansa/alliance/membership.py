@@ -114,6 +114,9 @@ def _put_node(storage: "_Storage", index: int, owner: int, part: PublicPart, pla
     listen = part.terms.organisation(part.organisation).nodes[place].listen
     storage.put_bytes("nodes", at["endpoint"], listen.encode())
     storage.put("nodes", at["status"], STATUS_VALIDATOR)
+    storage.put_entry("names_taken", keccak256(node.name.encode()))
+    storage.put_entry("keys_taken", keccak256(bytes.fromhex(node.public_key[2:])))
+    storage.put_entry("certificates_taken", bytes.fromhex(node.tls_certificate_fingerprint[2:]))
 
 
 class _Storage:
@@ -136,6 +139,11 @@ class _Storage:
         for at in range(0, len(data), _WORD):
             word = data[at : at + _WORD].ljust(_WORD, b"\0")
             self.put(variable, offset + 1 + at // _WORD, int.from_bytes(word))
+
+    def put_entry(self, mapping: str, key: bytes) -> None:
+        """Let a mapping to truth values hold a key of 32 bytes: Vyper hashes its slot, then the key."""
+        slot = self._layout[mapping].slot.to_bytes(_WORD)
+        self.words["0x" + keccak256(slot + key).hex().lstrip("0")] = "0x1"
 
 
 def _offsets(fields: dict[str, int], wanted: tuple[str, ...]) -> dict[str, int]:

@@ -97,7 +97,7 @@ class Alliance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         raise NoSuchMember(f"the alliance {self.name} has no organisation {name!r}", f"its organisations: {names}")
 
     def nodes(self) -> list[tuple[Organisation, Node]]:
-        """All validators in the order that is their index."""
+        """All nodes; where none joined after genesis, in the order that is their index."""
         return [(organisation, node) for organisation in self.organisations for node in organisation.nodes]
 
 

@@ -43,15 +43,14 @@ def _own_lines(alliance: Alliance, organisation: Organisation, node: Node, index
     ]
 
 
-def encode_signer_config(alliance: Alliance, name: str, listen: str) -> str:
+def encode_signer_config(alliance: Alliance, name: str, index: int, listen: str) -> str:
     """The text of signer.toml for the validator `name`."""
-    entries = alliance.nodes()
-    index = next(i for i, (_, node) in enumerate(entries) if node.name == name)
+    organisation = next(owner for owner, node in alliance.nodes() if node.name == name)
     lines = [
         "# The signer of one validator that has two nodes; it holds their key and what they signed.",
         "version = 1",
         f'name = "{name}"',
-        f'organisation = "{entries[index][0].name}"',
+        f'organisation = "{organisation.name}"',
         f"index = {index}",
         f"dev = {str(alliance.dev).lower()}",
         f'listen = "{listen}"',

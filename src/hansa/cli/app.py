@@ -69,6 +69,7 @@ GROUPS: tuple[tuple[str, str, tuple[tuple[str, Callable[..., None]], ...]], ...]
         (
             ("run", ledger.node_run),
             ("join", joining.join),
+            ("add", joining.add),
             ("standby", pairing.standby),
             ("takeover", pairing.takeover),
             ("signer", pairing.signer),
@@ -78,7 +79,12 @@ GROUPS: tuple[tuple[str, str, tuple[tuple[str, Callable[..., None]], ...]], ...]
     (
         "org",
         "The organisations of the alliance.",
-        (("invite", membership.invite), ("remove", membership.remove), ("list", membership.list_)),
+        (
+            ("invite", membership.invite),
+            ("remove", membership.remove),
+            ("account", membership.account),
+            ("list", membership.list_),
+        ),
     ),
     (
         "proposal",
@@ -86,6 +92,7 @@ GROUPS: tuple[tuple[str, str, tuple[tuple[str, Callable[..., None]], ...]], ...]
         (
             ("list", membership.proposals),
             ("approve", membership.approve),
+            ("object", membership.object_),
             ("node", membership.propose_node),
             ("consensus", membership.propose_consensus),
         ),

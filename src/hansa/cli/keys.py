@@ -10,6 +10,7 @@ from hansa.alliance.model import WELL_KNOWN_MNEMONIC
 from hansa.cli.errors import NoSuchKey
 from hansa.cli.network import choose_folder
 from hansa.cli.screen import Screen
+from hansa.cli.words import parse_address
 from hansa.crypto.derivation import derive_key_pairs
 from hansa.crypto.errors import InvalidKeystore, WrongPassword
 from hansa.crypto.keystore import decrypt_key, keystore_address
@@ -62,6 +63,18 @@ def resolve_key(name: str | None, given: Path | None, password_file: Path | None
         except WrongPassword:
             pass  # a user that somebody added with a password of their own
     return decrypt_key(data, read_password(password_file, screen, f"password of {name}"))
+
+
+def resolve_address(name: str, given: Path | None) -> bytes:
+    """The address (20 bytes) of an account in reach, or the one that was typed.
+
+    Raises
+    ------
+    Usage: it is neither an account's name nor an address.
+    """
+    path = keystores(choose_folder(given)).get(name)
+    known = address_in(path) if path else None
+    return known if known is not None else parse_address(name)
 
 
 def _is_dev(folder: AllianceFolder) -> bool:

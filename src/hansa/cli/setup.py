@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from hansa import _native
 from hansa.alliance.chain_id import check_chain_id, draw_chain_id
 from hansa.alliance.draft import draft_alliance, encode_alliance
@@ -129,6 +131,8 @@ def install(folder: AllianceFolder, alliance: Alliance, genesis: bytes, organisa
     FolderTaken: a node was born for another genesis; nothing was changed.
     UnusableKeyFile: a consensus key is not the one that genesis knows, or others can read it.
     """
+    alliance = as_founded(alliance, genesis)
+    organisation = alliance.organisation(organisation.name)
     unborn: list[tuple[int, NodeFolder]] = []
     for index, (owner, node) in enumerate(alliance.nodes()):
         where = folder.node(owner.name, node.name)
@@ -147,6 +151,16 @@ def install(folder: AllianceFolder, alliance: Alliance, genesis: bytes, organisa
     for index, where in unborn:
         pair = load_consensus_key(where.consensus_key, public_keys[index])
         create_vote_log(where.votes, sign_birth(pair, genesis_hash, index))
+
+
+def as_founded(alliance: Alliance, genesis: bytes) -> Alliance:
+    """An alliance without the nodes that joined after genesis: the place of each node is its index."""
+    names = {validator.name for validator in decode_genesis(genesis).validators}
+    founders = [
+        msgspec.structs.replace(one, nodes=tuple(node for node in one.nodes if node.name in names))
+        for one in alliance.organisations
+    ]
+    return msgspec.structs.replace(alliance, organisations=tuple(one for one in founders if one.nodes))
 
 
 def genesis_hash_of(genesis: bytes) -> bytes:

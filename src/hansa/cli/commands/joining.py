@@ -1,4 +1,4 @@
-"""`hansa node join` and `hansa key rotate node`: what one organisation does with its own nodes."""
+"""`hansa node join`, `hansa node add` and `hansa key rotate node`: what one organisation does with its own nodes."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,23 +15,25 @@ if TYPE_CHECKING:
     from hansa.sdk.client import Client
 
 
+Listen = Annotated[str | None, typer.Option("--listen", help="host:port for the other nodes.", show_default=False)]
+RpcListen = Annotated[
+    str | None, typer.Option("--rpc-listen", help="host:port for JSON-RPC; WebSocket one above.", show_default=False)
+]
+Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait for each step.")]
+
+
 def join(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="The invitation.")],
     folder: Annotated[
         Path | None, typer.Option("-d", "--dir", help="New folder; ./ORGANISATION otherwise.", show_default=False)
     ] = None,
-    listen: Annotated[
-        str | None, typer.Option("--listen", help="host:port for the other nodes.", show_default=False)
-    ] = None,
-    rpc_listen: Annotated[
-        str | None,
-        typer.Option("--rpc-listen", help="host:port for JSON-RPC; WebSocket one above.", show_default=False),
-    ] = None,
+    listen: Listen = None,
+    rpc_listen: RpcListen = None,
     rpc: Rpc = None,
     token_file: TokenFile = None,
     password_file: PasswordFile = None,
-    timeout: Annotated[float, typer.Option("--timeout", help="Seconds to wait for each step.")] = 120.0,
+    timeout: Timeout = 120.0,
 ) -> None:
     """Join an alliance by an invitation: make the keys, become an observer, catch up, become a validator.
 
@@ -59,6 +61,42 @@ def join(
         screen.step("caught up", f"{height:,} blocks", f"{seconds:.1f} s")
         status = _become_validator(screen, members, guest, own, timeout)
     screen.data({"folder": str(root), "index": index, "status": status, "rpc": node.rpc}, "")
+
+
+def add(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Name of the node: its organisation's, a hyphen and more.")],
+    listen: Listen = None,
+    rpc_listen: RpcListen = None,
+    sender: As = None,
+    rpc: Rpc = None,
+    folder: Folder = None,
+    password_file: PasswordFile = None,
+    timeout: Timeout = 120.0,
+) -> None:
+    """Add another node of one's own organisation: an observer, until the others vote for more.
+
+    Its keys are made and signed here. Whatever ended it: run it again.
+    """
+    from hansa.cli.keys import resolve_key
+    from hansa.cli.members import adding, joining
+    from hansa.cli.members.contract import Members
+    from hansa.cli.network import open_client, open_network
+
+    screen = screen_of(context)
+    network = open_network(folder)
+    owner = adding.owner_of(network, name)
+    members = Members(open_client(rpc, folder, owner))
+    key = resolve_key(sender or joining.voter_of(network, members, owner), folder, password_file, screen)
+    new = adding.make_node(network, owner, name, listen, rpc_listen)
+    index = adding.send_node(members, key, new)
+    epoch = joining.wait_in_force(members, index, ("observer", "validator"), timeout)
+    joining.install_joined(members, new, index)
+    adding.note_node(network, new)
+    screen.step("observer", f"node {index} from epoch {epoch} on", str(new.where.root))
+    screen.say(f"  Start it: hansa up {name}; or move its folder to its machine, and there hansa node run FOLDER.")
+    screen.say(f"  That it may vote: hansa proposal node {name} validator")
+    screen.data({"folder": str(new.where.root), "index": index, "status": "observer"}, "")
 
 
 def _token(rpc: str | None, token_file: Path | None) -> str | None:
@@ -142,7 +180,7 @@ def rotate(
         raise Refused(f"{name} has a standby, and their signer knows one key", "see docs/operate/standby.md")
     members = Members(open_client(rpc, folder, node.organisation))
     found = members.node_named(name)
-    key = resolve_key(sender or joining.voter_of(network, node.organisation), folder, password_file, screen)
+    key = resolve_key(sender or joining.voter_of(network, members, node.organisation), folder, password_file, screen)
     fresh = joining.make_next_keys(network, node, found)
     joining.send_rotation(members, key, found, fresh, network.alliance.chain_id)
     epoch = joining.wait_rotated(members, found.index, fresh.pair.public, timeout)

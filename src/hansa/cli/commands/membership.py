@@ -9,12 +9,18 @@ from hansa.cli.options import As, Folder, PasswordFile, Rpc, screen_of
 
 if TYPE_CHECKING:
     from hansa.cli.members.contract import Members, Proposal
+    from hansa.crypto.suite import KeyPair
 
 OrgName = Annotated[str, typer.Argument(help="Name of the organisation.")]
 NodeName = Annotated[str, typer.Argument(help="Name of the node.")]
 Hours = Annotated[float, typer.Option("--hours", help="Hours until it expires.")]
+ProposalHours = Annotated[
+    float | None,
+    typer.Option("--hours", help="Hours until it expires; 24, or 336 with two organisations.", show_default=False),
+]
 Number = Annotated[int, typer.Argument(help="Number of the proposal.")]
 EXPIRY_HOURS = 24.0
+NOTICE_EXPIRY_HOURS = 336.0  # a week in which the other one may object, and another one
 
 
 def invite(
@@ -65,16 +71,45 @@ def invite(
 def remove(
     context: typer.Context,
     name: OrgName,
-    hours: Hours = EXPIRY_HOURS,
+    hours: ProposalHours = None,
     sender: As = None,
     rpc: Rpc = None,
     folder: Folder = None,
     password_file: PasswordFile = None,
 ) -> None:
     """Propose to remove an organisation and its nodes."""
+    from hansa.cli.keys import resolve_key
+
     members = _open(rpc, folder)
     subject = members.organisation(name).index
-    _propose(context, members, "removeOrganisation", (subject,), hours, (sender, folder, password_file))
+    key = resolve_key(sender, folder, password_file, screen_of(context))
+    _propose(context, members, "removeOrganisation", (subject,), hours, key)
+
+
+def account(
+    context: typer.Context,
+    name: OrgName,
+    new: Annotated[str, typer.Argument(help="Votes for it from then on: an account of this folder, or an address.")],
+    hours: ProposalHours = None,
+    sender: As = None,
+    rpc: Rpc = None,
+    folder: Folder = None,
+    password_file: PasswordFile = None,
+) -> None:
+    """Let an organisation vote by another account: at once by its present one, else by vote of the others."""
+    from hansa.cli.keys import resolve_address, resolve_key
+
+    screen = screen_of(context)
+    members = _open(rpc, folder)
+    subject = members.organisation(name)
+    address = resolve_address(new, folder)
+    key = resolve_key(sender, folder, password_file, screen)
+    if bytes.fromhex(subject.account[2:]) != key.address:
+        _propose(context, members, "setAccount", (subject.index, address), hours, key)
+        return
+    members.send(key, "changeAccount", address)
+    screen.step("account", f"0x{address.hex()} votes for {name}", "at once")
+    screen.data({"organisation": name, "account": "0x" + address.hex()}, "")
 
 
 def list_(context: typer.Context, rpc: Rpc = None, folder: Folder = None) -> None:
@@ -107,16 +142,14 @@ def list_(context: typer.Context, rpc: Rpc = None, folder: Folder = None) -> Non
 
 def proposals(context: typer.Context, rpc: Rpc = None, folder: Folder = None) -> None:
     """Show all proposals with their votes."""
-    import datetime
-
     from hansa.cli.screen import table
 
     members = _open(rpc, folder)
     rows = [["proposal", "what", "votes", "state", "expires"]]
     found = members.proposals()
     for one in found:
-        expires = datetime.datetime.fromtimestamp(one.expires_at, datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
-        rows.append([str(one.number), _what(members, one), f"{one.votes}/{one.needed}", one.state, expires])
+        votes = f"{one.votes}/{one.needed}"
+        rows.append([str(one.number), _what(members, one), votes, one.state, _time(one.expires_at)])
     facts = [
         {"number": one.number, "what": row[1], "votes": one.votes, "needed": one.needed, "state": one.state}
         for one, row in zip(found, rows[1:], strict=True)
@@ -141,11 +174,28 @@ def approve(
     _show(context, members, number)
 
 
+def object_(
+    context: typer.Context,
+    number: Number,
+    sender: As = None,
+    rpc: Rpc = None,
+    folder: Folder = None,
+    password_file: PasswordFile = None,
+) -> None:
+    """Refuse what the other one of two organisations proposes about one's own."""
+    from hansa.cli.keys import resolve_key
+
+    members = _open(rpc, folder)
+    members.proposal(number)
+    members.send(resolve_key(sender, folder, password_file, screen_of(context)), "object", number)
+    _show(context, members, number)
+
+
 def propose_node(
     context: typer.Context,
     name: NodeName,
     status: Annotated[str, typer.Argument(help="validator, observer or removed.")],
-    hours: Hours = EXPIRY_HOURS,
+    hours: ProposalHours = None,
     sender: As = None,
     rpc: Rpc = None,
     folder: Folder = None,
@@ -154,13 +204,15 @@ def propose_node(
     """Propose what a node is to be from the next epoch on."""
     from hansa.alliance.membership import STATUS_NAMES
     from hansa.cli.errors import Usage
+    from hansa.cli.keys import resolve_key
 
     numbers = {word: number for number, word in STATUS_NAMES.items()}
     if status not in numbers:
         raise Usage(f"{status!r} is nothing that a node can be", f"one of: {', '.join(numbers)}")
     members = _open(rpc, folder)
     subject = members.node_named(name).index
-    _propose(context, members, "setStatus", (subject, numbers[status]), hours, (sender, folder, password_file))
+    key = resolve_key(sender, folder, password_file, screen_of(context))
+    _propose(context, members, "setStatus", (subject, numbers[status]), hours, key)
 
 
 def propose_consensus(
@@ -174,20 +226,23 @@ def propose_consensus(
     protocol: Annotated[
         int | None, typer.Option("--protocol", help="Rules of the chain; see hansa upgrade status.", show_default=False)
     ] = None,
-    hours: Hours = EXPIRY_HOURS,
+    hours: ProposalHours = None,
     sender: As = None,
     rpc: Rpc = None,
     folder: Folder = None,
     password_file: PasswordFile = None,
 ) -> None:
     """Propose how consensus is set from the next epoch on. What is not given stays as it is."""
+    from hansa.cli.keys import resolve_key
+
     members = _open(rpc, folder)
     wished = (view_timeout, block_interval, protocol)
     settings = [
         str(now if wish is None else wish) for wish, now in zip(wished, members.ask("consensusInForce")[0], strict=True)
     ]
     settings_text = f"({','.join(settings)})"
-    _propose(context, members, "setConsensus", (settings_text,), hours, (sender, folder, password_file))
+    key = resolve_key(sender, folder, password_file, screen_of(context))
+    _propose(context, members, "setConsensus", (settings_text,), hours, key)
 
 
 def _open(rpc: str | None, folder: Path | None) -> "Members":
@@ -210,14 +265,20 @@ def _propose(
     members: "Members",
     function: str,
     arguments: tuple[object, ...],
-    hours: float,
-    who: tuple[str | None, Path | None, Path | None],
+    hours: float | None,
+    key: "KeyPair",
 ) -> None:
-    from hansa.cli.keys import resolve_key
-
-    key = resolve_key(*who, screen_of(context))
+    if hours is None:
+        active = sum(one.is_active for one in members.organisations())
+        hours = NOTICE_EXPIRY_HOURS if active == 2 else EXPIRY_HOURS
     events = members.send(key, function, *arguments, _expiry(members, hours))
     _show(context, members, int(events["Opened"]["proposal"]))
+
+
+def _time(seconds: int) -> str:
+    import datetime
+
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _show(context: typer.Context, members: "Members", number: int) -> None:
@@ -230,7 +291,12 @@ def _show(context: typer.Context, members: "Members", number: int) -> None:
 def _say_votes(context: typer.Context, proposal: "Proposal") -> None:
     screen = screen_of(context)
     screen.step(f"proposal {proposal.number}", f"yes {proposal.votes}/{proposal.needed}", proposal.state)
-    if proposal.state == "open":
+    if proposal.state == "open" and proposal.notice_until is not None:
+        until = _time(proposal.notice_until)
+        screen.say(
+            f"  The other one may object until {until}; then once more: hansa proposal approve {proposal.number}"
+        )
+    elif proposal.state == "open":
         screen.say(f"  Each other organisation: hansa proposal approve {proposal.number} --as ITS-ACCOUNT")
 
 
@@ -241,6 +307,8 @@ def _what(members: "Members", proposal: "Proposal") -> str:
         return f"invite {proposal.name}"
     if proposal.kind == "remove":
         return f"remove {members.organisations()[proposal.subject].name}"
+    if proposal.kind == "account":
+        return f"{members.organisations()[proposal.subject].name} votes by {proposal.account}"
     if proposal.kind == "node":
         node = members.node(proposal.subject)
         return f"node {node.name if node else proposal.subject} → {STATUS_NAMES[proposal.status]}"

@@ -123,10 +123,9 @@ def deploy(
 
 def _target(target: str, words: list[str], folder: Path | None, data: bytes) -> tuple[bytes, bytes, str]:
     """Address, call data and signature with outputs ("" for none)."""
-    from hansa.cli.keys import address_in, keystores
-    from hansa.cli.network import choose_contracts_folder, choose_folder
+    from hansa.cli.keys import resolve_address
+    from hansa.cli.network import choose_contracts_folder
     from hansa.cli.registry import find_contract, split_named_call
-    from hansa.cli.words import parse_address
     from hansa.sdk.contract import encode_call, function_signature
 
     named = split_named_call(target)
@@ -134,9 +133,7 @@ def _target(target: str, words: list[str], folder: Path | None, data: bytes) -> 
         address, artefact = find_contract(choose_contracts_folder(folder), named[0])
         signature = function_signature(artefact, named[1], len(words))
         return address, encode_call(signature, words), signature
-    path = keystores(choose_folder(folder)).get(target)
-    known = address_in(path) if path else None
-    to = known if known is not None else parse_address(target)
+    to = resolve_address(target, folder)
     if not words:
         return to, data, ""
     return to, encode_call(words[0], words[1:]), words[0].replace(" ", "")

@@ -8,6 +8,7 @@ from hansa.alliance.artefact import membership_artefact
 from hansa.alliance.errors import NoSuchMember
 from hansa.alliance.membership import MEMBERSHIP_ADDRESS, STATUS_NAMES
 from hansa.cli.errors import ReceiptFailed
+from hansa.cli.members.refusals import with_next_step
 from hansa.crypto.suite import KeyPair
 from hansa.sdk.client import Client
 from hansa.sdk.contract import (
@@ -22,10 +23,12 @@ from hansa.sdk.errors import RpcFailed
 from hansa.sdk.signing import CONFIRM_S, Intent, call_object, explained, send_and_wait, sign_intent
 from hansa.types.epoch import EpochFacts, EpochNode
 
-KINDS = {1: "invite", 2: "remove", 3: "node", 4: "consensus"}
-STATES = {1: "open", 2: "accepted", 3: "done"}
+KINDS = {1: "invite", 2: "remove", 3: "node", 4: "consensus", 5: "account"}
+STATES = {1: "open", 2: "accepted", 3: "done", 4: "refused"}
+NOTICE_S = 7 * 86_400
 BOUNDARY_GAS = 10_000_000
 _ADDRESS = bytes.fromhex(MEMBERSHIP_ADDRESS[2:])
+_NOBODY = 2**256 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +67,10 @@ class Proposal:
     subject: int
     status: int
     name: str
+    account: str
     votes: int
     needed: int
+    notice_until: int | None  # seconds since 1970: the other one of two organisations may object so long
     expires_at: int  # seconds since 1970
 
 
@@ -88,7 +93,7 @@ class Members:
         try:
             answer = self.client.call("eth_call", call_object(Intent(_ADDRESS, data)), "latest")
         except RpcFailed as failure:
-            raise explained(failure) from None
+            raise with_next_step(explained(failure)) from None
         return decode_output(signature, bytes.fromhex(answer[2:]))
 
     def send(
@@ -98,13 +103,16 @@ class Members:
 
         Raises
         ------
-        Reverted: the contract refuses, in its own words.
+        Reverted: the contract refuses, in its own words; the hint says what to do.
         ReceiptFailed: it refused only in its block. NotConfirmed: not final in time.
         """
         signature = function_signature(self._artefact, function, len(arguments))
         data = encode_call(signature, [_word(argument) for argument in arguments])
         intent = Intent(_ADDRESS, data, gas=BOUNDARY_GAS if self._is_boundary() else None)
-        receipt = send_and_wait(self.client, sign_intent(self.client, key, intent), wait_s)
+        try:
+            receipt = send_and_wait(self.client, sign_intent(self.client, key, intent), wait_s)
+        except RpcFailed as failure:
+            raise with_next_step(failure) from None
         if receipt["status"] != "0x1":
             transaction = receipt["transactionHash"]
             raise ReceiptFailed(f"{function} reverted in its block", f"hansa tx {transaction}", hash=transaction)
@@ -213,12 +221,16 @@ class Members:
         ------
         NoSuchMember: there is none of that number.
         """
-        kind, state, _, subject, status, name, _, _, _, _, expires_at = self.ask("proposals", number)[0]
+        found = self.ask("proposals", number)[0]
+        kind, state, _, subject, against, status, name, _, account, _, _, opened_at, expires_at = found
         if int(kind) == 0:
             raise NoSuchMember(f"there is no proposal {number}", "hansa proposal list")
+        needed = int(self.ask("neededFor", number)[0])
+        is_alone = int(against) != _NOBODY and needed == 1  # only one organisation has a vote
         return Proposal(
-            number, KINDS[int(kind)], STATES[int(state)], int(subject), int(status), name,
-            int(self.ask("votesOf", number)[0]), self.count("needed"), int(expires_at),
+            number, KINDS[int(kind)], STATES[int(state)], int(subject), int(status), name, account,
+            int(self.ask("votesOf", number)[0]), needed, int(opened_at) + NOTICE_S if is_alone else None,
+            int(expires_at),
         )  # fmt: skip
 
     def proposals(self) -> list[Proposal]:

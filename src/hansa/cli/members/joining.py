@@ -22,6 +22,7 @@ from hansa.alliance.membership import prove_key
 from hansa.alliance.model import Alliance, Node, Organisation, parse_alliance, split_address
 from hansa.alliance.node_config import encode_joined_config
 from hansa.cli.errors import NoSuchKey, NotReady, Usage
+from hansa.cli.keys import address_in, keystores
 from hansa.cli.members.contract import Members
 from hansa.cli.members.contract import Node as ContractNode
 from hansa.cli.members.invitation import Invitation
@@ -40,18 +41,24 @@ _POLL_S = 0.05
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Guest:
-    """The organisation that joins, with its keys."""
+class NewNode:
+    """A node that joins, with its keys."""
 
-    invitation: Invitation
-    alliance: Alliance  # with the organisation in it
-    folder: AllianceFolder
+    alliance: Alliance  # with the node in it
     node: Node
     where: NodeFolder
     consensus: KeyPair
+    certificate: bytes  # SHA-256
+    genesis: bytes  # genesis.json
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Guest(NewNode):
+    """The first node of an organisation that joins."""
+
+    invitation: Invitation
     voter: KeyPair
     authority_der: bytes
-    certificate: bytes  # SHA-256
 
 
 def reach_member(invitation: Invitation, url: str | None = None, token: str | None = None) -> Members:
@@ -135,7 +142,8 @@ def make_guest(
     write_public(folder.genesis, invitation.genesis.encode())
     write_public(folder.description, encode_alliance(alliance).encode())  # the last one: now all are there
     der = authority.certificate.public_bytes(serialization.Encoding.DER)
-    return Guest(invitation, alliance, folder, node, where, consensus, voter, der, certificate.fingerprint)
+    genesis = invitation.genesis.encode()
+    return Guest(alliance, node, where, consensus, certificate.fingerprint, genesis, invitation, voter, der)
 
 
 def _load_guest(
@@ -162,17 +170,18 @@ def _load_guest(
     voter = decrypt_key(read_private(_keystore(folder, name)), password or DEV_PASSWORD)
     der = authority.certificate.public_bytes(serialization.Encoding.DER)
     consensus = read_consensus_key(where.consensus_key)
-    return Guest(invitation, alliance, folder, node, where, consensus, voter, der, fingerprint_of(certificate))
+    fingerprint, genesis = fingerprint_of(certificate), invitation.genesis.encode()
+    return Guest(alliance, node, where, consensus, fingerprint, genesis, invitation, voter, der)
 
 
 def _keystore(folder: AllianceFolder, name: str) -> Path:
     return folder.users(name) / f"{name}.json"
 
 
-def find_own(members: Members, guest: Guest) -> ContractNode | None:
-    """The guest's node as it will be in the next epoch; None where it did not join yet."""
+def find_own(members: Members, new: NewNode) -> ContractNode | None:
+    """The node as it will be in the next epoch; None where it did not join yet."""
     for node in members.coming_nodes():
-        if node.public_key == guest.consensus.public and node.status != "removed":
+        if node.public_key == new.consensus.public and node.status != "removed":
             return node
     return None
 
@@ -183,7 +192,7 @@ def wait_accepted(members: Members, invitation: Invitation, timeout_s: float) ->
     Raises
     ------
     NotReady: they have not in time.
-    Usage: it was used already.
+    Usage: it was used already, or it has expired.
     """
     deadline = time.monotonic() + timeout_s
     while True:
@@ -192,6 +201,8 @@ def wait_accepted(members: Members, invitation: Invitation, timeout_s: float) ->
             return f"yes {proposal.votes}/{proposal.needed}"
         if proposal.state == "done":
             raise Usage(f"invitation {proposal.number} was used already", "ask for another one")
+        if int(members.client.call("eth_getBlockByNumber", "latest", False)["timestamp"], 16) > proposal.expires_at:
+            raise Usage(f"invitation {proposal.number} has expired", "ask the inviting member for another one")
         if time.monotonic() > deadline:
             raise NotReady(
                 f"proposal {proposal.number} has {proposal.votes} of {proposal.needed} votes",
@@ -243,19 +254,18 @@ def _wait_until(
         time.sleep(_POLL_S)
 
 
-def install_joined(members: Members, guest: Guest, index: int) -> None:
+def install_joined(members: Members, new: NewNode, index: int) -> None:
     """Write what the node needs beside its keys: genesis.json, the members as they are, its vote log, node.toml.
 
     Only with the last one the node can run, and from then on nothing here is written anew: it may have voted.
     """
-    if guest.where.config.exists():
+    if new.where.config.exists():
         return
-    genesis = guest.invitation.genesis.encode()
-    write_public(guest.where.genesis, genesis)
-    write_public(guest.where.members, msgspec.json.encode(members.epoch()) + b"\n")
+    write_public(new.where.genesis, new.genesis)
+    write_public(new.where.members, msgspec.json.encode(members.epoch()) + b"\n")
     with contextlib.suppress(FileExistsError):  # of an earlier run, in which the node did not start
-        create_vote_log(guest.where.votes, sign_birth(guest.consensus, genesis_hash_of(genesis), index))
-    write_public(guest.where.config, encode_joined_config(guest.alliance, guest.node.name, index).encode())
+        create_vote_log(new.where.votes, sign_birth(new.consensus, genesis_hash_of(new.genesis), index))
+    write_public(new.where.config, encode_joined_config(new.alliance, new.node.name, index).encode())
 
 
 def is_dev(invitation: Invitation) -> bool:
@@ -348,17 +358,18 @@ class NextKeys:
     certificate: bytes  # SHA-256
 
 
-def voter_of(network: Network, organisation: str) -> str:
-    """The name of the keystore that votes for an organisation of this folder: its first user.
+def voter_of(network: Network, members: Members, organisation: str) -> str:
+    """The name of the keystore here that votes for an organisation.
 
     Raises
     ------
-    NoSuchKey: no user of it is known here.
+    NoSuchKey: its voting account is not here.
     """
-    users = network.alliance.organisation(organisation).users
-    if not users:
-        raise NoSuchKey(f"no user of {organisation} is known here", "say who votes for it: --as NAME")
-    return users[0]
+    account = members.organisation(organisation).account
+    for name, path in keystores(network.folder).items():
+        if address_in(path) == bytes.fromhex(account.removeprefix("0x")):
+            return name
+    raise NoSuchKey(f"{account}, which votes for {organisation}, is not here", "say who votes for it: --as NAME")
 
 
 def make_next_keys(network: Network, node: LocalNode, current: ContractNode) -> NextKeys:

@@ -95,7 +95,7 @@ def make_standby(
     for place in (signer, standby):
         _copy_identity(node, place)
     _copy_rpc_files(config, node, standby)
-    write_public(signer.signer_config, encode_signer_config(alliance, name, places.signer).encode())
+    write_public(signer.signer_config, encode_signer_config(alliance, name, config.index, places.signer).encode())
     if node.consensus_key.exists():
         if not signer.consensus_key.exists():
             write_private(signer.consensus_key, read_private(node.consensus_key))
