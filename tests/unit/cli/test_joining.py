@@ -13,7 +13,7 @@ from hansa.alliance.founding import load_genesis
 from hansa.alliance.layout import AllianceFolder
 from hansa.alliance.model import Alliance
 from hansa.cli.errors import PortInUse, Usage
-from hansa.cli.members import joining
+from hansa.cli.members import adding, joining
 from hansa.cli.members.contract import Members, Node
 from hansa.cli.members.invitation import (
     Invitation,
@@ -21,7 +21,8 @@ from hansa.cli.members.invitation import (
     read_invitation,
     reserve_invitation,
 )
-from hansa.cli.setup import describe_alliance, found_alliance, genesis_hash_of
+from hansa.cli.network import Network, open_network
+from hansa.cli.setup import describe_alliance, found_alliance, genesis_hash_of, install
 from hansa.node.genesis import decode_genesis
 from hansa.sdk.errors import NodeUnreachable
 
@@ -170,3 +171,47 @@ def test_an_invitation_is_there_before_it_is_sent(invitation: Invitation, tmp_pa
     with pytest.raises(FolderTaken), reserve_invitation(path):
         raise AssertionError("nothing may be sent")
     assert read_invitation(path) == invitation
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Network:
+    folder = AllianceFolder(tmp_path / "alliance")
+    found_alliance(folder, describe_alliance("test", None, dev=True, port=23_100))
+    return open_network(folder.root)
+
+
+def test_another_node_is_its_organisations_by_name(network: Network) -> None:
+    assert adding.owner_of(network, "bank-2") == "bank"
+    for name in ("bank", "bank2", "mint-2"):
+        with pytest.raises(Usage, match="no name of another node"):
+            adding.owner_of(network, name)
+    network.folder.ca_key("bank").unlink()
+    with pytest.raises(Usage, match="its organisation's authority is not here"):
+        adding.owner_of(network, "bank-2")
+
+
+def test_another_nodes_keys_are_made_once_and_founding_knows_nothing_of_it(network: Network) -> None:
+    first = adding.make_node(network, "core", "core-2", None, None)
+    again = adding.make_node(network, "core", "core-2", first.node.listen, None)
+    assert (again.consensus, again.certificate) == (first.consensus, first.certificate)
+    members = cast("Members", FakeMembers(first.genesis.decode(), []))
+    joining.install_joined(members, again, 4)
+    adding.note_node(network, again)
+    with pytest.raises(Usage, match="there already"):
+        adding.make_node(open_network(network.folder.root), "core", "core-2", None, None)
+    changed = open_network(network.folder.root).alliance
+    assert [node.name for _, node in changed.nodes()][:3] == ["core", "core-2", "supplier"]
+    before = [network.folder.node(owner.name, node.name).config.read_text() for owner, node in network.alliance.nodes()]
+    for organisation in changed.organisations:
+        install(network.folder, changed, first.genesis, organisation)
+    after = [network.folder.node(owner.name, node.name).config.read_text() for owner, node in network.alliance.nodes()]
+    assert after == before, "their indexes are those of genesis"
+
+
+def test_an_address_that_the_alliance_knows_stays(network: Network) -> None:
+    known = Node(4, "core-2", 0, b"", b"", b"", "127.0.0.1:7", "observer", 1)
+    members = cast("Members", FakeMembers((network.folder.genesis).read_text(), [known]))
+    assert adding.registered_address(members, "core-2", None) == "127.0.0.1:7"
+    assert adding.registered_address(members, "core-3", "127.0.0.1:8") == "127.0.0.1:8"
+    with pytest.raises(Usage, match="leave --listen out"):
+        adding.registered_address(members, "core-2", "127.0.0.1:8")

@@ -149,9 +149,19 @@ def proposals(context: typer.Context, rpc: Rpc = None, folder: Folder = None) ->
     found = members.proposals()
     for one in found:
         votes = f"{one.votes}/{one.needed}"
-        rows.append([str(one.number), _what(members, one), votes, one.state, _time(one.expires_at)])
+        state = one.state
+        if state == "open" and one.notice_until is not None:
+            state += f", objection until {_time(one.notice_until)}"
+        rows.append([str(one.number), _what(members, one), votes, state, _time(one.expires_at)])
     facts = [
-        {"number": one.number, "what": row[1], "votes": one.votes, "needed": one.needed, "state": one.state}
+        {
+            "number": one.number,
+            "what": row[1],
+            "votes": one.votes,
+            "needed": one.needed,
+            "state": one.state,
+            "notice_until": one.notice_until,
+        }
         for one, row in zip(found, rows[1:], strict=True)
     ]
     screen_of(context).data(facts, table(rows))

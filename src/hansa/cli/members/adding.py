@@ -38,6 +38,21 @@ def owner_of(network: Network, name: str) -> str:
     )
 
 
+def registered_address(members: Members, name: str, listen: str | None) -> str | None:
+    """Where a node listens for the others: as an earlier run has told the alliance, else the address given.
+
+    Raises
+    ------
+    Usage: another address was given than that of the earlier run.
+    """
+    for node in members.coming_nodes():
+        if node.name == name:
+            if listen not in (None, node.endpoint):
+                raise Usage(f"{name} was added with the address {node.endpoint}, not {listen}", "leave --listen out")
+            return node.endpoint
+    return listen
+
+
 def make_node(network: Network, owner: str, name: str, listen: str | None, rpc_listen: str | None) -> NewNode:
     """Make a node's keys and certificate; what an earlier run made is taken as it is.
 
