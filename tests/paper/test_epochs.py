@@ -2,8 +2,10 @@
 
 import msgspec
 
-from hansa.consensus.inputs import TimerId, WorkPending
+from hansa.consensus.effects import SetTimer
+from hansa.consensus.inputs import PeerDown, TimerId, WorkPending
 from hansa.consensus.messages import Message, Votes
+from hansa.consensus.pbft.epochs import LaterLogs, begin_next_epoch
 from hansa.consensus.pbft.rules import get_genuine_base, is_valid_qc
 from hansa.consensus.pbft.state import Candidate, PbftState
 from hansa.consensus.values import SignedVote, Vote, VoteType, genesis_qc
@@ -122,6 +124,18 @@ def test_a_root_of_another_epoch_is_no_root() -> None:
     assert not is_valid_qc(genesis_qc(b"\7" * 32, 0, END), config)
     assert not is_valid_qc(genesis_qc(b"\7" * 32, 1, END - 1), config)
     assert not is_valid_qc(genesis_qc(b"\6" * 32, 1, END), config)
+
+
+def test_who_is_gone_is_passed_over_in_the_next_epoch_too() -> None:
+    facts = make_following()
+    stage = Stage(window=WINDOW, following=facts)
+    close_up_to(stage, END)
+    actor = stage.actors[2]
+    actor.feed(PeerDown(0))
+    later_ms = stage.now_ms + 5_000
+    following, _ = begin_next_epoch(actor.machine, facts, LaterLogs(), later_ms, stage.wall_ms)
+    effects = following.step(WorkPending(True), later_ms, stage.wall_ms)
+    assert SetTimer(TimerId.VIEW, later_ms) in effects
 
 
 def _at(stage: Stage, height: int) -> OrderBlock:
