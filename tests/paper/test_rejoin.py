@@ -296,6 +296,19 @@ def test_who_sealed_more_than_it_knows_lets_nobody_out() -> None:
     assert [m for _, _, m in stage.wire if isinstance(m, RejoinReport)]
 
 
+def test_who_asks_from_an_earlier_epoch_is_told_if_it_has_no_vote_in_this_one() -> None:
+    stage = Stage(size=5, weights=(1, 1, 1, 1, 0))
+    state = stage.actors[1].state
+    state.config = state.config.for_epoch(make_following(0, (1, 1, 1, 1, 0)), b"\7" * 32)
+    stage.drop()
+    stage.actors[1].hear(4, Rejoin(0, 7, 0))
+    assert [(to, m.epoch) for _, to, m in stage.wire if isinstance(m, RejoinReport)] == [(4, 1)]
+    stage.drop()
+    for peer, epoch in ((2, 0), (3, 2)):
+        stage.actors[1].hear(peer, Rejoin(epoch, 7, 0))
+    assert not stage.wire
+
+
 def test_too_few_to_lead_out_of_it_is_the_end() -> None:
     stage = Stage(size=3, verify_own_votes=True)
     stage.settle()

@@ -168,7 +168,7 @@ class VoteReport(msgspec.Struct, frozen=True, array_like=True, tag=14):
 
 
 class Rejoin(msgspec.Struct, frozen=True, array_like=True, tag=16):
-    """A validator in quarantine asks where the others stand, and for a committed block of `view` or above."""
+    """A node in quarantine asks where the others stand; with a vote also for a committed block of `view` or above."""
 
     epoch: U64
     life: U64  # tells answers to this life of the asker from those to earlier ones
@@ -176,7 +176,8 @@ class Rejoin(msgspec.Struct, frozen=True, array_like=True, tag=16):
 
 
 class RejoinReport(msgspec.Struct, frozen=True, array_like=True, tag=17):
-    """The answer of a validator that knows all its own votes."""
+    """The answer of a validator that knows all its own votes. One without a vote in `epoch` is also told by it that no
+    end of that epoch is known."""
 
     life: U64
     view: U64  # the higher one of its view and its last VIEW-CHANGE

@@ -184,6 +184,26 @@ def test_a_learner_that_lost_its_votes_votes_in_the_epoch_that_gives_it_one() ->
     assert replica.status().voting
 
 
+def test_a_learner_is_told_of_an_epoch_that_it_has_not_reached() -> None:
+    """It is given a vote while it catches up: what the others said before that is good until it is there."""
+    replica = make_replica(me=4, records=(VoteRecord(vote(VoteType.REJOIN, 0, 0, 0, 4), b""),))
+    for peer in (0, 1, 2):
+        replica.step(MessageIn(peer, RejoinReport(10**12, 0, 1)), 15, 10**12)
+    assert not [e for e in bring(replica, END - 1) if isinstance(e, SignVote)], "nobody spoke of epoch 0"
+    later = 10**12 + 5_000  # its life goes on
+    heads = make_heads(END, make_facts())[END - 1 :]
+    signs = [e for e in replica.step(Imported(1, heads), 20, later) if isinstance(e, SignVote)]
+    assert [(sign.vote.type, sign.vote.epoch, sign.vote.height) for sign in signs] == [(VoteType.REJOIN, 1, END)]
+
+
+def test_what_was_told_to_another_life_or_of_another_epoch_is_no_good() -> None:
+    replica = make_replica(me=4, records=(VoteRecord(vote(VoteType.REJOIN, 0, 0, 0, 4), b""),))
+    for peer, life, epoch in ((0, 10**12, 1), (1, 10**12 - 1, 1), (2, 10**12, 2), (3, 10**12, 1)):
+        replica.step(MessageIn(peer, RejoinReport(life, 0, epoch)), 15, 10**12)
+    assert not [e for e in bring(replica, END) if isinstance(e, SignVote)]
+    assert replica.status().quarantine is not None
+
+
 def test_bodies_of_the_next_epoch_that_the_log_holds_are_known_there() -> None:
     facts = make_facts()
     heads = make_heads(END + 1, facts)

@@ -50,6 +50,8 @@ def begin_next_epoch(
     state.paused, state.stopped = old.paused, old.stopped
     state.behind, state.importing = old.behind, old.importing
     state.root_seals = old.root_seals
+    if old.quarantine is not None:
+        state.quarantine_life, state.told_epochs = old.quarantine.life, old.told_epochs
     state.latency_p99_ms = old.latency_p99_ms
     is_sure = old.queried and not old.rules.doubts_itself_anew()
     for vote_type in (VoteType.SEAL, VoteType.REJOIN):

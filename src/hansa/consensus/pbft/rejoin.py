@@ -13,7 +13,8 @@ quarantine is left at once. Help is limited in time for each asker, since asking
 A node without a vote comes out before it is given one, for a set that needs every vote could not lead it out later.
 What it signed in this epoch or an earlier one counts for nothing any more. Of a later one it can have signed nothing if
 the last block of this epoch was not sealed when its life began; and a quorum that says, since then, that it does not
-know where the epoch ends has not SEALed that block.
+know where the epoch ends has not SEALed that block. The answers are remembered until the ledger has reached the epoch
+of which they speak: whoever is still catching up when it is given a vote comes out on its way there.
 """
 
 from hansa.consensus.config import REJOIN_HELP_MS, REJOIN_PAUSE_MS, REJOIN_VIEWS_MAX, REPLY_EVERY_MS, TICK_MS
@@ -84,22 +85,24 @@ def resume_quarantine(state: PbftState) -> None:
 
 def ask_to_rejoin(state: PbftState) -> None:
     """Say to all that this validator waits; repeated on every tick."""
-    if state.quarantine is not None and _may_ask(state, state.quarantine):
+    if state.quarantine is not None and not state.quarantine.is_over:
         state.broadcast(_request(state, state.quarantine))
 
 
 def on_peer_up(state: PbftState, peer: int) -> None:
     """Ask a peer that came."""
-    if state.quarantine is not None and _may_ask(state, state.quarantine):
+    if state.quarantine is not None and not state.quarantine.is_over:
         state.send(peer, _request(state, state.quarantine))
 
 
 def on_rejoin_report(state: PbftState, peer: int, report: RejoinReport) -> None:
     """A peer says where it stands. Its first answer is the lowest that still bounds what we signed."""
     quarantine = state.quarantine
-    is_answer = quarantine is not None and (report.epoch, report.life) == (state.config.epoch, quarantine.life)
-    if quarantine is not None and is_answer:
+    if quarantine is None or report.life != quarantine.life:
+        return
+    if report.epoch == state.config.epoch:
         quarantine.reports.setdefault(peer, report.view)
+    state.told_epochs[peer] = max(report.epoch, state.told_epochs.get(peer, 0))
 
 
 def leave_when_safe(state: PbftState) -> None:
@@ -132,7 +135,7 @@ def leave_when_safe(state: PbftState) -> None:
 
 
 def _leave_without_vote(state: PbftState, quarantine: Quarantine) -> None:
-    mask = sum(1 << peer for peer in quarantine.reports)
+    mask = sum(1 << peer for peer, epoch in state.told_epochs.items() if epoch == state.config.epoch)
     if not state.config.validators.is_quorum(mask) or not state.root.height:
         return
     quarantine.is_over = True
@@ -149,18 +152,14 @@ def on_own_rejoin(state: PbftState, vote: Vote) -> None:
 
 def _begin(state: PbftState, reason: str, floor: int) -> None:
     # The wall clock tells this life from earlier ones; nothing rests on its being right.
-    state.quarantine = Quarantine(reason, floor, life=state.wall_ms)
+    life = state.wall_ms if state.quarantine_life is None else state.quarantine_life
+    state.quarantine = Quarantine(reason, floor, life)
     state.queried = True  # what peers saw of our votes matters no more
     ask_to_rejoin(state)
 
 
 def _request(state: PbftState, quarantine: Quarantine) -> Rejoin:
     return Rejoin(state.config.epoch, quarantine.life, _wanted_view(state, quarantine) or 0)
-
-
-def _may_ask(state: PbftState, quarantine: Quarantine) -> bool:
-    """Whoever is not known in this epoch waits for one in which it is."""
-    return state.config.me < state.config.validators.size and not quarantine.is_over
 
 
 def _known_floor(state: PbftState) -> int:
@@ -201,12 +200,14 @@ def on_rejoin(state: PbftState, peer: int, message: Rejoin) -> None:
     """Tell a validator in quarantine where we stand, unless our own memory may have gaps; begin to help it."""
     known = state.rejoining.get(peer)
     is_answered = known is not None and known.heard_ms + REPLY_EVERY_MS > state.now_ms
-    if message.epoch != state.config.epoch or is_answered:
+    if message.epoch > state.config.epoch or is_answered:
         return
     if not state.config.validators.has_vote(peer):
         state.rejoining[peer] = Rejoining(until_ms=state.now_ms, heard_ms=state.now_ms)  # it needs no view and no block
         if not _may_have_ended(state):
             _report(state, peer, message)
+        return
+    if message.epoch < state.config.epoch:
         return
     if known is None:
         known = state.rejoining[peer] = Rejoining(until_ms=state.now_ms + REJOIN_HELP_MS)

@@ -207,6 +207,8 @@ class PbftState:
     started: bool = False
     reports: int = 0  # mask of validators that answered the vote query
     quarantine: Quarantine | None = None
+    quarantine_life: int | None = None  # of a quarantine that goes on from an earlier epoch
+    told_epochs: dict[int, int] = field(default_factory=dict)  # peer -> the last one of which it told that life no end
     rejoining: dict[int, Rejoining] = field(default_factory=dict)
     queried: bool = False  # own votes were compared with what a quorum saw
     behind: bool = False
