@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import ssl
 from pathlib import Path
 
 import msgspec
@@ -92,7 +93,7 @@ async def test_a_node_that_joined_later_and_lost_everything_begins_in_quarantine
     places = [msgspec.structs.replace(node, address="127.0.0.1:1") for node in known.nodes]
     own = EpochNode(
         4, guest.node.name, "guest", guest.consensus.public, guest.consensus.address, guest.certificate,
-        guest.folder.ca_certificate("guest").read_text(), "127.0.0.1:1", 0,
+        ssl.DER_cert_to_PEM_cert(guest.authority_der), "127.0.0.1:1", 0,
     )  # fmt: skip
     where = guest.where
     where.genesis.write_bytes(genesis)
