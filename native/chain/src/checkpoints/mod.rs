@@ -17,7 +17,9 @@ use std::path::Path;
 
 use alloy_primitives::B256;
 use hansa_log::LogError;
-use hansa_state::{Checkpoint, CheckpointError, Pace, WorldState, open_checkpoint, write_checkpoint};
+use hansa_state::{
+    Checkpoint, CheckpointError, Pace, WorldState, open_checkpoint, open_checkpoint_checked, write_checkpoint,
+};
 
 use crate::ChainError;
 use crate::history::STATES_KEPT;
@@ -149,7 +151,8 @@ fn is_full(error: &ChainError) -> bool {
     matches!(error, ChainError::Log(LogError::Full { .. }))
 }
 
-/// Writes the first checkpoint; the state as it lies there. Most of what it took in memory goes back to the system.
+/// Writes the first checkpoint, and checks it; the state as it lies there. Most of what it took in memory goes back to
+/// the system.
 ///
 /// # Errors
 /// `Checkpoint`, `Io`.
@@ -157,7 +160,7 @@ pub fn write_first(dir: &Path, hash: &B256, state: WorldState) -> Result<WorldSt
     write(dir, 0, hash, &state, Pace::Full)?;
     hansa_state::trie::retire(WARM_CHUNKS);
     drop(state);
-    let opened = open_checkpoint(&dir.join(checkpoint_name(0)));
+    let opened = open_checkpoint_checked(&dir.join(checkpoint_name(0)));
     Ok(opened.map_err(|error| ChainError::Checkpoint(error.to_string()))?.state)
 }
 
