@@ -1,5 +1,7 @@
 """A validator that is gone for long: its views are left at once, round after round; it leads again once it is back."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,6 +46,9 @@ def test_a_leader_that_is_gone_is_passed_over_until_it_is_back(alliance: Running
         load.burst(through, 0.2)
     led = [leader_of(through, height) for height in range(first, through.height() + 1)]
     assert set(led) == {0, 2, 3}
+    command = [sys.executable, "-m", "hansa.cli", "status", "--rpc", "http://" + through.ready_record()["rpc"]]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert f"passed over  {gone.name}: nothing is heard from there" in shown
     gone.start()
     gone.wait_ready()
     wait_until(lambda: is_told([]), DEADLINE_S, "it is heard again")
