@@ -231,6 +231,16 @@ SECTIONS = (
             Limit("fetched transactions kept", "native/chain/src/payloads.rs:PAYLOAD_BYTES_MAX", "the oldest goes"),
             Limit("newest blocks kept decoded", "native/chain/src/sealed.rs:RECENT_BYTES_MAX", "the oldest goes"),
             Limit("epochs proven to newcomers", "native/chain/src/epochs.rs:EPOCHS_MAX", "no block is dropped"),
+            Limit(
+                "states held for members far behind, one for each member at most",
+                "native/chain/src/snapshot/serve.rs:PINS_MAX",
+                "no answer",
+            ),
+            Limit(
+                "blocks whose transactions are forgotten at once before they are dropped",
+                "native/chain/src/prune.rs:BLOCKS_FORGOTTEN_MAX",
+                "the rest follows",
+            ),
             Limit("states kept for reads", "native/chain/src/history.rs:STATES_KEPT", "the oldest goes"),
             Limit("contracts kept analysed", "native/evm/src/codes.rs:CODES_MAX", "the least used goes"),
         ),

@@ -4,6 +4,7 @@
 mod fixture;
 
 use std::collections::VecDeque;
+use std::thread;
 
 use alloy_primitives::{Address, Bytes, TxKind};
 use fixture::*;
@@ -165,6 +166,17 @@ fn what_does_not_hold_is_refused() {
     }
 }
 
+/// Reads blocks that are being dropped: they are there, or the answer says that they are not any more.
+fn read_old(chain: &Chain) {
+    for height in (1..200).step_by(9) {
+        if let Err(error) = chain.block(height) {
+            assert_eq!(error.code(), "BLOCK-PRUNED", "{error}");
+        }
+        assert!(chain.export_blocks(height, 1, 1 << 20).unwrap().len() <= 1);
+        chain.certificate_at(height).unwrap();
+    }
+}
+
 #[test]
 fn old_blocks_are_dropped_with_whole_segments() {
     let scratch = Scratch::new();
@@ -181,12 +193,21 @@ fn old_blocks_are_dropped_with_whole_segments() {
         }
     }
     chain.checkpoint().unwrap();
-    let mut pruned = chain.prune(0).unwrap();
-    for _ in 0..blocks / BLOCKS_FORGOTTEN_MAX {
-        // Until the last portion everything can still be read.
-        assert!(!pruned.has_more || chain.block(1).unwrap().is_some());
-        pruned = chain.prune(0).unwrap();
-    }
+    let pruned = thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            while chain.oldest_exported() == 1 {
+                read_old(&chain)
+            }
+        });
+        let mut pruned = chain.prune(0).unwrap();
+        for _ in 0..blocks / BLOCKS_FORGOTTEN_MAX {
+            // Until the last portion everything can still be read.
+            assert!(!pruned.has_more || chain.block(1).unwrap().is_some());
+            pruned = chain.prune(0).unwrap();
+        }
+        reader.join().unwrap();
+        pruned
+    });
     let oldest = pruned.oldest;
     assert!(oldest > 200 && oldest <= blocks + 1 - BLOCKS_KEPT_MIN, "{oldest}");
     assert_eq!(pruned, Pruned { oldest, has_more: false });
