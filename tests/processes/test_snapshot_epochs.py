@@ -5,7 +5,7 @@ from pathlib import Path
 
 from hansa import _native
 from tests.processes.alliance import DEADLINE_S, Node, found
-from tests.processes.test_members import CommandLine, status, wait_epoch
+from tests.processes.person import CommandLine, status, wait_epoch
 from tests.processes.test_snapshot import copy_ledger, write_ledger
 from tests.waiting import wait_until
 
