@@ -19,8 +19,10 @@ VALIDATORS_MAX: constant(uint256) = 100  # in one epoch, as many as a certificat
 STAGED_MAX: constant(uint256) = 24  # nodes that change in one epoch: one transaction puts them all in force
 STAGED_ALONE_MAX: constant(uint256) = 12  # of these, without a vote of others: as many are always left for what is voted
 NODES_OF_ONE_MAX: constant(uint256) = 4  # nodes that an organisation may have and still add another
-EXPIRY_MAX: constant(uint256) = 30 * 86_400  # seconds that a proposal may stand open
-NOTICE: constant(uint256) = 7 * 86_400  # seconds in which the other one of two organisations may object
+ROTATIONS_MAX: constant(uint256) = 8  # of one node's keys in a day: each may end an epoch, and nodes keep proofs of all
+DAY: constant(uint256) = 86_400  # seconds
+EXPIRY_MAX: constant(uint256) = 30 * DAY  # seconds that a proposal may stand open
+NOTICE: constant(uint256) = 7 * DAY  # seconds in which the other one of two organisations may object
 FAULT_TOLERANT: constant(uint256) = 4  # validators: the fewest of which one may fail
 
 # Kinds of proposals.
@@ -141,6 +143,9 @@ next_consensus: Consensus  # staged unless its view timeout is 0
 proposal_count: public(uint256)
 proposals: public(HashMap[uint256, Proposal])
 
+left_at: uint256  # seconds since 1970: when an organisation was removed last
+rotations: HashMap[uint256, HashMap[uint256, uint256]]  # of a node's keys, by day since 1970
+
 
 # What is in force for the coming block.
 
@@ -168,6 +173,15 @@ def consensusInForce() -> Consensus:
 @view
 def neededFor(proposal: uint256) -> uint256:
     return self._needed(self.proposals[proposal].against)
+
+
+@external
+@view
+def noticeUntil(proposal: uint256) -> uint256:
+    """
+    @notice Until when the other one of two organisations may object, seconds since 1970; 0 where others decide.
+    """
+    return self._notice_end(proposal)
 
 
 @external
@@ -346,13 +360,17 @@ def rotate(
     index: uint256, public_key: Bytes[64], proof_v: uint256, proof_r: uint256, proof_s: uint256, certificate: bytes32
 ):
     """
-    @notice Give a node of one's own another consensus key, another TLS certificate, or both; once in an epoch.
+    @notice Give a node of one's own another consensus key, another TLS certificate, or both; once in an epoch,
+            eight times in a day.
     """
     self._roll()
     node: Node = self._own_node(index)
     current: Node = self._node_in(index, self.epoch)
     assert current.status != 0, "the node has not joined yet"
     assert node.key == current.key and node.certificate == current.certificate, "its keys change in this epoch already"
+    day: uint256 = block.timestamp // DAY
+    assert self.rotations[index][day] < ROTATIONS_MAX, "its keys have changed eight times today"
+    self.rotations[index][day] += 1
     node.key = self._proven_key(node.name, public_key, proof_v, proof_r, proof_s)
     node.certificate = certificate
     assert node.key != current.key or node.certificate != current.certificate, "it has these keys"
@@ -575,15 +593,26 @@ def _vote(number: uint256, voter: uint256):
     self.proposals[number].votes = before | bit
     count: uint256 = self._count_votes(before | bit)
     needed: uint256 = self._needed(against)
-    is_noticed: bool = True
-    if against != NOBODY and self._count_voters(against) == 1:
-        is_noticed = block.timestamp >= self.proposals[number].opened_at + NOTICE
+    is_noticed: bool = block.timestamp >= self._notice_end(number)
     if before & bit != 0:
         assert count >= needed, "this organisation has voted"
         assert is_noticed, "the other one may object for a week"
     log Approved(proposal=number, organisation=voter, votes=count, needed=needed)
     if count >= needed and is_noticed:
         self._accept(number)
+
+
+@internal
+@view
+def _notice_end(number: uint256) -> uint256:
+    """
+    @dev The notice of a proposal that was opened while there were more than two begins when the others have left: only
+         from then on may the other one object.
+    """
+    against: uint256 = self.proposals[number].against
+    if against == NOBODY or self._count_voters(against) != 1:
+        return 0
+    return max(self.proposals[number].opened_at, self.left_at) + NOTICE
 
 
 @internal
@@ -609,6 +638,7 @@ def _accept(number: uint256):
         self._change_account(proposal.subject, proposal.account)
     else:
         self.organisations[proposal.subject].active = False
+        self.left_at = block.timestamp
         for index: uint256 in range(self.node_count, bound=NODES_MAX):
             if self._owner(index) == proposal.subject and self._status(index) != REMOVED:
                 self._change_status(index, REMOVED)
@@ -704,6 +734,7 @@ def _new_node(
     certificate: bytes32,
     endpoint: String[260],
 ) -> Node:
+    assert self.node_count < NODES_MAX, "no index is left"
     assert len(name) > 0, "a node needs a name"
     return Node(
         name=name,
@@ -720,9 +751,8 @@ def _new_node(
 
 @internal
 def _add(node: Node) -> uint256:
-    """Give a new node its index, and all that is its own."""
+    """Give a new node its index, which there is, and all that is its own."""
     index: uint256 = self.node_count
-    assert index < NODES_MAX, "no index is left"
     name: bytes32 = keccak256(node.name)
     assert not self.names_taken[name], "a node has this name, or had it"
     self.names_taken[name] = True

@@ -227,6 +227,20 @@ def test_a_node_changes_its_keys_once_in_an_epoch() -> None:
     assert ledger.facts()[2][1][4] == b"\x45" * 32
 
 
+def test_a_node_changes_its_keys_eight_times_in_a_day() -> None:
+    ledger = AllianceLedger()
+    for seed in range(0x41, 0x49):
+        rotate(ledger, 1, seed)
+        ledger.end_epoch()
+        ledger.seal_block()
+    with pytest.raises(Refusal, match="its keys have changed eight times today"):
+        rotate(ledger, 1, 0x49)
+    rotate(ledger, 2, 0x4A)
+    ledger.end_epoch()
+    ledger.now_ms += 86_400_000
+    rotate(ledger, 1, 0x49)
+
+
 def test_keys_and_certificates_that_a_node_ever_had_are_nobody_elses() -> None:
     ledger = AllianceLedger()
     rotate(ledger, 1, 0x41)

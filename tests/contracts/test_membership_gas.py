@@ -7,6 +7,7 @@ import pytest
 
 from hansa.alliance.artefact import membership_contract
 from hansa.alliance.membership import MEMBERSHIP_ADDRESS, membership_layout, prove_key
+from hansa.cli.members.contract import BOUNDARY_GAS
 from hansa.crypto.suite import KeyPair, keccak256, key_pair
 from tests.contracts.alliance_ledger import OBSERVER, REMOVED, AllianceLedger
 from tests.contracts.ledger import CHAIN_ID, Refusal
@@ -114,6 +115,11 @@ def test_every_call_fits_into_a_transaction_in_the_largest_alliance() -> None:
     )  # fmt: skip
     costs["join"] = ledger.most()
     ledger.end_epoch()
+    name = "org5-2"
+    with pytest.raises(Refusal, match="no index is left"):
+        ledger.members.send(
+            ledger.voters[5], "addNode", name, *proof_of(name), keccak256(name.encode()), "e" * ENDPOINT_BYTES
+        )
     fresh = ledger.add_validator(key_pair(b"\x0c" * 32))
     ledger.members.send(ledger.voters[3], "rotate", 3, *prove_key(fresh, "org3", CHAIN_ID), keccak256(b"rotated"))
     costs["rotate"] = ledger.most()
@@ -161,5 +167,7 @@ def test_the_end_of_the_fullest_epoch_fits_into_a_transaction_and_alone_nobody_f
     ledger.end_epoch()
     ledger.spent = []
     join(*invitations[-1])
-    assert ledger.most() < TX_GAS_CAP * 9 // 10
+    dearest = ledger.most()
+    assert dearest < TX_GAS_CAP * 9 // 10
+    assert dearest < BOUNDARY_GAS <= TX_GAS_CAP, "what commands give to the first call of an epoch"
     assert (ledger.facts()[0], len(ledger.facts()[2])) == (1, ALONE + 1 + STAGED)

@@ -114,6 +114,19 @@ def test_the_notice_holds_for_what_was_proposed_while_there_were_three() -> None
     assert state(ledger, proposal) == REFUSED
 
 
+def test_the_notice_begins_when_the_others_have_left_however_old_the_proposal() -> None:
+    ledger = AllianceLedger(size=3)
+    proposal = propose(ledger, "setAccount", 1, ledger.account(FRESH))
+    assert ledger.members.call("noticeUntil", proposal) == "0"
+    pass_week(ledger)
+    ledger.approve(propose(ledger, "removeOrganisation", 2, by=2))
+    assert int(ledger.members.call("noticeUntil", proposal)) == ledger.now_ms // 1_000 + WEEK_S
+    with pytest.raises(Refusal, match="may object for a week"):
+        ledger.members.send(ledger.voters[0], "approve", proposal)
+    ledger.members.send(ledger.voters[1], "object", proposal)
+    assert voting_account(ledger, 1) == hex_of(ledger.voters[1])
+
+
 def test_an_unsafe_set_is_refused_whoever_decides() -> None:
     ledger = AllianceLedger(size=4)
     with pytest.raises(Refusal, match="fewer than four validators"):

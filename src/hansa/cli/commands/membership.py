@@ -176,12 +176,7 @@ def approve(
     password_file: PasswordFile = None,
 ) -> None:
     """Vote for a proposal as an organisation."""
-    from hansa.cli.keys import resolve_key
-
-    members = _open(rpc, folder)
-    members.proposal(number)
-    members.send(resolve_key(sender, folder, password_file, screen_of(context)), "approve", number)
-    _show(context, members, number)
+    _answer(context, "approve", number, sender, rpc, folder, password_file)
 
 
 def object_(
@@ -193,12 +188,7 @@ def object_(
     password_file: PasswordFile = None,
 ) -> None:
     """Refuse what the other one of two organisations proposes about one's own."""
-    from hansa.cli.keys import resolve_key
-
-    members = _open(rpc, folder)
-    members.proposal(number)
-    members.send(resolve_key(sender, folder, password_file, screen_of(context)), "object", number)
-    _show(context, members, number)
+    _answer(context, "object", number, sender, rpc, folder, password_file)
 
 
 def propose_node(
@@ -283,6 +273,24 @@ def _propose(
         hours = NOTICE_EXPIRY_HOURS if active == 2 else EXPIRY_HOURS
     events = members.send(key, function, *arguments, _expiry(members, hours))
     _show(context, members, int(events["Opened"]["proposal"]))
+
+
+def _answer(
+    context: typer.Context,
+    function: str,
+    number: int,
+    sender: str | None,
+    rpc: str | None,
+    folder: Path | None,
+    password_file: Path | None,
+) -> None:
+    """Say yes or no to a proposal."""
+    from hansa.cli.keys import resolve_key
+
+    members = _open(rpc, folder)
+    members.proposal(number)
+    members.send(resolve_key(sender, folder, password_file, screen_of(context)), function, number)
+    _show(context, members, number)
 
 
 def _time(seconds: int) -> str:

@@ -25,10 +25,8 @@ from hansa.types.epoch import EpochFacts, EpochNode
 
 KINDS = {1: "invite", 2: "remove", 3: "node", 4: "consensus", 5: "account"}
 STATES = {1: "open", 2: "accepted", 3: "done", 4: "refused"}
-NOTICE_S = 7 * 86_400
-BOUNDARY_GAS = 10_000_000
+BOUNDARY_GAS = 1 << 24  # all that a transaction may have (EIP-7825): the first call of an epoch may need most of it
 _ADDRESS = bytes.fromhex(MEMBERSHIP_ADDRESS[2:])
-_NOBODY = 2**256 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,15 +220,15 @@ class Members:
         NoSuchMember: there is none of that number.
         """
         found = self.ask("proposals", number)[0]
-        kind, state, _, subject, against, status, name, _, account, _, _, opened_at, expires_at = found
+        kind, state, _, subject, _, status, name, _, account, _, _, _, expires_at = found
         if int(kind) == 0:
             raise NoSuchMember(f"there is no proposal {number}", "hansa proposal list")
-        needed = int(self.ask("neededFor", number)[0])
-        is_alone = int(against) != _NOBODY and needed == 1  # only one organisation has a vote
+        votes, needed, notice_until = (
+            int(self.ask(function, number)[0]) for function in ("votesOf", "neededFor", "noticeUntil")
+        )
         return Proposal(
             number, KINDS[int(kind)], STATES[int(state)], int(subject), int(status), name, account,
-            int(self.ask("votesOf", number)[0]), needed, int(opened_at) + NOTICE_S if is_alone else None,
-            int(expires_at),
+            votes, needed, notice_until or None, int(expires_at),
         )  # fmt: skip
 
     def proposals(self) -> list[Proposal]:

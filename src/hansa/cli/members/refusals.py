@@ -31,6 +31,7 @@ NEXT_STEPS = {
     "it has these keys": _BUG,
     "it is no observer yet": _WAIT,
     "its keys change in this epoch already": _WAIT,
+    "its keys have changed eight times today": "do it again tomorrow (UTC)",
     "its organisation was not promised a validator: propose one": "hansa proposal node NAME validator",
     "no authority": _BUG,
     "no index is left": "a chain has 256 nodes in its life; found another",
