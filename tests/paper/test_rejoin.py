@@ -4,9 +4,18 @@ chains."""
 import pytest
 
 from hansa.consensus.config import REJOIN_HELP_MS, TICK_MS
-from hansa.consensus.errors import RefusedVote
+from hansa.consensus.errors import InvalidMessage, RefusedVote
 from hansa.consensus.inputs import Synced, TimerId, WorkPending
-from hansa.consensus.messages import Certificate, Rejoin, RejoinReport, VoteReport, Votes
+from hansa.consensus.messages import (
+    REPORTED_VIEW_MAX,
+    Certificate,
+    Rejoin,
+    RejoinReport,
+    VoteReport,
+    Votes,
+    decode_message,
+    encode_message,
+)
 from hansa.consensus.pbft import Rules
 from hansa.consensus.signer import vote_position
 from hansa.consensus.values import Vote, VoteType
@@ -178,6 +187,20 @@ def test_answers_to_an_earlier_life_do_not_count() -> None:
     assert not actor.state.quarantine.reports
 
 
+def test_another_quarantine_is_another_life_also_after_one_that_came_from_an_earlier_epoch() -> None:
+    stage = begin()
+    actor = stage.actors[3]
+    lose_votes(actor)
+    life = actor.state.quarantine_life = actor.state.quarantine.life
+    pass_time(stage, 6)
+    assert actor.state.quarantine is None and not actor.state.told_epochs
+    stage.wall_ms += 1
+    lead = stage.actors[actor.state.leader]
+    unknown = Vote(PREPARE, 0, actor.state.view, 99, b"\1" * 32)
+    actor.hear(lead.index, VoteReport((stage.sign(3, unknown),)))
+    assert actor.state.quarantine.life != life
+
+
 def test_who_is_in_quarantine_answers_nobody() -> None:
     stage = begin()
     lose_votes(stage.actors[3])
@@ -198,6 +221,22 @@ def test_single_liars_do_not_lift_the_view_that_is_waited_for() -> None:
     actor.timers[TimerId.TICK] = stage.now_ms = stage.now_ms + TICK_MS
     actor.fire(TimerId.TICK)
     assert {m.view for _, _, m in stage.wire if isinstance(m, Rejoin)} == {7}  # five of the six say 5 or less
+
+
+def test_no_reported_view_makes_the_asker_say_what_cannot_be_decoded() -> None:
+    """Else the sound ones would close its links, and it could not even follow."""
+    with pytest.raises(InvalidMessage):
+        decode_message(encode_message(RejoinReport(1, REPORTED_VIEW_MAX + 1)))
+    stage = begin()
+    actor = stage.actors[3]
+    lose_votes(actor)
+    for peer, view in ((0, 0), (1, 0), (2, REPORTED_VIEW_MAX)):
+        actor.hear(peer, RejoinReport(actor.state.quarantine.life, view))
+    stage.drop()
+    stage.now_ms += TICK_MS
+    actor.fire(TimerId.TICK)
+    asked = [m for _, _, m in stage.wire if isinstance(m, Rejoin)]
+    assert asked and all(decode_message(encode_message(m)) == m for m in asked)
 
 
 def test_asking_for_ever_moves_views_for_a_while_only() -> None:

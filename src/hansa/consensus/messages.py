@@ -26,6 +26,7 @@ RANGE_BLOCKS_MAX = 256
 BUNDLE_BYTES_MAX = MESSAGE_BYTES_MAX - 4096
 OFFERED_HEIGHTS_MAX = 8
 ASK_BYTES_MAX = 4096
+REPORTED_VIEW_MAX = 1 << 62  # the view that is asked for because of it must fit into a message, too
 
 Refs = Annotated[bytes, msgspec.Meta(max_length=REFS_BYTES_MAX)]
 
@@ -180,7 +181,7 @@ class RejoinReport(msgspec.Struct, frozen=True, array_like=True, tag=17):
     end of that epoch is known."""
 
     life: U64
-    view: U64  # the higher one of its view and its last VIEW-CHANGE
+    view: Annotated[int, msgspec.Meta(ge=0, le=REPORTED_VIEW_MAX)]  # the higher one of its view and last VIEW-CHANGE
     epoch: U64 = 0
 
 

@@ -147,7 +147,8 @@ def _leave_without_vote(state: PbftState, quarantine: Quarantine) -> None:
 def on_own_rejoin(state: PbftState, vote: Vote) -> None:
     """The end of the quarantine is durable."""
     if vote.height > 0 and vote == state.marks.get(VoteType.REJOIN):
-        state.quarantine = None
+        state.quarantine = state.quarantine_life = None
+        state.told_epochs = {}  # another quarantine would be another life
 
 
 def _begin(state: PbftState, reason: str, floor: int) -> None:
