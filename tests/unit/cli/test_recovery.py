@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from hansa._native import Chain, Snapshot
+from hansa.alliance.files import TEXT_BYTES_MAX
 from hansa.alliance.layout import NodeFolder
 from hansa.cli.errors import BackupBroken, RestoreRefused
 from hansa.cli.recovery import backup
@@ -104,6 +105,18 @@ def test_the_latest_epoch_is_noted_once_and_never_goes_back(folder: NodeFolder) 
     missing = NodeFolder(folder.root / "file" / "none")
     (folder.root / "file").write_bytes(b"")
     note_epoch(missing, latest(folder), bytes(32))  # no room, no right: the node goes on
+
+
+def test_a_noted_epoch_that_cannot_be_read_stops_nobody(folder: NodeFolder) -> None:
+    with folder.epoch.open("wb") as file:
+        file.truncate(TEXT_BYTES_MAX + 1)
+    assert latest(folder).number == 0
+    note_voters(folder, 4, number=2)
+    assert latest(folder).number == 2
+    folder.epoch.unlink()
+    folder.epoch.mkdir()
+    note_voters(folder, 4)
+    assert latest(folder).number == 0
 
 
 def test_a_backup_holds_what_proves_the_epochs_before_its_blocks(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hansa.alliance.authority import check_authority_certificate
-from hansa.alliance.errors import InvalidPublicPart, NoAlliance
+from hansa.alliance.errors import InvalidAllianceFile, InvalidPublicPart, NoAlliance
 from hansa.alliance.files import read_public, write_public
 from hansa.alliance.layout import NodeFolder
 from hansa.io.errors import UnusableCertificate
@@ -85,7 +85,7 @@ def read_noted(folder: NodeFolder, genesis_hash: bytes) -> EpochFacts | None:
     """The epoch that was noted last; None where none of this chain can be read: the node notes the next one anew."""
     try:
         noted = msgspec.json.decode(read_public(folder.epoch), type=NotedEpoch)
-    except (NoAlliance, msgspec.DecodeError):
+    except (NoAlliance, InvalidAllianceFile, OSError, msgspec.DecodeError):
         return None
     return noted.epoch if noted.genesis_hash == genesis_hash else None
 
