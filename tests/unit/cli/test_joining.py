@@ -12,7 +12,7 @@ from hansa.alliance.errors import FolderTaken
 from hansa.alliance.founding import load_genesis
 from hansa.alliance.layout import AllianceFolder
 from hansa.alliance.model import Alliance
-from hansa.cli.errors import PortInUse, Usage
+from hansa.cli.errors import NotReady, PortInUse, Usage
 from hansa.cli.members import adding, joining
 from hansa.cli.members.contract import Members, Node
 from hansa.cli.members.invitation import (
@@ -86,6 +86,24 @@ def test_the_address_that_was_named_is_the_only_one(invitation: Invitation, monk
     nodes.genesis["http://mine:1"] = "0x00"
     with pytest.raises(NodeUnreachable, match="another alliance"):
         joining.reach_member(invitation, "http://mine:1", "secret")
+
+
+class FakeStatus:
+    """A node that says of itself what it is told to say."""
+
+    def __init__(self, **status: object) -> None:
+        self.status = {"syncing": False, "quarantine": None, "halted": None} | status
+
+    def call(self, method: str) -> dict[str, object]:
+        assert method == "hansa_status"
+        return self.status
+
+
+def test_one_member_that_claims_blocks_keeps_no_newcomer_from_its_vote() -> None:
+    joining.wait_ready(cast(Any, FakeStatus(syncing=True)), 0.0)
+    for why in ("quarantine", "halted"):
+        with pytest.raises(NotReady, match="a reason"):
+            joining.wait_ready(cast(Any, FakeStatus(**{why: "a reason"})), -1.0)
 
 
 def test_loopback_is_no_address_for_guests(founded: tuple[Alliance, str]) -> None:

@@ -318,7 +318,9 @@ def wait_caught_up(members: Members, own: Client, timeout_s: float) -> tuple[int
 
 
 def wait_ready(own: Client, timeout_s: float) -> None:
-    """Wait until the new node can vote as soon as it may: among few validators nothing goes on without it.
+    """Wait until the new node, which has caught up, can vote as soon as it may: among few validators nothing goes on
+    without it. That it says to be syncing is no reason to wait: one member that claims blocks which are not there
+    could keep every newcomer from its vote.
 
     Raises
     ------
@@ -327,10 +329,10 @@ def wait_ready(own: Client, timeout_s: float) -> None:
     deadline = time.monotonic() + timeout_s
     while True:
         status = own.call("hansa_status")
-        if not status["syncing"] and status["quarantine"] is None and status["halted"] is None:
+        why = status["halted"] or status["quarantine"]
+        if why is None:
             return
         if time.monotonic() > deadline:
-            why = status["halted"] or status["quarantine"] or "it fetches blocks"
             raise NotReady(f"the node is not ready for a vote: {why}", "hansa doctor says more; run this command again")
         time.sleep(_POLL_S)
 
