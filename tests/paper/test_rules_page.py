@@ -1,7 +1,9 @@
-"""Rules 1.1-1.13 of rules.md, one test or more for each."""
+"""Rules 1.1-1.14 of rules.md, one test or more for each."""
 
-from hansa.consensus.effects import AskProposal, CheckBody, Execute, Seal, SignVote
-from hansa.consensus.inputs import Abdicate, PeerDown, TimerId, VoteDurable, WorkPending
+import msgspec
+
+from hansa.consensus.effects import AskProposal, CheckBody, Execute, PruneVotes, Seal, SignVote
+from hansa.consensus.inputs import Abdicate, PeerDown, Synced, TimerId, VoteDurable, WorkPending
 from hansa.consensus.messages import (
     BlockRequest,
     BlockResponse,
@@ -15,7 +17,7 @@ from hansa.consensus.messages import (
 from hansa.consensus.pbft.rules import window_end
 from hansa.consensus.pbft.status import get_status
 from hansa.consensus.validators import ValidatorSet
-from hansa.consensus.values import Vote, VoteType, decode_context
+from hansa.consensus.values import SealedHead, Vote, VoteType, decode_context
 from hansa.sim.ledger import GENESIS_HASH, compute_digest, compute_order_hash, execute
 from hansa.sim.mutants.plays import GENESIS, give_up, lead_first, lead_next, say, share
 from hansa.sim.mutants.stage import GENESIS_QC, WALL_MS, Stage, answers, votes_only
@@ -120,6 +122,35 @@ def test_1_3_a_replica_that_returns_mid_view_votes_again_at_once() -> None:
     for block in (two, one):
         actor.hear(0, BlockResponse(block, refs[compute_order_hash(block)]))
     assert [vote.height for vote in actor.voted(PREPARE)] == [3]  # allowed by QC(v, 2); 1 and 2 need no vote of ours
+
+
+def test_1_3_the_qc_of_the_sealed_head_permits_its_child() -> None:
+    """Whoever has only the sealed block was away; else its vote would be missing until the view ends."""
+    stage = Stage()
+    one = lead_first(stage)
+    stage.settle()
+    actor = stage.actors[3]
+    actor.records.clear()
+    actor.votes.clear()
+    actor.start()
+    two = stage.block(0, one, 0, salt=22)
+    actor.hear(0, stage.proposal(two, 22))
+    assert actor.state.root.height == 1 and not actor.voted(PREPARE)
+    actor.hear(0, Certificate(stage.qc(one, (0, 1, 2))))
+    assert [vote.height for vote in actor.voted(PREPARE)] == [2]
+
+
+def test_1_3_a_qc_of_that_height_permits_no_other_child() -> None:
+    stage = Stage()
+    one = lead_first(stage)
+    stage.settle()
+    actor = stage.actors[3]
+    actor.records.clear()
+    actor.votes.clear()
+    actor.start()
+    actor.hear(0, Certificate(stage.qc(stage.block(0, GENESIS, 0, salt=9), (0, 1, 2))))  # more lie than may
+    actor.hear(0, stage.proposal(stage.block(0, one, 0, salt=22), 22))
+    assert not actor.voted(PREPARE) and not actor.state.fetches
 
 
 def test_1_3_no_vote_on_a_parent_that_is_neither_base_nor_own_nor_certified() -> None:
@@ -393,6 +424,19 @@ def test_blocks_are_served_to_those_who_lack_them() -> None:
     stage.drop()
     stage.actors[2].hear(3, BlockRequest(compute_order_hash(one)))
     assert stage.wire == [(2, 3, BlockResponse(one, stage.actors[2].state.entries[compute_order_hash(one)].refs))]
+
+
+def test_1_14_votes_that_would_bring_back_results_of_a_window_stay() -> None:
+    actor = Stage(window=8).actors[2]
+    actor.state.config = msgspec.structs.replace(actor.state.config, prune_every_heights=4)
+    before = actor.sealed[0]
+    for height in range(1, 17):
+        block = actor.stage.block(0, before.block, 0)
+        order_hash = compute_order_hash(block)
+        before = SealedHead(height, execute(before.sealed_hash, order_hash), order_hash, block)
+        actor.feed(Synced((before,)))
+    pruned = [effect.below_height for effect in actor.effects if isinstance(effect, PruneVotes)]
+    assert pruned == [4, 8]
 
 
 def test_effects_keep_their_order_from_commit_to_seal() -> None:
