@@ -256,11 +256,12 @@ class Runtime:
         self._commit.add(VoteToSign(effect.vote, effect.context), has_body)
 
     def _say_rejoin(self, vote: Vote) -> None:
+        status = self.replica.status()
         if vote.height:
-            log.info("out of quarantine: votes again from view %d on", vote.view, extra={"code": "VOTES-6"})
+            how = f"votes again from view {vote.view} on" if status.has_vote else "votes once it is given a vote"
+            log.info("out of quarantine: %s", how, extra={"code": "VOTES-6"})
             return
-        reason = self.replica.status().quarantine
-        log.warning("in quarantine, without a vote: %s", reason, extra={"code": "VOTES-5"})
+        log.warning("in quarantine, without a vote: %s", status.quarantine, extra={"code": "VOTES-5"})
 
     def mark_blocks_dirty(self) -> None:
         """The block log was appended to; the next group commit syncs it."""
