@@ -18,7 +18,7 @@ from hansa.consensus.messages import (
 )
 from hansa.consensus.pbft import Rules
 from hansa.consensus.signer import vote_position
-from hansa.consensus.values import Vote, VoteType
+from hansa.consensus.values import Vote, VoteRecord, VoteType
 from hansa.sim.ledger import GENESIS_HASH, compute_order_hash, execute
 from hansa.sim.mutants.broken import RejoinAtOnce
 from hansa.sim.mutants.plays import GENESIS, lead_first, lead_next, share
@@ -333,6 +333,16 @@ def test_who_sealed_more_than_it_knows_lets_nobody_out() -> None:
     assert not [m for _, _, m in stage.wire if isinstance(m, RejoinReport)]
     stage.actors[1].hear(4, Rejoin(0, 7, 0))
     assert [m for _, _, m in stage.wire if isinstance(m, RejoinReport)]
+
+
+def test_who_voted_in_a_later_epoch_lets_nobody_out() -> None:
+    stage = Stage(size=5, weights=(1, 1, 1, 1, 0))
+    one = stage.actors[0]
+    one.records = [VoteRecord(stage.sign(0, Vote(PREPARE, 1, 0, 9, b"\1" * 32)), b"")]
+    one.start()
+    stage.drop()
+    one.hear(4, Rejoin(0, 7, 0))
+    assert not stage.wire
 
 
 def test_who_asks_from_an_earlier_epoch_is_told_if_it_has_no_vote_in_this_one() -> None:
