@@ -77,7 +77,7 @@ async def open_node(directory: Path) -> RunningNode:
     keys = NodeKeys(folder, config.index, pair)
     keys.begin(epoch)
     signer = make_signer(config, chain, keys)
-    latest = max(read_latest(folder, genesis, chain.genesis_hash), epoch, key=lambda facts: facts.number)
+    latest = latest_known(folder, genesis, chain, epoch)
     validators = None if is_new else ValidatorSet.of_epoch(latest)
     votes = open_votes(data, chain.genesis_hash, validators, config.index, pair, signer, epoch.number)
     signer.restore(votes.records)
@@ -107,13 +107,23 @@ def open_paired_node(folder: NodeFolder, config: NodeConfig, genesis: Genesis, c
         runtime = build_runtime(config, genesis, chain, engine, client, records, feed)
         runtime.evidence, runtime.folder = folder.root / config.data / EVIDENCE_FOLDER, folder
         open_logs(config.log_level, LogContext(config.organisation, config.name, runtime.position))
-        return runtime, open_transport(folder, config, runtime.epoch, runtime)
+        return runtime, open_transport(folder, config, latest_known(folder, genesis, chain, runtime.epoch), runtime)
 
     runtime = build_runtime(config, genesis, chain, Follower(config.index), SignsNothing(), (), feed)
     transport = open_transport(folder, config, runtime.epoch, runtime, parse_address(config.signer.other))
     open_logs(config.log_level, LogContext(config.organisation, config.name, runtime.position))
     rpc = open_rpc(chain, config, runtime.epoch)
     return RunningNode(NodeParts(folder, config, genesis, runtime, transport, rpc, Pairing(Right(place), lead)))
+
+
+def latest_known(folder: NodeFolder, genesis: Genesis, chain: Chain, epoch: EpochFacts) -> EpochFacts:
+    """The latest epoch of which a node knows: from its folder, or `epoch`, which its ledger is in.
+
+    Raises
+    ------
+    InvalidNodeConfig: members.json is damaged.
+    """
+    return max(read_latest(folder, genesis, chain.genesis_hash), epoch, key=lambda facts: facts.number)
 
 
 def open_rpc(chain: Chain, config: NodeConfig, known: EpochFacts) -> Rpc:

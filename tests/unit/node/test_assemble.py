@@ -4,6 +4,7 @@ import json
 import shutil
 import ssl
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -22,7 +23,10 @@ from hansa.consensus.values import VoteType
 from hansa.consensus.vote_log import recover_segment
 from hansa.node import assemble, votes
 from hansa.node.config import NodeConfig, PeerEntry
+from hansa.node.epochs.facts import note_epoch
 from hansa.node.genesis import decode_genesis
+from hansa.node.signing.follower import SignsNothing
+from hansa.node.signing.pairing import choose_places, make_standby
 from hansa.types.epoch import EpochNode
 
 
@@ -102,6 +106,27 @@ async def test_a_node_that_joined_later_and_lost_everything_begins_in_quarantine
     where.config.write_text(encode_joined_config(guest.alliance, guest.node.name, 4))
     await assemble.open_node(where.root)
     assert kinds(where) == [VoteType.REJOIN]
+
+
+@pytest.mark.parametrize("is_paired", [False, True])
+async def test_links_are_those_of_the_epoch_that_was_noted_while_the_ledger_is_behind(
+    tmp_path: Path, folder: NodeFolder, is_paired: bool
+) -> None:
+    alliance = load_alliance(AllianceFolder(tmp_path))
+    organisation = alliance.organisations[0]
+    if is_paired:
+        name = organisation.nodes[0].name
+        places = choose_places(alliance, name, None, None, None, None)
+        make_standby(AllianceFolder(tmp_path), alliance, organisation.name, name, places)
+    known = decode_genesis(folder.genesis.read_bytes()).epoch()
+    gone = msgspec.structs.replace(known.nodes[2], weight=0, is_linked=False)
+    facts = msgspec.structs.replace(known, number=5, nodes=(*known.nodes[:2], gone, *known.nodes[3:]))
+    note_epoch(folder, facts, assemble.hash_genesis(folder.genesis.read_bytes()))
+    parts = (await assemble.open_node(folder.root))._parts
+    transport = parts.transport
+    if parts.pairing is not None:
+        _, transport = parts.pairing.lead(cast(Any, SignsNothing()), ())
+    assert transport is not None and sorted(transport._peers) == [1, 3]
 
 
 def open_chain(folder: NodeFolder) -> Chain:
