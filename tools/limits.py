@@ -235,7 +235,11 @@ SECTIONS = (
             Limit("unsealed bodies", "native/chain/src/candidates.rs:CANDIDATES_MAX", "BODY-LIMIT"),
             Limit("fetched transactions kept", "native/chain/src/payloads.rs:PAYLOAD_BYTES_MAX", "the oldest goes"),
             Limit("newest blocks kept decoded", "native/chain/src/sealed.rs:RECENT_BYTES_MAX", "the oldest goes"),
-            Limit("epochs proven to newcomers", "native/chain/src/epochs.rs:EPOCHS_MAX", "no block is dropped"),
+            Limit(
+                "epochs proven to newcomers",
+                "native/chain/src/epochs.rs:EPOCHS_MAX",
+                "no block is dropped, no state taken over",
+            ),
             Limit(
                 "states held for members far behind, one for each member at most",
                 "native/chain/src/snapshot/serve.rs:PINS_MAX",
