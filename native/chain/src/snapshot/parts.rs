@@ -19,7 +19,7 @@ use hansa_crypto::keccak256;
 use hansa_state::snapshot::Task;
 
 use super::{WINDOW_BLOCKS, window_first};
-use crate::epochs::{EpochEnd, ProvenSets};
+use crate::epochs::{EPOCHS_MAX, EpochEnd, ProvenSets};
 use crate::exchange::{ExportedBlock, check_form, check_payload};
 use crate::{ChainError, Genesis};
 use hansa_codec::transaction::decode_owned;
@@ -146,6 +146,12 @@ impl SnapshotHead {
             let end = take(&mut rest).ok_or_else(|| wrong("the end of an epoch is cut off"))?;
             let end = EpochEnd::read(end)?;
             if end.facts.epoch >= sets.latest() {
+                if sets.latest() >= EPOCHS_MAX as u64 {
+                    return Err(ChainError::snapshot(
+                        "SNAPSHOT-EPOCH",
+                        "there are more epochs than can be proven",
+                    ));
+                }
                 sets.add(end)?;
             }
         }
