@@ -16,7 +16,7 @@ from hansa.types.order import OrderBlock, PayloadKind, encode_order
 from tests.processes.alliance import DEADLINE_S, RunningAlliance, found
 from tests.waiting import wait_until
 
-BLOCKS = 5_000  # more than a node executes to catch up, even after some that it fetched from the first peer it met
+BLOCKS = 4_300  # more than a node executes to catch up
 HISTORY = 200  # of them hold a transfer
 LARGE_BYTES = 100_000
 
@@ -112,11 +112,7 @@ def test_a_wiped_validator_comes_back_through_a_snapshot(tmp_path: Path) -> None
             copy_ledger(alliance.nodes[0].folder, node.folder)
         wiped = alliance.nodes[3]
         shutil.rmtree(wiped.folder.data, ignore_errors=True)
-        for node in alliance.nodes[:3]:
-            node.start()
-        for node in alliance.nodes[:3]:
-            node.wait_ready()
-        alliance.start()  # the wiped one meets the others at once: a single claim to be far ahead is not believed
+        alliance.start()
 
         def is_level() -> bool:
             try:

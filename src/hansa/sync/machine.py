@@ -53,6 +53,7 @@ class Sync:
         self._ranges: dict[int, _Range] = {}  # first height -> range
         self._requests = 0
         self._head_moved_ms = 0
+        self._first_claim_ms: int | None = None
         self._told = (False, False)
         self._timer_ms: int | None = None
         self._now_ms = 0
@@ -78,6 +79,8 @@ class Sync:
 
     def _on_height_seen(self, event: HeightSeen) -> None:
         self._heights[event.peer] = event.height
+        if self._first_claim_ms is None:
+            self._first_claim_ms = self._now_ms
 
     def _on_head_moved(self, event: HeadMoved) -> None:
         self._set_head(event.height)
@@ -137,7 +140,7 @@ class Sync:
         self._want_snapshot()
         if not self._wants_snapshot:
             self._import_next()
-            if self.behind or self._is_patience_over():
+            if (self.behind or self._is_patience_over()) and self._second_claim_due_ms() <= self._now_ms:
                 self._request_more()
         self._tell()
         self._set_timer()
@@ -220,12 +223,20 @@ class Sync:
             self._told = state
             self._out.append(SyncStateChanged(*state))
 
+    def _second_claim_due_ms(self) -> int:
+        """Until when a snapshot may still come first: blocks taken before it rule it out where all are kept."""
+        is_newcomer = self.head == 0 and self.target > self.config.snapshot_behind
+        if self._first_claim_ms is None or not is_newcomer or self._no_snapshot_until_ms > self._now_ms:
+            return self._now_ms
+        return self._first_claim_ms + self.config.second_claim_ms
+
     def _set_timer(self) -> None:
         due = [r.due_ms for r in self._ranges.values() if r.blocks is None]
         if self.target > self.head and self.importing is None:
             patient_until_ms = self._head_moved_ms + self.config.patience_ms
             is_over = patient_until_ms <= self._now_ms
             due.append(self._now_ms + self.config.patience_ms if is_over else patient_until_ms)
+            due += [at_ms for at_ms in (self._second_claim_due_ms(),) if at_ms > self._now_ms]
         at_ms = min(due, default=None)
         if at_ms is not None and (self._timer_ms is None or at_ms < self._timer_ms):
             self._timer_ms = at_ms

@@ -18,6 +18,7 @@ class SyncConfig(msgspec.Struct, frozen=True):
     answer_block_ms: int = 100  # this much longer for each block asked for
     silence_ms: int = 1_000  # a peer that did not answer is not asked for this long
     snapshot_behind: int = 4_096  # this far below what an honest peer sealed a snapshot of the state comes first
+    second_claim_ms: int = 5_000  # with nothing here and one peer that says so, wait this long for another one's word
     keeps_all: bool = False  # blocks are never dropped here: none are given up for a snapshot while a peer has the next
     snapshot_retry_ms: int = 30_000  # where nobody serves one, ranges are tried for this long
     penalty_ms: int = 5_000  # a peer whose answer does not hold is not asked for this long

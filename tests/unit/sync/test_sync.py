@@ -64,7 +64,7 @@ def test_a_small_lag_is_left_to_consensus_for_a_while() -> None:
 
 def test_one_claim_starts_fetching_but_does_not_stop_votes() -> None:
     bench = Bench()
-    bench.feed(HeightSeen(1, 10**6))
+    bench.feed(HeightSeen(1, 4_000))
     bench.now_ms = 1_000
     effects = bench.feed(SyncTimer())
     assert only(RequestRange, effects)
@@ -187,6 +187,27 @@ def test_very_far_behind_a_state_is_taken_over_first() -> None:
     assert only(RequestRange, bench.feed(SnapshotFailed()))  # nobody serves one: ranges after all
     bench.now_ms += 60_000
     assert only(WantSnapshot, bench.feed(HeightSeen(1, 10_002)))
+
+
+def test_one_claim_to_be_very_far_ahead_waits_for_another_before_blocks_rule_a_state_out() -> None:
+    bench = Bench(keeps_all=True)
+    bench.now_ms = 1_000_000
+    effects = bench.feed(HeightSeen(1, 10_000))
+    assert not only(RequestRange, effects)
+    assert only(WantSnapshot, bench.feed(HeightSeen(2, 10_000))) == [WantSnapshot(0)]
+
+
+def test_one_claim_that_stays_alone_is_followed_block_by_block() -> None:
+    bench = Bench(keeps_all=True)
+    bench.now_ms = 1_000_000
+    due_ms = [timer.at_ms for timer in only(SetSyncTimer, bench.feed(HeightSeen(1, 10_000)))]
+    requests: list[RequestRange] = []
+    while not requests:
+        bench.now_ms = due_ms[-1]
+        effects = bench.feed(SyncTimer())
+        due_ms += [timer.at_ms for timer in only(SetSyncTimer, effects)]
+        requests = only(RequestRange, effects)
+    assert requests[0].first == 1 and bench.now_ms == 1_005_000
 
 
 def test_what_nobody_holds_any_more_is_skipped_by_a_state() -> None:
