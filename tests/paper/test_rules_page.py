@@ -20,7 +20,8 @@ from hansa.consensus.validators import ValidatorSet
 from hansa.consensus.values import SealedHead, Vote, VoteType, decode_context
 from hansa.sim.ledger import GENESIS_HASH, compute_digest, compute_order_hash, execute
 from hansa.sim.mutants.plays import GENESIS, give_up, lead_first, lead_next, say, share
-from hansa.sim.mutants.stage import GENESIS_QC, WALL_MS, Stage, answers, votes_only
+from hansa.sim.mutants.stage import GENESIS_QC, WALL_MS, Actor, Stage, answers, votes_only
+from hansa.types.order import OrderBlock
 
 PREPARE, COMMIT, SEAL = VoteType.PREPARE, VoteType.COMMIT, VoteType.SEAL
 
@@ -28,6 +29,18 @@ PREPARE, COMMIT, SEAL = VoteType.PREPARE, VoteType.COMMIT, VoteType.SEAL
 def seal_of(block: object) -> Vote:
     """The SEAL of a block of height 1."""
     return Vote(SEAL, 0, 0, 1, execute(GENESIS_HASH, compute_order_hash(block)))  # type: ignore[arg-type]
+
+
+def come_back_after_first() -> tuple[Stage, OrderBlock, Actor]:
+    """The stage, its first block, which all sealed, and one of them that began anew with nothing but that."""
+    stage = Stage()
+    one = lead_first(stage)
+    stage.settle()
+    actor = stage.actors[3]
+    actor.records.clear()
+    actor.votes.clear()
+    actor.start()
+    return stage, one, actor
 
 
 def test_1_1_seal_only_after_commit() -> None:
@@ -126,13 +139,7 @@ def test_1_3_a_replica_that_returns_mid_view_votes_again_at_once() -> None:
 
 def test_1_3_the_qc_of_the_sealed_head_permits_its_child() -> None:
     """Whoever has only the sealed block was away; else its vote would be missing until the view ends."""
-    stage = Stage()
-    one = lead_first(stage)
-    stage.settle()
-    actor = stage.actors[3]
-    actor.records.clear()
-    actor.votes.clear()
-    actor.start()
+    stage, one, actor = come_back_after_first()
     two = stage.block(0, one, 0, salt=22)
     actor.hear(0, stage.proposal(two, 22))
     assert actor.state.root.height == 1 and not actor.voted(PREPARE)
@@ -141,13 +148,7 @@ def test_1_3_the_qc_of_the_sealed_head_permits_its_child() -> None:
 
 
 def test_1_3_a_qc_of_that_height_permits_no_other_child() -> None:
-    stage = Stage()
-    one = lead_first(stage)
-    stage.settle()
-    actor = stage.actors[3]
-    actor.records.clear()
-    actor.votes.clear()
-    actor.start()
+    stage, one, actor = come_back_after_first()
     actor.hear(0, Certificate(stage.qc(stage.block(0, GENESIS, 0, salt=9), (0, 1, 2))))  # more lie than may
     actor.hear(0, stage.proposal(stage.block(0, one, 0, salt=22), 22))
     assert not actor.voted(PREPARE) and not actor.state.fetches

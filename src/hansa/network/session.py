@@ -51,6 +51,22 @@ class Hello(msgspec.Struct, frozen=True, array_like=True):
     software: str  # for people, at most 64 characters
 
 
+def encode_hello(genesis_hash: bytes, sender: int, receiver: int, lane: Lane, purpose: int, software: str) -> bytes:
+    """The frame that says hello in the versions of this release."""
+    hello = Hello(
+        link_min=versions.LINK_MIN,
+        link_max=versions.LINK_MAX,
+        genesis_hash=genesis_hash,
+        sender=sender,
+        receiver=receiver,
+        lane=lane,
+        purpose=purpose,
+        protocol_max=versions.PROTOCOL_MAX,
+        software=software,
+    )
+    return encode_frame(Frame(FrameKind.HELLO, msgspec.msgpack.encode(hello)))
+
+
 class Phase(Enum):
     """Where a session stands."""
 
@@ -194,18 +210,7 @@ class Session:
 
     def _own_hello(self, lane: Lane, purpose: Purpose) -> Write:
         facts = self.facts
-        hello = Hello(
-            link_min=versions.LINK_MIN,
-            link_max=versions.LINK_MAX,
-            genesis_hash=facts.genesis_hash,
-            sender=facts.own,
-            receiver=facts.peer,
-            lane=lane,
-            purpose=purpose,
-            protocol_max=versions.PROTOCOL_MAX,
-            software=facts.software,
-        )
-        return Write(encode_frame(Frame(FrameKind.HELLO, msgspec.msgpack.encode(hello))))
+        return Write(encode_hello(facts.genesis_hash, facts.own, facts.peer, lane, purpose, facts.software))
 
     def _on_hello(self, frame: Frame) -> list[Effect]:
         if frame.kind != FrameKind.HELLO:

@@ -233,10 +233,9 @@ class Sync:
     def _set_timer(self) -> None:
         due = [r.due_ms for r in self._ranges.values() if r.blocks is None]
         if self.target > self.head and self.importing is None:
-            patient_until_ms = self._head_moved_ms + self.config.patience_ms
+            patient_until_ms = max(self._head_moved_ms + self.config.patience_ms, self._second_claim_due_ms())
             is_over = patient_until_ms <= self._now_ms
             due.append(self._now_ms + self.config.patience_ms if is_over else patient_until_ms)
-            due += [at_ms for at_ms in (self._second_claim_due_ms(),) if at_ms > self._now_ms]
         at_ms = min(due, default=None)
         if at_ms is not None and (self._timer_ms is None or at_ms < self._timer_ms):
             self._timer_ms = at_ms

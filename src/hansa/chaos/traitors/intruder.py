@@ -36,12 +36,11 @@ from hansa.io.key_file import load_consensus_key
 from hansa.io.tls import Roster, open_tls
 from hansa.network.frames import HEADER, Frame, FrameKind, encode_frame
 from hansa.network.lanes import Lane
-from hansa.network.session import Hello, Purpose
+from hansa.network.session import Hello, Purpose, encode_hello
 from hansa.node.assemble import GROUP
 from hansa.node.epochs.facts import members_of
 from hansa.node.genesis import decode_genesis
 from hansa.sim.script import AttackKind
-from hansa.types import versions
 
 INTRUSIONS = frozenset(
     {AttackKind.GARBAGE, AttackKind.FLOOD, AttackKind.HUGE_VIEW, AttackKind.FORGING, AttackKind.FOREIGN_EPOCH}
@@ -163,18 +162,7 @@ class Intruder:
             writer.transport.abort()
 
     def _hello(self, peer: int, lane: Lane, purpose: int) -> bytes:
-        hello = Hello(
-            link_min=versions.LINK_MIN,
-            link_max=versions.LINK_MAX,
-            genesis_hash=self._genesis_hash,
-            sender=self._own,
-            receiver=peer,
-            lane=lane,
-            purpose=purpose,
-            protocol_max=versions.PROTOCOL_MAX,
-            software="hansa",
-        )
-        return encode_frame(Frame(FrameKind.HELLO, msgspec.msgpack.encode(hello)))
+        return encode_hello(self._genesis_hash, self._own, peer, lane, purpose, "hansa")
 
     # --- words
 
