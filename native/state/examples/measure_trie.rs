@@ -1,14 +1,21 @@
-//! Measures the state alone: `measure_trie [accounts] [changes per block] [blocks] [versions held]`.
+//! Measures the state alone: `measure_trie [accounts] [changes per block] [blocks] [versions held] [file]`.
 //!
-//! Prints CPU µs per changed account for applying, for the root, and for dropping the oldest of the
-//! versions held; and the memory that the versions take.
+//! Prints CPU µs per changed account for reading it, for applying the change, root included, and for
+//! dropping the oldest of the versions held; and the memory that the versions take. With a file the
+//! state lies there, mapped, as in a node; it is made where there is none.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::time::Duration;
 
-use alloy_primitives::{Address, KECCAK256_EMPTY, U256};
+use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256};
 use hansa_crypto::keccak256;
-use hansa_state::{AccountDiff, AccountInfo, StateDiff, WorldState};
+use hansa_state::{
+    AccountDiff, AccountInfo, Pace, StateDiff, WorldState, open_checkpoint_checked, write_checkpoint,
+};
+
+/// Bytes that other work reads between two blocks: no cache keeps more.
+const ELSEWHERE: usize = 64 << 20;
 
 fn main() {
     let mut words = std::env::args().skip(1).map(|word| word.parse::<u64>().unwrap_or(0));
@@ -17,11 +24,11 @@ fn main() {
     let blocks = words.next().unwrap_or(200);
     let held = words.next().unwrap_or(128) as usize;
     hansa_crypto::workers::configure(1).expect("the first call");
-    let mut state = WorldState::new();
-    for first in (0..accounts).step_by(50_000) {
-        state.apply(&diff((first..accounts.min(first + 50_000)).map(|index| (index, 0))));
-    }
-    state.root();
+    let mut state = match std::env::args().nth(5) {
+        Some(file) => mapped(Path::new(&file), accounts),
+        None => made(accounts),
+    };
+    let elsewhere = vec![1u8; ELSEWHERE];
     let empty = resident();
     let mut history = VecDeque::new();
     let mut seed = 7u64;
@@ -34,22 +41,40 @@ fn main() {
         }));
         changed += diff.accounts().len();
         history.push_back(state.clone());
-        times[0] += timed(|| state.apply(&diff));
-        times[1] += timed(|| {
-            state.root();
+        let addresses: Vec<Address> = diff.accounts().iter().map(|(address, _)| *address).collect();
+        std::hint::black_box(elsewhere.iter().step_by(64).fold(0u8, |sum, byte| sum.wrapping_add(*byte)));
+        times[0] += timed(|| {
+            std::hint::black_box(state.accounts(&addresses));
         });
+        times[1] += timed(|| state.apply(&diff));
         if history.len() > held {
             dropped += diff.accounts().len();
             times[2] += timed(|| drop(history.pop_front()));
         }
     }
     println!(
-        "apply {:.2}  root {:.2}  drop {:.2} µs per changed account",
+        "read {:.2}  apply {:.2}  drop {:.2} µs per changed account",
         per(times[0], changed),
         per(times[1], changed),
         per(times[2], dropped)
     );
     println!("{} versions take {} MiB", history.len(), resident().saturating_sub(empty) >> 20);
+    println!("root {}", state.root());
+}
+
+fn made(accounts: u64) -> WorldState {
+    let mut state = WorldState::new();
+    for first in (0..accounts).step_by(50_000) {
+        state.apply(&diff((first..accounts.min(first + 50_000)).map(|index| (index, 0))));
+    }
+    state
+}
+
+fn mapped(path: &Path, accounts: u64) -> WorldState {
+    if !path.exists() {
+        write_checkpoint(path, 0, &B256::ZERO, &made(accounts), Pace::Full).expect("room for the file");
+    }
+    open_checkpoint_checked(path).expect("a whole file").state
 }
 
 fn diff(changes: impl Iterator<Item = (u64, u64)>) -> StateDiff {

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -21,6 +22,10 @@ use crate::{CheckpointError, WorldState};
 /// Bytes after which what was written is synced, so that no sync finds much: one long sync would hold
 /// up those that votes wait for.
 const SYNC_BYTES: u64 = 8 << 20;
+
+/// Bytes that are written at once, each time from a multiple of their number on: a system that keeps such
+/// pieces on large pages of its cache then maps them as such, and reads from the map are a quarter faster.
+const PIECE: usize = 2 << 20;
 
 /// Bytes of the disk that a checkpoint written beside everything else leaves free: votes and blocks need
 /// them more.
@@ -144,7 +149,9 @@ impl Nodes<'_, '_, '_> {
 }
 
 struct Sink<'p> {
-    file: BufWriter<File>,
+    file: File,
+    /// What the next piece consists of so far.
+    piece: Vec<u8>,
     offset: u64,
     page_crc: u32,
     table: Vec<u8>,
@@ -156,14 +163,35 @@ struct Sink<'p> {
 impl<'p> Sink<'p> {
     /// A file whose first page is left free.
     fn create(path: &Path, pace: Pace<'p>) -> io::Result<Self> {
-        let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);
-        file.write_all(&[0; PAGE])?;
+        let file = File::create(path)?;
+        let mut piece = Vec::with_capacity(PIECE);
+        piece.resize(PAGE, 0);
         let offset = PAGE as u64;
-        Ok(Self { file, offset, page_crc: 0, table: Vec::new(), pace, begun: Instant::now(), synced: offset })
+        let begun = Instant::now();
+        Ok(Self { file, piece, offset, page_crc: 0, table: Vec::new(), pace, begun, synced: offset })
+    }
+
+    /// Adds bytes, whatever they are.
+    fn append(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let (now, later) = bytes.split_at(bytes.len().min(PIECE - self.piece.len()));
+            self.piece.extend_from_slice(now);
+            if self.piece.len() == PIECE {
+                self.flush()?;
+            }
+            bytes = later;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.write_all(&self.piece)?;
+        self.piece.clear();
+        Ok(())
     }
 
     fn put(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)?;
+        self.append(bytes)?;
         while !bytes.is_empty() {
             let room = PAGE - (self.offset % PAGE as u64) as usize;
             let (now, later) = bytes.split_at(room.min(bytes.len()));
@@ -185,12 +213,11 @@ impl<'p> Sink<'p> {
         }
         self.synced = self.offset;
         let Pace::Beside(rate, hurry) = self.pace else { return Ok(()) };
-        if free_bytes(self.file.get_ref())? < ROOM_LEFT {
+        if free_bytes(&self.file)? < ROOM_LEFT {
             return Err(io::ErrorKind::StorageFull.into());
         }
         if !hurry.load(Ordering::Relaxed) {
-            self.file.flush()?;
-            self.file.get_ref().sync_data()?;
+            self.file.sync_data()?;
             let due = Duration::from_secs_f64(self.offset as f64 / rate.max(1) as f64);
             std::thread::sleep(due.saturating_sub(self.begun.elapsed()));
         }
@@ -203,11 +230,11 @@ impl<'p> Sink<'p> {
         self.put(&[0; PAGE][..rest])?;
         header.pages = (self.table.len() / CRC_BYTES) as u64;
         header.table_crc = crc32c::crc32c(&self.table);
-        self.file.write_all(&self.table)?;
-        let mut file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.seek(SeekFrom::Start(0))?;
-        file.write_all(&first_page(&header))?;
-        file.sync_all()
+        let table = std::mem::take(&mut self.table);
+        self.append(&table)?;
+        self.flush()?;
+        self.file.write_all_at(&first_page(&header), 0)?;
+        self.file.sync_all()
     }
 }
 

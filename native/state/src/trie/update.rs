@@ -37,7 +37,7 @@ pub(crate) struct Item<'v> {
 pub(crate) fn update<V: LeafValue>(base: &Base, top: Link, mut items: Vec<Item<'_>>) -> (Link, B256) {
     order(&mut items);
     let update = Update { base };
-    let top = match workers::threads_in_force() > 1 && items.len() >= PARALLEL_CHANGES_MIN {
+    let top = match items.len() >= PARALLEL_CHANGES_MIN {
         true => update.spread::<V>(top, &items),
         false => update.trie(top, &items),
     }
