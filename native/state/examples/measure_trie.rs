@@ -79,6 +79,8 @@ fn mapped(path: &Path, accounts: u64) -> WorldState {
 
 fn diff(changes: impl Iterator<Item = (u64, u64)>) -> StateDiff {
     let accounts = changes.map(|(index, nonce)| {
+        // All nonces take as many bytes, as those of accounts in use do mostly.
+        let nonce = (1 << 20) + nonce;
         let info = AccountInfo { nonce, balance: U256::from(10u128.pow(18)), code_hash: KECCAK256_EMPTY };
         let address = Address::from_slice(&keccak256(index.to_be_bytes())[..20]);
         (address, AccountDiff { info: Some(info), ..AccountDiff::default() })

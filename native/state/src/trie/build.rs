@@ -5,6 +5,7 @@ use super::node::{
 };
 use super::pool::{self, NODE_BYTES_MAX, NodeId};
 use super::update::{Item, Nested, old_kid};
+use super::warm::ask_count;
 use super::{Base, resolve};
 
 /// Set in the first byte of a packed value that ends with the root of a nested trie.
@@ -204,6 +205,7 @@ impl<'a> Kids<'a> {
                 return None;
             }
         }
+        old.owned_links().for_each(ask_count);
         let size = old.bytes().len();
         let id = pool::allocate(size);
         // SAFETY: the place was allocated for that size here, and nobody else knows of it.

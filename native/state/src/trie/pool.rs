@@ -24,6 +24,7 @@ use memmap2::{MmapMut, UncheckedAdvice};
 use parking_lot::Mutex;
 
 use super::node::{Link, NodeRef};
+use super::warm::{ask_count, ask_head};
 
 /// Bytes that sizes are rounded up to.
 const GRANULE: usize = 32;
@@ -83,7 +84,7 @@ static FRESH: Mutex<Fresh> = Mutex::new(Fresh {
 
 /// What has never been used, or was given back as a whole.
 struct Fresh {
-    /// Each chunk's memory, and how many of its granules have been handed out.
+    /// The memory of each chunk's nodes, and how many of its granules have been handed out.
     chunks: Vec<(MmapMut, usize)>,
     current: usize,
     next: usize,
@@ -123,6 +124,8 @@ pub(super) fn release(link: Link) {
     fence(Ordering::Acquire);
     // SAFETY: the count came to zero through our holder, so nobody frees the node before us.
     let node = unsafe { node(id) };
+    node.owned_links().for_each(ask_count);
+    node.owned_links().filter(is_last).for_each(|link| ask_head(&None, link));
     node.owned_links().for_each(release);
     free(id);
 }
@@ -132,6 +135,11 @@ pub(super) fn free(id: NodeId) {
     // SAFETY: we are its last holder, so it has not been freed yet.
     let size = unsafe { node(id) }.bytes().len();
     free_place(id.0, size.div_ceil(GRANULE));
+}
+
+/// Whether a node has one holder, as far as can be seen just now.
+fn is_last(link: &Link) -> bool {
+    link.memory().is_some_and(|id| count(id).load(Ordering::Relaxed) == 1)
 }
 
 fn free_place(id: u32, class: usize) {
@@ -221,11 +229,15 @@ fn split(id: u32) -> (usize, usize) {
     ((id >> CHUNK_BITS) as usize, id as usize & (CHUNK_GRANULES - 1))
 }
 
-fn count(id: NodeId) -> &'static AtomicU32 {
+/// Where a node's holders are counted, without touching it.
+pub(super) fn count_place(id: NodeId) -> *const AtomicU32 {
     let (chunk, granule) = split(id.0);
-    let counts = CHUNKS[chunk].counts.load(Ordering::Acquire);
+    CHUNKS[chunk].counts.load(Ordering::Acquire).wrapping_add(granule)
+}
+
+fn count(id: NodeId) -> &'static AtomicU32 {
     // SAFETY: ids are made by `Fresh::take` only, after their chunk's counts, which are never freed.
-    unsafe { &*counts.add(granule) }
+    unsafe { &*count_place(id) }
 }
 
 impl Fresh {
@@ -262,17 +274,22 @@ impl Fresh {
     fn grow(&mut self) {
         let index = self.chunks.len();
         assert!(index < CHUNKS_MAX, "the state needs more than {CHUNKS_MAX} chunks of memory");
-        let Ok(mut memory) = MmapMut::map_anon(CHUNK_GRANULES * GRANULE) else {
-            std::alloc::handle_alloc_error(std::alloc::Layout::new::<[u8; CHUNK_GRANULES * GRANULE]>())
-        };
-        #[cfg(target_os = "linux")]
-        // Where the system has no large pages, small ones do.
-        let _ = memory.advise(memmap2::Advice::HugePage);
-        let counts: Vec<u32> = vec![0; CHUNK_GRANULES];
-        let counts = Box::leak(counts.into_boxed_slice()).as_mut_ptr();
-        CHUNKS[index].counts.store(counts.cast(), Ordering::Release);
+        let mut memory = map_zeroed(CHUNK_GRANULES * GRANULE);
+        let counts = Box::leak(Box::new(map_zeroed(CHUNK_GRANULES * size_of::<AtomicU32>())));
+        CHUNKS[index].counts.store(counts.as_mut_ptr().cast(), Ordering::Release);
         CHUNKS[index].nodes.store(memory.as_mut_ptr(), Ordering::Release);
         self.chunks.push((memory, 0));
         self.current = index;
     }
+}
+
+/// Memory on large pages, where the system has them; where not, small ones do.
+fn map_zeroed(bytes: usize) -> MmapMut {
+    let Ok(memory) = MmapMut::map_anon(bytes) else {
+        // The layout is only told in the message.
+        std::alloc::handle_alloc_error(std::alloc::Layout::new::<[u8; CHUNK_GRANULES * GRANULE]>())
+    };
+    #[cfg(target_os = "linux")]
+    let _ = memory.advise(memmap2::Advice::HugePage);
+    memory
 }

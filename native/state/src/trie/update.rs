@@ -9,8 +9,8 @@ use super::node::{Child, KEY_BYTES, KEY_NIBBLES, Leaf, LeafValue, Link, NodeRef,
 use super::warm::{WALKS_MAX, WALKS_MIN, warm};
 use super::{Base, resolve, root_of};
 
-/// Batches with fewer changes are not worth spreading over threads.
-const PARALLEL_CHANGES_MIN: usize = 256;
+/// Batches with fewer changes fit into the cache as a whole, and are not worth spreading over threads.
+const SPREAD_MIN: usize = 256;
 
 /// What becomes of the trie below a changed leaf.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub(crate) struct Item<'v> {
 pub(crate) fn update<V: LeafValue>(base: &Base, top: Link, mut items: Vec<Item<'_>>) -> (Link, B256) {
     order(&mut items);
     let update = Update { base };
-    let top = match items.len() >= PARALLEL_CHANGES_MIN {
+    let top = match items.len() >= SPREAD_MIN {
         true => update.spread::<V>(top, &items),
         false => update.trie(top, &items),
     }
@@ -98,7 +98,8 @@ impl<'a> Update<'a> {
         }
     }
 
-    /// The whole trie, each child of its top by a thread of its own.
+    /// The whole trie, each child of its top by itself, where there are threads by one of its own: new
+    /// nodes are hashed while the cache still has them.
     fn spread<V: LeafValue>(&self, top: Link, items: &'a [Item<'a>]) -> Kid<'a> {
         let old = self.node(top);
         if old.is_some_and(|node| node.prefix_len() > 0 || node.only_leaf().is_some()) {
