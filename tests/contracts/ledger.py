@@ -9,11 +9,10 @@ from hansa.crypto.suite import KeyPair, keccak256, key_pair
 from hansa.sdk.client import failure_of
 from hansa.sdk.contract import (
     Artefact,
-    decode_log,
+    decode_events,
     decode_output,
     encode_call,
     encode_deployment,
-    event_signatures,
     function_signature,
     revert_reason,
 )
@@ -134,7 +133,7 @@ class Contract:
         receipt = self.ledger.send(sender, self.address, data, value)
         if receipt["status"] != "0x1":
             raise Refusal(self._reason(sender, data, value, receipt))
-        return self._events(receipt)
+        return decode_events(self.artefact, receipt["logs"])
 
     def _reason(self, sender: KeyPair, data: bytes, value: int, receipt: dict[str, Any]) -> str:
         """Ask again at the state before: the receipt does not keep the contract's words."""
@@ -151,15 +150,6 @@ class Contract:
             raw = getattr(error, "data", {}).get("revert_data")
             return revert_reason(bytes.fromhex(raw[2:])) if isinstance(raw, str) else str(error)
         return "it reverted in its block only"
-
-    def _events(self, receipt: dict[str, Any]) -> dict[str, dict[str, Any]]:
-        known = event_signatures(self.artefact)
-        found: dict[str, dict[str, Any]] = {}
-        for log in receipt["logs"]:
-            topics = [bytes.fromhex(topic[2:]) for topic in log["topics"]]
-            name, signature = known[topics[0]]
-            found[name] = decode_log(signature, topics, bytes.fromhex(log["data"][2:]))
-        return found
 
 
 def words(arguments: tuple[Any, ...]) -> list[str]:

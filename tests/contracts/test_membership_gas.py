@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from hansa.alliance.artefact import membership_contract
-from hansa.alliance.membership import MEMBERSHIP_ADDRESS, membership_layout, prove_key
-from hansa.cli.members.contract import BOUNDARY_GAS
+from hansa.alliance.membership import CALL_GAS_MAX, MEMBERSHIP_ADDRESS, membership_layout, prove_key
 from hansa.crypto.suite import KeyPair, keccak256, key_pair
 from tests.contracts.alliance_ledger import OBSERVER, REMOVED, AllianceLedger
 from tests.contracts.ledger import CHAIN_ID, Refusal
@@ -169,5 +168,5 @@ def test_the_end_of_the_fullest_epoch_fits_into_a_transaction_and_alone_nobody_f
     join(*invitations[-1])
     dearest = ledger.most()
     assert dearest < TX_GAS_CAP * 9 // 10
-    assert dearest < BOUNDARY_GAS <= TX_GAS_CAP, "what commands give to the first call of an epoch"
+    assert dearest < CALL_GAS_MAX <= TX_GAS_CAP, "what commands give to the first call of an epoch"
     assert (ledger.facts()[0], len(ledger.facts()[2])) == (1, ALONE + 1 + STAGED)

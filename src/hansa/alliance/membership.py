@@ -21,6 +21,7 @@ MEMBERSHIP_ADDRESS = "0x48414e5341000000000000000000000000000001"  # "HANSA", 1
 STATUS_OBSERVER, STATUS_VALIDATOR, STATUS_REMOVED = 1, 2, 3
 STATUS_NAMES = {STATUS_OBSERVER: "observer", STATUS_VALIDATOR: "validator", STATUS_REMOVED: "removed"}
 KEY_DOMAIN = b"hansa/membership/key/1"
+CALL_GAS_MAX = 1 << 24  # all that a transaction may have (EIP-7825): the first call of an epoch may need most of it
 _ORGANISATIONS_MAX = 128
 _NODES_MAX = 256
 _WORD = 32

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hansa.alliance.artefact import membership_artefact
-from hansa.alliance.membership import MEMBERSHIP_ADDRESS, STATUS_OBSERVER, STATUS_VALIDATOR, prove_key
+from hansa.alliance.membership import CALL_GAS_MAX, MEMBERSHIP_ADDRESS, STATUS_OBSERVER, STATUS_VALIDATOR, prove_key
 from hansa.bench.errors import Unreachable
 from hansa.bench.own_alliance import CHAIN_ID
 from hansa.chaos.alliance import ChaosAlliance
@@ -19,10 +19,10 @@ from hansa.chaos.newcomers import Newcomer, make_next_keys
 from hansa.crypto.suite import KeyPair
 from hansa.io.key_file import read_consensus_key
 from hansa.sdk.contract import (
-    decode_log,
+    argument_text,
+    decode_events,
     decode_output,
     encode_call,
-    event_signatures,
     function_signature,
     parse_artefact,
 )
@@ -32,7 +32,6 @@ from hansa.sim.script import ChangeKind, Membership
 
 ACT_S_MAX = 60.0  # for one transaction to become final, whatever happens meanwhile
 EXPIRY_S = 86_400
-GAS = 10_000_000
 _ADDRESS = bytes.fromhex(MEMBERSHIP_ADDRESS[2:])
 _POLL_S = 0.05
 Events = dict[str, dict[str, Any]]
@@ -135,20 +134,14 @@ class Council:
         Violation: it is not in time, or the contract refuses it.
         """
         signature = function_signature(self._artefact, function, len(arguments))
-        intent = Intent(_ADDRESS, encode_call(signature, [_word(argument) for argument in arguments]))
+        intent = Intent(_ADDRESS, encode_call(signature, [argument_text(argument) for argument in arguments]))
         nonce = self._nonces.get(key.address, 0)
-        signed = sign_fields(key, intent, chain_id=CHAIN_ID, gas_price=0, nonce=nonce, gas=GAS)
+        signed = sign_fields(key, intent, chain_id=CHAIN_ID, gas_price=0, nonce=nonce, gas=CALL_GAS_MAX)
         self._nonces[key.address] = nonce + 1
         receipt = await self._make_final(signed, function)
         if receipt["status"] != "0x1":
             raise Violation("membership", f"{function} of {arguments[:1]} was refused by the contract")
-        known = event_signatures(self._artefact)
-        events: Events = {}
-        for entry in receipt["logs"]:
-            topics = [bytes.fromhex(topic[2:]) for topic in entry["topics"]]
-            name, event = known[topics[0]]
-            events[name] = decode_log(event, topics, bytes.fromhex(entry["data"][2:]))
-        return events
+        return decode_events(self._artefact, receipt["logs"])
 
     async def _make_final(self, signed: Signed, function: str) -> dict[str, Any]:
         deadline_s = time.monotonic() + ACT_S_MAX
@@ -197,7 +190,3 @@ class Council:
 
 def _expiry() -> int:
     return int(time.time()) + EXPIRY_S
-
-
-def _word(argument: Any) -> str:
-    return "0x" + argument.hex() if isinstance(argument, bytes) else str(argument)

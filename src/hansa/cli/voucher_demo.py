@@ -15,10 +15,9 @@ from hansa.crypto.suite import KeyPair, keccak256
 from hansa.sdk.client import Client
 from hansa.sdk.contract import (
     Artefact,
-    decode_log,
+    decode_events,
     encode_call,
     encode_deployment,
-    event_signatures,
     function_signature,
 )
 from hansa.sdk.errors import NotConfirmed
@@ -156,7 +155,7 @@ def _send(demo: _Demo, user: str, function: str, arguments: list[str]) -> dict[s
     receipt = send_and_wait(client, sign_intent(client, demo.keys[user], intent))
     _check(receipt)
     demo.height = int(receipt["blockNumber"], 16)
-    return _events(demo.artefact, receipt)
+    return decode_events(demo.artefact, receipt["logs"])
 
 
 def _show(demo: _Demo, label: str, detail: str, began: float) -> None:
@@ -182,18 +181,6 @@ def _check(receipt: dict[str, Any]) -> None:
         raise ReceiptFailed(
             f"{receipt['transactionHash']} reverted in {where}", f"hansa tx {receipt['transactionHash']}"
         )
-
-
-def _events(artefact: Artefact, receipt: dict[str, Any]) -> dict[str, Any]:
-    """The parameters of each event in a receipt, by event name."""
-    known = event_signatures(artefact)
-    found: dict[str, Any] = {}
-    for log in receipt["logs"]:
-        topics = [bytes.fromhex(topic[2:]) for topic in log["topics"]]
-        if topics and topics[0] in known:
-            name, signature = known[topics[0]]
-            found[name] = decode_log(signature, topics, bytes.fromhex(log["data"][2:]))
-    return found
 
 
 def _money(amount: int) -> str:

@@ -1,7 +1,7 @@
 """Calls of contracts from words, and words from their answers. The native core encodes (alloy); this is its door."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -130,6 +130,29 @@ def decode_log(signature: str, topics: list[bytes], data: bytes) -> dict[str, An
     InvalidCall: the log is not of that event.
     """
     return dict(json.loads(_checked(_native.abi_decode_log, signature, topics, data)))
+
+
+def decode_events(artefact: Artefact, logs: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The named parameters of the events in a receipt's logs, by the event's name; the last where one comes twice. What
+    the artefact does not name is passed over.
+
+    Raises
+    ------
+    InvalidCall: a log is not of the event that it claims to be.
+    """
+    known = event_signatures(artefact)
+    events: dict[str, dict[str, Any]] = {}
+    for log in logs:
+        topics = [bytes.fromhex(topic[2:]) for topic in log["topics"]]
+        if topics and topics[0] in known:
+            name, signature = known[topics[0]]
+            events[name] = decode_log(signature, topics, bytes.fromhex(log["data"][2:]))
+    return events
+
+
+def argument_text(argument: Any) -> str:
+    """A number, an address or bytes as encode_call takes them."""
+    return "0x" + argument.hex() if isinstance(argument, bytes) else str(argument)
 
 
 def revert_reason(data: bytes) -> str:

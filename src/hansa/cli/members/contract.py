@@ -6,16 +6,16 @@ from typing import Any
 
 from hansa.alliance.artefact import membership_artefact
 from hansa.alliance.errors import NoSuchMember
-from hansa.alliance.membership import MEMBERSHIP_ADDRESS, STATUS_NAMES
+from hansa.alliance.membership import CALL_GAS_MAX, MEMBERSHIP_ADDRESS, STATUS_NAMES
 from hansa.cli.errors import ReceiptFailed
 from hansa.cli.members.refusals import with_next_step
 from hansa.crypto.suite import KeyPair
 from hansa.sdk.client import Client
 from hansa.sdk.contract import (
-    decode_log,
+    argument_text,
+    decode_events,
     decode_output,
     encode_call,
-    event_signatures,
     function_signature,
     parse_artefact,
 )
@@ -25,7 +25,6 @@ from hansa.types.epoch import EpochFacts, EpochNode
 
 KINDS = {1: "invite", 2: "remove", 3: "node", 4: "consensus", 5: "account"}
 STATES = {1: "open", 2: "accepted", 3: "done", 4: "refused"}
-BOUNDARY_GAS = 1 << 24  # all that a transaction may have (EIP-7825): the first call of an epoch may need most of it
 _ADDRESS = bytes.fromhex(MEMBERSHIP_ADDRESS[2:])
 
 
@@ -105,8 +104,8 @@ class Members:
         ReceiptFailed: it refused only in its block. NotConfirmed: not final in time.
         """
         signature = function_signature(self._artefact, function, len(arguments))
-        data = encode_call(signature, [_word(argument) for argument in arguments])
-        intent = Intent(_ADDRESS, data, gas=BOUNDARY_GAS if self._is_boundary() else None)
+        data = encode_call(signature, [argument_text(argument) for argument in arguments])
+        intent = Intent(_ADDRESS, data, gas=CALL_GAS_MAX if self._is_boundary() else None)
         try:
             receipt = send_and_wait(self.client, sign_intent(self.client, key, intent), wait_s)
         except RpcFailed as failure:
@@ -114,13 +113,7 @@ class Members:
         if receipt["status"] != "0x1":
             transaction = receipt["transactionHash"]
             raise ReceiptFailed(f"{function} reverted in its block", f"hansa tx {transaction}", hash=transaction)
-        known = event_signatures(self._artefact)
-        events: dict[str, dict[str, Any]] = {}
-        for entry in receipt["logs"]:
-            topics = [bytes.fromhex(topic[2:]) for topic in entry["topics"]]
-            name, event = known[topics[0]]
-            events[name] = decode_log(event, topics, bytes.fromhex(entry["data"][2:]))
-        return events
+        return decode_events(self._artefact, receipt["logs"])
 
     def _is_boundary(self) -> bool:
         """Whether the latest block is the last of its epoch: what the next one brings cannot be estimated on it."""
@@ -234,10 +227,6 @@ class Members:
     def proposals(self) -> list[Proposal]:
         """All proposals, the oldest first."""
         return [self.proposal(number) for number in range(1, self.count("proposal_count") + 1)]
-
-
-def _word(argument: Any) -> str:
-    return "0x" + argument.hex() if isinstance(argument, bytes) else str(argument)
 
 
 def _bytes(printed: str) -> bytes:
