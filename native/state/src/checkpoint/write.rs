@@ -23,8 +23,8 @@ use crate::{CheckpointError, WorldState};
 /// up those that votes wait for.
 const SYNC_BYTES: u64 = 8 << 20;
 
-/// Bytes that are written at once, each time from a multiple of their number on: a system that keeps such
-/// pieces on large pages of its cache then maps them as such, and reads from the map are a quarter faster.
+/// Bytes written at a time, each piece at a multiple of its size. A system that keeps such a piece on one
+/// large page of its cache maps it as one, and reads through the map are a quarter faster.
 const PIECE: usize = 2 << 20;
 
 /// Bytes of the disk that a checkpoint written beside everything else leaves free: votes and blocks need
@@ -171,7 +171,7 @@ impl<'p> Sink<'p> {
         Ok(Self { file, piece, offset, page_crc: 0, table: Vec::new(), pace, begun, synced: offset })
     }
 
-    /// Adds bytes, whatever they are.
+    /// Adds bytes to the piece under way, and writes it once it is full.
     fn append(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let (now, later) = bytes.split_at(bytes.len().min(PIECE - self.piece.len()));

@@ -5,7 +5,7 @@ use alloy_primitives::{B256, Bytes};
 use super::node::{Child, KEY_BYTES, Leaf, LeafValue, Link, NodeRef, key_of, nibble};
 use super::reference::{HASHED_MIN, Reference};
 use super::rlp::{encode_branch, encode_extension, encode_leaf};
-use super::warm::{WALKS_MAX, ask_child, ask_head};
+use super::warm::{WALKS_MAX, ask_head, ask_leaf, ask_lengths};
 use super::{Base, resolve};
 use crate::CheckpointError;
 
@@ -90,10 +90,12 @@ impl<'a> View<'a> {
     /// Takes each walk one level down; says whether any is still under way. Memory is asked for
     /// everything that the next reads touch before the first of them waits for it.
     fn step(&self, walks: &mut [Walk<'a, '_>]) -> bool {
-        for (child, depth, key) in walks.iter().flatten() {
-            let Child::Branch(link) = child else { continue };
-            if let Some(node) = self.node(*link) {
-                ask_child(node, nibble(key, depth + node.prefix_len()));
+        for ask in [ask_lengths, ask_leaf] {
+            for (child, depth, key) in walks.iter().flatten() {
+                let Child::Branch(link) = child else { continue };
+                if let Some(node) = self.node(*link) {
+                    ask(node, nibble(key, depth + node.prefix_len()));
+                }
             }
         }
         let mut under_way = false;

@@ -70,8 +70,17 @@ pub(super) fn ask_head(base: &Base, link: Link) {
     }
 }
 
-/// Asks for what reading the child at a place touches of a node whose header has been read.
-pub(super) fn ask_child(node: NodeRef<'_>, place: u8) {
+/// Asks for what tells where the leaf at a place lies in a node whose header has been read.
+pub(super) fn ask_lengths(node: NodeRef<'_>, place: u8) {
+    let masks = node.masks();
+    if masks.leaves & (1 << place) != 0 {
+        let layout = node.layout(&masks);
+        ask_for(node.bytes()[layout.lengths..].as_ptr(), layout.leaves - layout.lengths);
+    }
+}
+
+/// Asks for the leaf at a place, after [`ask_lengths`].
+pub(super) fn ask_leaf(node: NodeRef<'_>, place: u8) {
     let masks = node.masks();
     if masks.leaves & (1 << place) != 0 {
         let (at, size) = node.leaf_at(&masks, place);
@@ -93,10 +102,15 @@ pub(super) fn ask_node(node: NodeRef<'_>) {
 /// Asks for `count` bytes from an address on. Nothing is read, so that any address will do.
 fn ask_for(address: *const u8, count: usize) {
     #[cfg(target_arch = "x86_64")]
-    for offset in (0..count).step_by(LINE) {
+    {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch is a hint; it reads nothing and cannot fault, whatever the address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast::<i8>().wrapping_add(offset)) };
+        // The first and the last line may be touched at one end only.
+        let into = address.addr() % LINE;
+        let first = address.cast::<i8>().wrapping_sub(into);
+        for offset in (0..into + count).step_by(LINE) {
+            // SAFETY: a prefetch is a hint; it reads nothing and cannot fault, whatever the address.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(first.wrapping_add(offset)) };
+        }
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = (address, count, LINE);

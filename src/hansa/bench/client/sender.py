@@ -5,7 +5,6 @@ import time
 from collections import Counter, deque
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
-from heapq import heappush, heappushpop
 from operator import or_
 
 from hansa.bench.client.http_connection import Endpoint, HttpConnection, decode_batch
@@ -13,7 +12,7 @@ from hansa.bench.client.schedule import Schedule
 from hansa.bench.errors import Unreachable
 
 TAKEN = ("already known", "nonce too low")  # what nodes say to a transaction that they have had, when it is sent again
-RETRY_S = 0.2  # pause before a broken node is tried again
+RETRY_S = 0.2  # pause before what was refused is sent again, and before a broken node is tried again
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +56,9 @@ def make_batches(raws: Sequence[bytes], size: int, schedule: Schedule) -> list[B
 class Sender:
     """Sends batches to nodes in turn, over kept connections.
 
-    A batch of which something was refused is sent again when its accounts have their next turn, in the place of their
-    next batch, which waits: so no account's later transactions wait for a nonce that nobody knows, and what is offered
-    stays what the schedule says.
+    Batches of the same accounts, a lane, leave one after the other, each once the one before was taken; one of which
+    something was refused is sent again after a pause. So no account's later transactions wait in a node for a nonce
+    that nobody knows, and nodes that are full are not asked without end. Time runs from when a batch was due.
 
     Parameters
     ----------
@@ -71,12 +70,13 @@ class Sender:
         self.result = SendResult()
         self._lanes = lanes
         self._per_node = connections
-        self._held: dict[int, list[tuple[int, Batch]]] = {}  # by lane, what waits for its next turn
+        self._queues: dict[int, deque[Batch]] = {}  # by lane, what is due; the first is under way or about to be
+        self._sends_again = lanes is not None
         self._endpoints = list(endpoints)
         self._idle: list[list[HttpConnection]] = [[] for _ in endpoints]
         self._waiting: list[deque[tuple[Batch, bytes]]] = [deque() for _ in endpoints]
         self._connections: list[HttpConnection] = []
-        self._under_way = 0
+        self._open = 0  # batches that are due and neither taken nor given up
         self._done = asyncio.Event()
         self.has_finished = False  # all was sent and answered
         self._tasks: set[asyncio.Task[None]] = set()
@@ -104,34 +104,19 @@ class Sender:
         until_taken: after the last one, go on with what was refused until nodes have taken all of it.
         """
         self.result.accepted_places = bytearray(max((batch.first + batch.count for batch in batches), default=0))
-        for index, due in enumerate(batches):
+        for due in batches:
             wait = start + due.due_s - time.monotonic()
             if wait > 0:
                 await asyncio.sleep(wait)
             else:
                 self.result.late_s_max = max(self.result.late_s_max, -wait)
-            self._under_way += 1
-            held = self._held.get(index % self._lanes) if self._lanes else None
-            batch = heappushpop(held, (due.order, due))[1] if held else due
-            self._place_at(index % len(self._endpoints), batch)
-        await self._all_answered()
-        while until_taken and self._held:
-            await asyncio.sleep(RETRY_S)
-            refused = sorted(
-                (batch for lane in self._held.values() for _, batch in lane), key=lambda batch: batch.order
-            )
-            self._held.clear()
-            self._under_way += len(refused)
-            for index, batch in enumerate(refused):
-                self._place_at(index % len(self._endpoints), batch)
-            await self._all_answered()
-        self.has_finished = True
-        return self.result
-
-    async def _all_answered(self) -> None:
-        while self._under_way:
+            self._offer(due)
+        self._sends_again = until_taken and self._lanes is not None
+        while self._open:
             self._done.clear()
             await self._done.wait()
+        self.has_finished = True
+        return self.result
 
     def traffic_bytes(self) -> int:
         """Bytes sent and received so far."""
@@ -143,6 +128,30 @@ class Sender:
             task.cancel()
         for connection in self._connections:
             connection.close()
+
+    def _offer(self, batch: Batch) -> None:
+        """Send a batch, once all before it in its lane were."""
+        self._open += 1
+        if self._lanes is not None:
+            queue = self._queues.setdefault(batch.order % self._lanes, deque())
+            queue.append(batch)
+            if len(queue) > 1:
+                return
+        self._place_at(self._node_of(batch), batch)
+
+    def _end(self, batch: Batch) -> None:
+        """A batch was taken, or is given up: its lane goes on."""
+        self._open -= 1
+        if self._lanes is not None:
+            queue = self._queues[batch.order % self._lanes]
+            queue.popleft()
+            if queue:
+                self._place_at(self._node_of(queue[0]), queue[0])
+        if not self._open:
+            self._done.set()
+
+    def _node_of(self, batch: Batch) -> int:
+        return batch.order % len(self._endpoints)
 
     def _place_at(self, node: int, batch: Batch) -> None:
         self._place(node, batch, self._endpoints[node].encode(batch.body))
@@ -162,15 +171,15 @@ class Sender:
             self._keep(self._mend(node, connection))
             self._keep(self._place_later((node + 1) % len(self._endpoints), batch))
             return
-        self._under_way -= 1
-        self._count(batch, body)
         if self._waiting[node]:
             waiting, request = self._waiting[node].popleft()
             self._send(node, connection, waiting, request)
         else:
             self._idle[node].append(connection)
-        if not self._under_way:
-            self._done.set()
+        if self._count(batch, body) or not self._sends_again:
+            self._end(batch)
+        else:
+            self._keep(self._place_later(self._node_of(batch), batch))
 
     def _keep(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -195,7 +204,8 @@ class Sender:
                 break
         self._idle[node].append(connection)
 
-    def _count(self, batch: Batch, body: bytes) -> None:
+    def _count(self, batch: Batch, body: bytes) -> bool:
+        """Note what a node said; whether it has all of the batch."""
         taken = bytearray(b"\1" * batch.count)
         if b'"error"' in body:
             for answer in decode_batch(body):
@@ -208,10 +218,9 @@ class Sender:
                 self.result.refused[answer.error.kind] += len(places)
                 for place in places:
                     taken[place] = 0
-            if not all(taken) and self._lanes:
-                heappush(self._held.setdefault(batch.order % self._lanes, []), (batch.order, batch))
         places_of = slice(batch.first, batch.first + batch.count)
         before = self.result.accepted_places[places_of]
         merged = bytes(map(or_, before, taken))
         self.result.accepted_places[places_of] = merged
         self.result.accepted += merged.count(1) - before.count(1)
+        return all(taken)
