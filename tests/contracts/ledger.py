@@ -13,6 +13,7 @@ from hansa.sdk.contract import (
     decode_output,
     encode_call,
     encode_deployment,
+    event_signatures,
     function_signature,
     revert_reason,
 )
@@ -133,6 +134,8 @@ class Contract:
         receipt = self.ledger.send(sender, self.address, data, value)
         if receipt["status"] != "0x1":
             raise Refusal(self._reason(sender, data, value, receipt))
+        known = event_signatures(self.artefact)
+        assert all(bytes.fromhex(log["topics"][0][2:]) in known for log in receipt["logs"]), "an event of nobody's"
         return decode_events(self.artefact, receipt["logs"])
 
     def _reason(self, sender: KeyPair, data: bytes, value: int, receipt: dict[str, Any]) -> str:

@@ -25,7 +25,7 @@ const SYNC_BYTES: u64 = 8 << 20;
 
 /// Bytes written at a time, each piece at a multiple of its size. A system that keeps such a piece on one
 /// large page of its cache maps it as one, and reads through the map are a quarter faster.
-const PIECE: usize = 2 << 20;
+const PIECE: usize = 512 * PAGE;
 
 /// Bytes of the disk that a checkpoint written beside everything else leaves free: votes and blocks need
 /// them more.
@@ -171,19 +171,6 @@ impl<'p> Sink<'p> {
         Ok(Self { file, piece, offset, page_crc: 0, table: Vec::new(), pace, begun, synced: offset })
     }
 
-    /// Adds bytes to the piece under way, and writes it once it is full.
-    fn append(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            let (now, later) = bytes.split_at(bytes.len().min(PIECE - self.piece.len()));
-            self.piece.extend_from_slice(now);
-            if self.piece.len() == PIECE {
-                self.flush()?;
-            }
-            bytes = later;
-        }
-        Ok(())
-    }
-
     fn flush(&mut self) -> io::Result<()> {
         self.file.write_all(&self.piece)?;
         self.piece.clear();
@@ -191,15 +178,19 @@ impl<'p> Sink<'p> {
     }
 
     fn put(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        self.append(bytes)?;
         while !bytes.is_empty() {
             let room = PAGE - (self.offset % PAGE as u64) as usize;
             let (now, later) = bytes.split_at(room.min(bytes.len()));
+            self.piece.extend_from_slice(now);
             self.page_crc = crc32c::crc32c_append(self.page_crc, now);
             self.offset += now.len() as u64;
             if now.len() == room {
                 self.table.extend_from_slice(&self.page_crc.to_le_bytes());
                 self.page_crc = 0;
+            }
+            // A piece ends with a page.
+            if self.piece.len() == PIECE {
+                self.flush()?;
             }
             bytes = later;
         }
@@ -230,9 +221,8 @@ impl<'p> Sink<'p> {
         self.put(&[0; PAGE][..rest])?;
         header.pages = (self.table.len() / CRC_BYTES) as u64;
         header.table_crc = crc32c::crc32c(&self.table);
-        let table = std::mem::take(&mut self.table);
-        self.append(&table)?;
         self.flush()?;
+        self.file.write_all(&self.table)?;
         self.file.write_all_at(&first_page(&header), 0)?;
         self.file.sync_all()
     }

@@ -70,13 +70,13 @@ class Sender:
         self.result = SendResult()
         self._lanes = lanes
         self._per_node = connections
-        self._queues: dict[int, deque[Batch]] = {}  # by lane, what is due; the first is under way or about to be
-        self._sends_again = lanes is not None
+        # By lane, what is due and neither taken nor given up; the first is under way or about to be.
+        self._queues: dict[int, deque[Batch]] = {}
+        self._sends_again = bool(lanes)
         self._endpoints = list(endpoints)
         self._idle: list[list[HttpConnection]] = [[] for _ in endpoints]
         self._waiting: list[deque[tuple[Batch, bytes]]] = [deque() for _ in endpoints]
         self._connections: list[HttpConnection] = []
-        self._open = 0  # batches that are due and neither taken nor given up
         self._done = asyncio.Event()
         self.has_finished = False  # all was sent and answered
         self._tasks: set[asyncio.Task[None]] = set()
@@ -111,8 +111,8 @@ class Sender:
             else:
                 self.result.late_s_max = max(self.result.late_s_max, -wait)
             self._offer(due)
-        self._sends_again = until_taken and self._lanes is not None
-        while self._open:
+        self._sends_again = until_taken and bool(self._lanes)
+        while self._queues:
             self._done.clear()
             await self._done.wait()
         self.has_finished = True
@@ -131,24 +131,25 @@ class Sender:
 
     def _offer(self, batch: Batch) -> None:
         """Send a batch, once all before it in its lane were."""
-        self._open += 1
-        if self._lanes is not None:
-            queue = self._queues.setdefault(batch.order % self._lanes, deque())
-            queue.append(batch)
-            if len(queue) > 1:
-                return
-        self._place_at(self._node_of(batch), batch)
+        queue = self._queues.setdefault(self._lane_of(batch), deque())
+        queue.append(batch)
+        if len(queue) == 1:
+            self._place_at(self._node_of(batch), batch)
 
     def _end(self, batch: Batch) -> None:
         """A batch was taken, or is given up: its lane goes on."""
-        self._open -= 1
-        if self._lanes is not None:
-            queue = self._queues[batch.order % self._lanes]
-            queue.popleft()
-            if queue:
-                self._place_at(self._node_of(queue[0]), queue[0])
-        if not self._open:
+        queue = self._queues[self._lane_of(batch)]
+        queue.popleft()
+        if queue:
+            self._place_at(self._node_of(queue[0]), queue[0])
+            return
+        del self._queues[self._lane_of(batch)]
+        if not self._queues:
             self._done.set()
+
+    def _lane_of(self, batch: Batch) -> int:
+        """Where nothing is sent again, each batch has a lane of its own."""
+        return batch.order % self._lanes if self._lanes else batch.order
 
     def _node_of(self, batch: Batch) -> int:
         return batch.order % len(self._endpoints)
