@@ -148,32 +148,38 @@ class LedgerWork:
         """Transactions came or went."""
         for held in list(self._held.values()):
             self._check_again_soon(held)
-        if self._ancestors is None:
-            return
-        if self._checking:
-            self._check_again = True
-            return
-        self._checking = True
         asked = self._ancestors
+        if asked is None:
+            return
         ancestors = self._with_unsealed(asked)
         ordered = sum(self._counts[known][1] for known in ancestors if known in self._counts)
-        self._order.submit(
-            "look for work", lambda: self._work_now(ancestors, ordered), lambda found: self._on_work(asked, found)
-        )
-
-    def _work_now(self, ancestors: list[bytes], ordered: int) -> tuple[bool, bool]:
         beyond = self._chain.pool_status()[0] - ordered
-        # More than what is ordered: no need to look which ones.
-        return beyond > 0 or self._chain.has_executable(ancestors), beyond >= BLOCK_COUNT_MAX
+        if beyond > 0:
+            # More than what is ordered: no need to look which ones.
+            self._say_work(pending=True, full=beyond >= BLOCK_COUNT_MAX)
+        if self._checking:
+            self._check_again = True
+        elif beyond <= 0:
+            self._checking = True
+            self._order.submit(
+                "look for work",
+                lambda: self._chain.has_executable(ancestors),
+                lambda found: self._on_looked(asked, found),
+            )
 
-    def _on_work(self, ancestors: list[bytes], found: tuple[bool, bool]) -> None:
+    def _on_looked(self, asked: list[bytes], found: bool) -> None:
         self._checking = False
-        if ancestors is self._ancestors and found != self._said:
-            self._said = found
-            self._shell.push(ins.WorkPending(*found))
+        # What came meanwhile may be work: only that there is some is certain.
+        if asked is self._ancestors and (found or not self._check_again):
+            self._say_work(pending=found, full=False)
         if self._check_again:
             self._check_again = False
             self.pool_changed()
+
+    def _say_work(self, pending: bool, full: bool) -> None:
+        if (pending, full) != self._said:
+            self._said = (pending, full)
+            self._shell.push(ins.WorkPending(pending, full))
 
     def _with_unsealed(self, ancestors: Sequence[bytes]) -> list[bytes]:
         """The replica counts a block as sealed when it asks for the seal; the pool knows only once that is done."""

@@ -274,6 +274,25 @@ def test_pacing_holds_a_leader_back_unless_a_block_is_full() -> None:
     assert leader.asked is None and leader.timers[TimerId.PROPOSE] == stage.now_ms + 400
     leader.feed(WorkPending(True, full=True))
     assert leader.asked is not None
+    leader.propose()
+    stage.settle()
+    assert leader.asked is None, "that there was work for a full block was said before this one"
+
+
+def test_a_leader_waits_longer_the_more_comes() -> None:
+    """In milliseconds after the first block and after the second, which holds what came meanwhile."""
+    for tx_count, pauses_ms in ((255, (400, 400)), (256, (800, 800)), (4_000, (800, 800)), (8_000, (800, 1_600))):
+        stage = Stage(block_interval_ms=400)
+        leader = stage.actors[0]
+        leader.feed(WorkPending(True))
+        for pause_ms in pauses_ms:
+            leader.propose(tx_count)
+            stage.settle()
+            leader.feed(WorkPending(True))
+            due_ms = stage.now_ms + pause_ms
+            assert leader.timers[TimerId.PROPOSE] == due_ms, tx_count
+            leader.fire(TimerId.PROPOSE)
+            assert stage.now_ms == due_ms and leader.asked is not None
 
 
 def test_a_leader_of_whom_nothing_was_heard_gets_less_time() -> None:

@@ -15,7 +15,10 @@ LEAD_REFUSALS_MAX = 5  # own bodies in a row that do not hold; then another lead
 # Blocks that are not full and not sealed yet. What comes meanwhile waits for the next one, so that blocks grow as the
 # machine gets busy: a block costs the same few milliseconds whatever it holds.
 IN_FLIGHT_MAX = 2
-BUSY_BLOCK_COUNT = 256  # after a block of so many transactions the leader waits twice the interval, for the same reason
+# For the same reason a leader waits twice the interval after a block of so many transactions, and four times where work
+# of so much gas has come per millisecond since the block before.
+BUSY_BLOCK_COUNT = 256
+CROWDED_GAS_PER_MS = 200_000
 
 
 def lead(state: PbftState) -> None:
@@ -71,7 +74,9 @@ def on_proposed(state: PbftState, answer: Proposed) -> None:
     )
     order_hash = state.config.order_hash(block)
     state.lead_checking = order_hash
+    state.lead_pause_ms = _pause_after(state, block)
     state.last_proposed_ms = state.now_ms
+    state.work_full = False  # that was told before this block took its share; the tip moves, and we ask again
     known = state.entries.get(order_hash)
     if known is None:
         add_block(state, block, answer.refs, order_hash)
@@ -131,13 +136,21 @@ def _is_due(state: PbftState, tip: Base) -> bool:
         return False
     if not state.work_full and height > state.root.height + IN_FLIGHT_MAX:
         return False
-    interval_ms = state.config.block_interval_ms * (2 if parent.tx_count >= BUSY_BLOCK_COUNT else 1)
-    due_ms = state.last_proposed_ms + (0 if state.work_full else interval_ms)
+    due_ms = state.last_proposed_ms + (0 if state.work_full else state.lead_pause_ms)
     due_ms = max(due_ms, state.lead_not_before_ms)
     if due_ms <= state.now_ms:
         return True
     _wake_at(state, due_ms)
     return False
+
+
+def _pause_after(state: PbftState, block: OrderBlock) -> int:
+    """Return how long to wait after an own block for the next one, unless that is full."""
+    interval_ms = state.config.block_interval_ms
+    if block.tx_count < BUSY_BLOCK_COUNT:
+        return interval_ms
+    gathered_ms = state.now_ms - state.last_proposed_ms
+    return interval_ms * (4 if block.gas >= CROWDED_GAS_PER_MS * gathered_ms else 2)
 
 
 def _wake_at(state: PbftState, due_ms: int) -> None:

@@ -183,6 +183,7 @@ class PbftState:
     lead_not_before_ms: int = 0
     lead_wake_ms: int | None = None  # what the shell was last told to wake us at for a proposal
     last_proposed_ms: int = -(1 << 60)
+    lead_pause_ms: int = 0  # from then on, unless a block is full
     own_proposals: dict[int, PrePrepare] = field(default_factory=dict)  # height -> signed proposal of `view`
     work_pending: bool = False
     work_full: bool = False

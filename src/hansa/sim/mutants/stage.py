@@ -116,12 +116,13 @@ class Actor:
                 self._perform(effect)
         self._is_stepping = False
 
-    def propose(self) -> None:
-        """Answer the AskProposal under way with one transaction."""
+    def propose(self, tx_count: int = 1) -> None:
+        """Answer the AskProposal under way with so many transfers."""
         asked, self.asked = self.asked, None
         assert asked is not None, "nothing was asked"
-        refs = self.stage.refs(asked.height)
-        self.feed(Proposed(asked.height, asked.parent_hash, refs, compute_digest(refs), 1, 21_000))
+        refs = self.stage.refs(asked.height) * tx_count
+        gas = 21_000 * tx_count
+        self.feed(Proposed(asked.height, asked.parent_hash, refs, compute_digest(refs), tx_count, gas))
 
     def hear(self, sender: int, message: Message) -> None:
         """Receive a message."""
