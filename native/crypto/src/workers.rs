@@ -24,7 +24,7 @@ const STACK_BYTES: usize = 64 * 1024 * 1024;
 /// How much lower than the rest of the process the workers rank (`man 2 setpriority`).
 const NICENESS: i32 = 5;
 
-/// How much lower work ranks that nobody waits for.
+/// How much lower work ranks that nobody waits for: checkpoints.
 const NICENESS_BACKGROUND: i32 = 15;
 
 static POOL: OnceLock<Option<ThreadPool>> = OnceLock::new();
@@ -127,7 +127,7 @@ fn start(threads: usize) -> Result<Option<ThreadPool>, CryptoError> {
         .map_err(|_| CryptoError::Workers)
 }
 
-/// Ranks the calling thread behind everything that somebody waits for: checkpoints, clean-up.
+/// Ranks the calling thread behind everything that somebody waits for, directly or by the memory it frees.
 pub fn rank_background() {
     rank_lower(NICENESS_BACKGROUND);
 }

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from hansa.bench.client.watcher import SeenBlock
+from hansa.bench.errors import InvalidPlan
 from hansa.bench.report import write_result
-from hansa.bench.state.measure import StateReport, Written, longest_gap_ms
+from hansa.bench.state.measure import StateOptions, StateReport, Written, longest_gap_ms, measure_state
 from hansa.bench.state.page import read_state_report, state_section
 from tests.unit.bench.test_results import MACHINE
 
@@ -31,6 +33,12 @@ def test_a_gap_that_begins_before_the_stretch_or_ends_after_it_counts_whole() ->
 def test_empty_blocks_end_no_gap_and_no_blocks_make_none() -> None:
     assert longest_gap_ms(seen(1.0, 1.5, 2.0, empty=(1.5,)), 0.0, 3.0) == 1_000.0
     assert longest_gap_ms([], 0.0, 3.0) == 0.0
+
+
+@pytest.mark.parametrize("options", [StateOptions(validators=3), StateOptions(accounts=49)])
+async def test_too_few_of_anything_is_refused_at_once(options: StateOptions, tmp_path: Path) -> None:
+    with pytest.raises(InvalidPlan):
+        await measure_state(options, tmp_path)
 
 
 def test_the_page_shows_the_worst_of_each(tmp_path: Path) -> None:

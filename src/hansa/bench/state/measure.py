@@ -80,12 +80,14 @@ async def measure_state(options: StateOptions, folder: Path) -> StateReport:
 
     Raises
     ------
-    InvalidPlan: too few validators.
+    InvalidPlan: too few validators, or fewer accounts than send in one batch.
     NodeFailed, Unreachable: there is nothing to measure.
     VoidRun: a checkpoint or a restart took too long, or blocks stopped.
     """
     if options.validators < VALIDATORS_MIN:
         raise InvalidPlan("one validator is restarted under load", f"--validators is at least {VALIDATORS_MIN}")
+    if options.accounts < options.batch:
+        raise InvalidPlan("the accounts of a batch differ", f"--accounts is at least {options.batch}")
     machine = read_machine(folder)
     senders = min(options.accounts, SENDERS_MAX) // options.batch * options.batch
     accounts = derive_accounts(options.seed, senders, options.accounts)
