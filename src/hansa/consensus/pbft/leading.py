@@ -76,7 +76,6 @@ def on_proposed(state: PbftState, answer: Proposed) -> None:
     state.lead_checking = order_hash
     state.lead_pause_ms = _pause_after(state, block)
     state.last_proposed_ms = state.now_ms
-    state.work_full = False  # that was told before this block took its share; the tip moves, and we ask again
     known = state.entries.get(order_hash)
     if known is None:
         add_block(state, block, answer.refs, order_hash)
@@ -213,6 +212,7 @@ def _propose_checked(state: PbftState) -> None:
     state.lead_checking = None
     state.lead_refusals = 0
     state.lead_tip = Base(entry.block.height, entry.hash)
+    state.work_full = False  # that was told of the tip before, of which this block took its share
     vote = Vote(VoteType.PROPOSE, state.config.epoch, state.view, entry.block.height, entry.hash)
     proof = state.lead_proof if entry.block.height == entry.block.base_height + 1 else None
     state.marks[VoteType.PROPOSE] = vote
