@@ -11,7 +11,7 @@ use crate::codes::Codes;
 use crate::past::Past;
 use crate::trie::node::{Leaf, Link};
 use crate::trie::update::{Item, Nested};
-use crate::trie::{LeafValue, Trie, View};
+use crate::trie::{Draft, LeafValue, Trie, View};
 use crate::{AccountDiff, AccountInfo, AccountProof, StateDiff, StateStore, StateView, StorageProof};
 
 /// Bytes that a packed account without code and storage has, about.
@@ -89,7 +89,9 @@ impl WorldState {
         self.codes.extend(diff.codes().iter());
         let accounts = diff.accounts();
         let keys = hash_each(accounts.len(), |index| accounts[index].0.as_slice());
-        let mut storages = self.change_storages(accounts, &keys).into_iter().peekable();
+        let mut draft = self.accounts.draft();
+        self.drop_storages(&mut draft, accounts, &keys);
+        let mut storages = self.change_storages(&mut draft, accounts, &keys).into_iter().peekable();
         let mut packed = Vec::with_capacity(accounts.len() * PACKED_BYTES);
         let mut values = Vec::with_capacity(accounts.len());
         for (index, (_, change)) in accounts.iter().enumerate() {
@@ -109,7 +111,7 @@ impl WorldState {
             value: change.info.is_some().then(|| &packed[value]),
             nested,
         });
-        self.accounts.change(items.collect());
+        self.accounts.change(draft, items.collect());
     }
 
     /// The values that a diff is about to replace in this state: applied to the state after it, they
@@ -123,8 +125,7 @@ impl WorldState {
                 replaced.push((*address, AccountDiff::removed()));
                 continue;
             };
-            let wipes = change.info.is_none() || change.storage_wiped;
-            if wipes && self.leaf(address).is_some_and(|leaf| !leaf.nested.is_none()) {
+            if wipes(change) && self.leaf(address).is_some_and(|leaf| !leaf.nested.is_none()) {
                 return None;
             }
             let storage = change.storage.iter().map(|(slot, _)| (*slot, self.storage(address, *slot)));
@@ -170,10 +171,18 @@ impl WorldState {
         self
     }
 
-    /// The new storage of every account whose slots change, by the account's index: its top, held, and
-    /// its root.
+    /// Tells the draft of the storages that it does not have any more.
+    fn drop_storages(&self, draft: &mut Draft, accounts: &[(Address, AccountDiff)], keys: &[B256]) {
+        let view = self.accounts.view();
+        for (_, key) in accounts.iter().zip(keys).filter(|((_, change), _)| wipes(change)) {
+            draft.replace_below(view.get(key).map_or(Link::NONE, |leaf| leaf.nested));
+        }
+    }
+
+    /// The new storage of every account whose slots change, by the account's index: its top and its root.
     fn change_storages(
         &self,
+        draft: &mut Draft,
         accounts: &[(Address, AccountDiff)],
         keys: &[B256],
     ) -> Vec<(usize, Link, B256)> {
@@ -207,7 +216,7 @@ impl WorldState {
             let slots = items.by_ref().take(change.storage.len()).collect();
             (old.map_or(Link::NONE, |leaf| leaf.nested), slots)
         });
-        let done = self.accounts.change_nested::<U256>(tries.collect());
+        let done = self.accounts.change_nested::<U256>(draft, tries.collect());
         changed.into_iter().zip(done).map(|(index, (top, root))| (index, top, root)).collect()
     }
 
@@ -290,6 +299,11 @@ impl StateStore for WorldState {
 /// Whether an account's storage gets another root than that of nothing or of before.
 fn changes_slots(change: &AccountDiff) -> bool {
     change.info.is_some() && !change.storage.is_empty()
+}
+
+/// Whether nothing is left of an account's storage of before.
+fn wipes(change: &AccountDiff) -> bool {
+    change.info.is_none() || change.storage_wiped
 }
 
 fn hash_slot(slot: U256) -> B256 {

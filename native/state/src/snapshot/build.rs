@@ -9,7 +9,7 @@ use crate::WorldState;
 use crate::account::AccountLeaf;
 use crate::trie::node::Link;
 use crate::trie::update::{Item, Nested};
-use crate::trie::{LeafValue, Trie, give_up};
+use crate::trie::{Draft, LeafValue, Trie};
 
 /// Puts a state together, account by account, in memory.
 #[derive(Debug, Default)]
@@ -28,28 +28,28 @@ impl StateBuilder {
         entries: &[AccountEntry],
         mut slots_of: impl FnMut(&B256) -> Result<Vec<Vec<PackedLeaf>>, E>,
     ) -> Result<(), E> {
+        let mut draft = self.accounts.draft();
         let mut items = Vec::with_capacity(entries.len());
         for entry in entries {
             let stores = AccountLeaf::unpack(&entry.packed).storage_root != EMPTY_ROOT_HASH;
             let nested = match &entry.slots {
                 _ if !stores => Nested::None,
-                Some(slots) => Nested::New(self.storage(std::slice::from_ref(slots))),
-                None => Nested::New(self.storage(&slots_of(&entry.key)?)),
+                Some(slots) => Nested::New(self.storage(&mut draft, std::slice::from_ref(slots))),
+                None => Nested::New(self.storage(&mut draft, &slots_of(&entry.key)?)),
             };
             items.push(Item { key: entry.key, value: Some(&entry.packed), nested });
         }
-        self.accounts.change(items);
+        self.accounts.change(draft, items);
         Ok(())
     }
 
-    /// The storage trie of slots in parts; held once.
-    fn storage(&self, parts: &[Vec<PackedLeaf>]) -> Link {
+    /// The storage trie of slots in parts.
+    fn storage(&self, draft: &mut Draft, parts: &[Vec<PackedLeaf>]) -> Link {
         let mut top = Link::NONE;
         for slots in parts {
             let items =
                 slots.iter().map(|(key, value)| Item { key: *key, value: Some(value), nested: Nested::None });
-            let grown = self.accounts.change_nested::<U256>(vec![(top, items.collect())]);
-            give_up(std::mem::replace(&mut top, grown[0].0));
+            top = self.accounts.change_nested::<U256>(draft, vec![(top, items.collect())])[0].0;
         }
         top
     }

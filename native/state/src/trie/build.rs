@@ -4,9 +4,7 @@ use super::node::{
     KEY_BYTES, Layout, Leaf, Link, Masks, NodeMut, NodeRef, REF_BYTES, VALUE_BYTES_MAX, nibble, places, rank,
 };
 use super::pool::{self, NODE_BYTES_MAX, NodeId};
-use super::update::{Item, Nested, old_kid};
-use super::warm::ask_count;
-use super::{Base, resolve};
+use super::update::{Item, Nested, Update, old_kid};
 
 /// Set in the first byte of a packed value that ends with the root of a nested trie.
 pub(crate) const NESTED_FLAG: u8 = 0x80;
@@ -22,9 +20,9 @@ pub(super) enum Kid<'a> {
     Leaf(Leaf<'a>),
     /// A changed leaf, with the old one where its nested trie stays.
     Item(&'a Item<'a>, Option<Leaf<'a>>),
-    /// A branch of the old trie, which the new one is going to hold, too.
+    /// A branch of the old trie, which the new one is going to have, too.
     Old(Link),
-    /// A branch that this update made, held once.
+    /// A branch that this update made.
     New(NodeId),
 }
 
@@ -40,12 +38,6 @@ impl<'a> Kid<'a> {
         }
     }
 
-    /// A copy of a branch below another path.
-    pub(super) fn recast(node: NodeRef<'_>, prefix: &[u8]) -> Self {
-        node.owned_links().for_each(pool::hold);
-        Self::New(copy_below(node, prefix))
-    }
-
     fn is_branch(&self) -> bool {
         matches!(self, Self::Old(..) | Self::New(..))
     }
@@ -54,25 +46,18 @@ impl<'a> Kid<'a> {
         matches!(self, Self::Nothing)
     }
 
-    /// A branch's link, with its holder.
     fn link(&self) -> Link {
         match self {
-            Self::Old(link) => {
-                pool::hold(*link);
-                *link
-            }
+            Self::Old(link) => *link,
             Self::New(id) => Link::to(*id),
             _ => Link::NONE,
         }
     }
 
-    /// The trie nested below a leaf, with its holder.
+    /// The trie nested below a leaf.
     fn nested(&self) -> Link {
         match self {
-            Self::Leaf(leaf) | Self::Item(_, Some(leaf)) => {
-                pool::hold(leaf.nested);
-                leaf.nested
-            }
+            Self::Leaf(leaf) | Self::Item(_, Some(leaf)) => leaf.nested,
             Self::Item(Item { nested: Nested::New(link), .. }, None) => *link,
             _ => Link::NONE,
         }
@@ -118,22 +103,22 @@ impl<'a> Kid<'a> {
         }
     }
 
-    /// The link to a whole trie that consists of this child.
-    pub(super) fn into_top(self) -> Link {
+    /// The link to a whole trie that consists of this child, for the version `born`.
+    pub(super) fn into_top(self, born: u64) -> Link {
         match &self {
             Self::Nothing => Link::NONE,
             Self::Old(..) | Self::New(..) => self.link(),
-            Self::Leaf(Leaf { key, .. }) => alone(&self, nibble(key, 0)),
-            Self::Item(item, _) => alone(&self, nibble(&item.key.0, 0)),
+            Self::Leaf(Leaf { key, .. }) => alone(&self, nibble(key, 0), born),
+            Self::Item(item, _) => alone(&self, nibble(&item.key.0, 0), born),
         }
     }
 }
 
 /// The top of a trie of one leaf.
-fn alone(leaf: &Kid<'_>, place: u8) -> Link {
+fn alone(leaf: &Kid<'_>, place: u8, born: u64) -> Link {
     let mut kids = Kids::over(None, 0);
     kids.put(place, *leaf);
-    Link::to(kids.write(&[]))
+    Link::to(kids.write(&[], born))
 }
 
 /// The children that a branch is going to have: those of an old one unless they were replaced.
@@ -164,8 +149,8 @@ impl<'a> Kids<'a> {
     }
 
     /// The branch that they make, or what is left of it.
-    pub(super) fn finish(mut self, base: &Base, prefix: &[u8]) -> Kid<'a> {
-        if let Some(id) = self.patch() {
+    pub(super) fn finish(self, update: &mut Update<'a>, prefix: &[u8]) -> Kid<'a> {
+        if let Some(id) = self.patch(update.born) {
             return Kid::New(id);
         }
         let mut filled = self.old.map_or(0, |old| old.masks().children()) & !self.replaced;
@@ -173,20 +158,20 @@ impl<'a> Kids<'a> {
             filled |= u16::from(!self.kids[usize::from(place)].is_nothing()) << place;
         }
         if filled.count_ones() > 1 {
-            return Kid::New(self.write(prefix));
+            return Kid::New(self.write(prefix, update.born));
         }
         // The mask has one bit at most, so the place is below 16.
         let place = filled.trailing_zeros() as u8;
         match (filled != 0).then(|| self.get(place)) {
             None | Some(Kid::Nothing) => Kid::Nothing,
             Some(leaf @ (Kid::Leaf(..) | Kid::Item(..))) => leaf,
-            Some(branch) => joined(base, prefix, place, branch),
+            Some(branch) => joined(update, prefix, place, branch),
         }
     }
 
     /// The common case: the old branch with children of the same kinds and sizes, a copy in which a
     /// few bytes are written over.
-    fn patch(&mut self) -> Option<NodeId> {
+    fn patch(&self, born: u64) -> Option<NodeId> {
         let old = self.old.filter(|_| self.whole)?;
         let masks = old.masks();
         for place in places(self.replaced) {
@@ -205,17 +190,11 @@ impl<'a> Kids<'a> {
                 return None;
             }
         }
-        old.owned_links().for_each(ask_count);
         let size = old.bytes().len();
-        let id = pool::allocate(size);
+        let id = pool::allocate(size, born);
         // SAFETY: the place was allocated for that size here, and nobody else knows of it.
         let mut node = NodeMut(unsafe { pool::node_mut(id, size) });
         node.copy(old);
-        let nested = masks.branches.count_ones() as usize..masks.links();
-        for place in places(masks.branches & !self.replaced) {
-            pool::hold(old.link_at(rank(masks.branches, place)));
-        }
-        nested.for_each(|nth| pool::hold(old.link_at(nth)));
         for place in places(self.replaced & masks.children()) {
             let kid = &self.kids[usize::from(place)];
             if kid.is_branch() {
@@ -230,7 +209,7 @@ impl<'a> Kids<'a> {
     }
 
     /// Writes the branch.
-    fn write(&self, prefix: &[u8]) -> NodeId {
+    fn write(&self, prefix: &[u8], born: u64) -> NodeId {
         let mut masks = Masks::default();
         let mut values = 0;
         let mut kids = [Kid::Nothing; 16];
@@ -255,7 +234,7 @@ impl<'a> Kids<'a> {
         let layout = Layout::of(&masks, prefix.len());
         let size = layout.leaves + values;
         debug_assert!(size <= NODE_BYTES_MAX);
-        let id = pool::allocate(size);
+        let id = pool::allocate(size, born);
         // SAFETY: the place was allocated for that size here, and nobody else knows of it.
         let mut node = NodeMut(unsafe { pool::node_mut(id, size) });
         node.put_header(&masks, prefix.len());
@@ -291,33 +270,24 @@ impl<'a> Kids<'a> {
 }
 
 /// A branch that takes over the path of the one above it, whose only child it was.
-fn joined<'a>(base: &Base, above: &[u8], place: u8, only: Kid<'a>) -> Kid<'a> {
-    let (link, new) = match only {
-        Kid::Old(link) => (link, None),
-        Kid::New(id) => (Link::to(id), Some(id)),
+fn joined<'a>(update: &mut Update<'a>, above: &[u8], place: u8, only: Kid<'a>) -> Kid<'a> {
+    let link = match only {
+        Kid::Old(..) | Kid::New(..) => only.link(),
         other => return other,
     };
-    // SAFETY: the old trie, or this update, holds the branch.
-    let Some(node) = (unsafe { resolve(base, link) }) else { return Kid::Nothing };
+    let Some(node) = update.node(link) else { return Kid::Nothing };
     let prefix = [above, &[place], node.prefix()].concat();
-    match new {
-        None => Kid::recast(node, &prefix),
-        Some(id) => {
-            // The copy takes the children over.
-            let copy = copy_below(node, &prefix);
-            pool::free(id);
-            Kid::New(copy)
-        }
-    }
+    update.replace(link);
+    copy_below(node, &prefix, update.born)
 }
 
-/// A copy with another prefix. The links in it are the caller's to hold.
-fn copy_below(node: NodeRef<'_>, prefix: &[u8]) -> NodeId {
+/// A copy of a branch below another path.
+pub(super) fn copy_below<'a>(node: NodeRef<'_>, prefix: &[u8], born: u64) -> Kid<'a> {
     let masks = node.masks();
     let (from, to) = (node.layout(&masks), Layout::of(&masks, prefix.len()));
     let bytes = node.bytes();
     let size = bytes.len() - node.prefix_len() + prefix.len();
-    let id = pool::allocate(size);
+    let id = pool::allocate(size, born);
     // SAFETY: the place was allocated for that size here, and nobody else knows of it.
     let mut copy = NodeMut(unsafe { pool::node_mut(id, size) });
     copy.0[..to.prefix].copy_from_slice(&bytes[..from.prefix]);
@@ -326,5 +296,5 @@ fn copy_below(node: NodeRef<'_>, prefix: &[u8]) -> NodeId {
     copy.put_header(&masks, prefix.len());
     copy.keep_links(node);
     debug_assert_eq!(copy.0[to.refs..to.prefix].len() % REF_BYTES, 0);
-    id
+    Kid::New(id)
 }

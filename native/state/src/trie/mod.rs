@@ -2,13 +2,14 @@
 //!
 //! Nodes are bytes, the same in memory and in a file that is mapped below: a version is a link to its
 //! top node, and its nodes lie in memory where they changed since the file was written, in the file
-//! where they did not. Nodes in memory are shared between versions by counts of holders. An update
-//! makes new nodes along the changed paths and their references, and never changes a node that
-//! somebody can see; so a clone of a trie is one count, and versions need no locks.
+//! where they did not. Versions share the nodes that they have in common. An update makes new nodes
+//! along the changed paths and their references, and never changes a node that somebody can see; so a
+//! clone of a trie is one count, and reading takes no locks.
 //! An extension node is not a node of its own here but the prefix of the branch below it.
 //!
 //! * [`node`]: nodes as bytes.
 //! * [`pool`]: the memory in which they lie.
+//! * [`versions`]: which of them go with which version.
 //! * [`rlp`], [`reference`]: how they are encoded, and how a parent names them.
 //! * [`warm`]: asking for memory before it is needed.
 //! * [`update`], [`build`]: applying a sorted batch of changes, and writing the nodes that result.
@@ -33,6 +34,7 @@ pub(crate) mod subtrie;
 mod transfer;
 pub(crate) mod update;
 mod verify;
+pub(crate) mod versions;
 mod warm;
 
 use std::marker::PhantomData;
@@ -45,40 +47,38 @@ use crate::mapping::Mapping;
 pub(crate) use build::NESTED_FLAG;
 pub use node::{LeafValue, VALUE_BYTES_MAX};
 use node::{Link, NodeRef};
-pub use pool::retire;
+pub use pool::{in_use, retire};
 pub(crate) use read::View;
 use reference::Reference;
+use transfer::Transfer;
 use update::{Item, Nested};
 pub(crate) use verify::{Flaw, root_at, verify_trie};
+pub(crate) use versions::Draft;
+use versions::Version;
 
 /// The file that links to offsets refer to.
 pub(crate) type Base = Option<Arc<Mapping>>;
 
-/// One version of a trie. Cloning costs one count.
+/// One version of a trie. Cloning costs two counts.
 #[derive(Debug)]
 pub struct Trie<V> {
     top: Link,
     root: B256,
     base: Base,
+    /// None where all of it lies in the file.
+    version: Option<Arc<Version>>,
     values: PhantomData<V>,
 }
 
 impl<V> Clone for Trie<V> {
     fn clone(&self) -> Self {
-        pool::hold(self.top);
-        Self { top: self.top, root: self.root, base: self.base.clone(), values: PhantomData }
-    }
-}
-
-impl<V> Drop for Trie<V> {
-    fn drop(&mut self) {
-        pool::release(self.top);
+        Self { base: self.base.clone(), version: self.version.clone(), ..*self }
     }
 }
 
 impl<V> Default for Trie<V> {
     fn default() -> Self {
-        Self { top: Link::NONE, root: EMPTY_ROOT_HASH, base: None, values: PhantomData }
+        Self { top: Link::NONE, root: EMPTY_ROOT_HASH, base: None, version: None, values: PhantomData }
     }
 }
 
@@ -90,7 +90,7 @@ impl<V: LeafValue> Trie<V> {
 
     /// The trie whose top node lies at `top` of a file.
     pub(crate) fn mapped(top: Link, root: B256, base: Arc<Mapping>) -> Self {
-        Self { top, root, base: Some(base), values: PhantomData }
+        Self { top, root, base: Some(base), version: None, values: PhantomData }
     }
 
     /// Whether it holds nothing.
@@ -134,22 +134,33 @@ impl<V: LeafValue> Trie<V> {
             value: value.is_some().then(|| &packed[from..*to]),
             nested: Nested::None,
         });
-        self.change(items.collect());
+        self.change(self.draft(), items.collect());
     }
 
-    /// Sets and removes packed values. Nested tries that items bring change hands.
-    pub(crate) fn change(&mut self, items: Vec<Item<'_>>) {
+    /// What the next version is made with.
+    pub(crate) fn draft(&self) -> Draft {
+        Draft::on(self.version.as_deref())
+    }
+
+    /// Sets and removes packed values. Nested tries that items bring were made with the same draft, which
+    /// is one of this version.
+    pub(crate) fn change(&mut self, mut draft: Draft, items: Vec<Item<'_>>) {
         if items.is_empty() {
             return;
         }
-        let (top, root) = update::update::<V>(&self.base, self.top, items);
-        pool::release(std::mem::replace(&mut self.top, top));
-        self.root = root;
+        let (top, root) = update::update::<V>(&self.base, &mut draft, self.top, items);
+        // The version of before goes when the new one is known to be made from it.
+        self.version = Some(Arc::new(draft.commit(top)));
+        (self.top, self.root) = (top, root);
     }
 
-    /// Changes tries that are nested in this one, or new ones, by their tops. The answers are held.
-    pub(crate) fn change_nested<N: LeafValue>(&self, tries: Vec<(Link, Vec<Item<'_>>)>) -> Vec<(Link, B256)> {
-        update::update_many::<N>(&self.base, tries)
+    /// Changes tries that are nested in this one, or in the draft, or new ones, by their tops.
+    pub(crate) fn change_nested<N: LeafValue>(
+        &self,
+        draft: &mut Draft,
+        tries: Vec<(Link, Vec<Item<'_>>)>,
+    ) -> Vec<(Link, B256)> {
+        update::update_many::<N>(&self.base, draft, tries)
     }
 
     /// The same version over the file below `moved`, which is the version `known` once more.
@@ -157,8 +168,13 @@ impl<V: LeafValue> Trie<V> {
         let (from, to) = (&self.base, &moved.base);
         // Offsets into another file say nothing about this one: all is copied.
         let known = if file(from) == file(&known.base) { known.top } else { Link::NONE };
-        let transfer = transfer::Transfer { from, to, known, moved: moved.top };
-        Self { top: transfer.trie(self.top), root: self.root, base: to.clone(), values: PhantomData }
+        let mut draft = moved.draft();
+        let (born, shared) = (draft.number(), Vec::new());
+        let mut transfer = Transfer { from, to, known, moved: moved.top, born, shared };
+        let top = transfer.trie(self.top);
+        draft.replace_around(moved.top, &transfer.shared);
+        let version = Some(Arc::new(draft.commit(top)));
+        Self { top, root: self.root, base: to.clone(), version, values: PhantomData }
     }
 
     /// Whether both are one version, not only equal ones.
@@ -177,15 +193,10 @@ fn file(base: &Base) -> Option<*const Mapping> {
     base.as_ref().map(Arc::as_ptr)
 }
 
-/// Lets go of a node that was held for the caller.
-pub(crate) fn give_up(link: Link) {
-    pool::release(link);
-}
-
 /// A node's bytes.
 ///
 /// # Safety
-/// The caller holds the node, or something that does, for as long as it uses the answer.
+/// Somebody holds a version that has the node for as long as the caller uses the answer.
 unsafe fn resolve(base: &Base, link: Link) -> Option<NodeRef<'_>> {
     match link.memory() {
         // SAFETY: the caller's promise.

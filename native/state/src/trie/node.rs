@@ -204,12 +204,12 @@ impl<'a> NodeRef<'a> {
         depth + self.prefix_len() + 1
     }
 
-    /// The links to other nodes, whose holder this node is.
-    pub(crate) fn owned_links(self) -> impl Iterator<Item = Link> + 'a {
+    /// The links to the nodes below, those of nested tries included.
+    pub(crate) fn links(self) -> impl Iterator<Item = Link> + 'a {
         (0..self.masks().links()).map(move |nth| self.link_at(nth))
     }
 
-    /// The nth link of those that it owns.
+    /// The nth of them.
     pub(super) fn link_at(self, nth: usize) -> Link {
         let at = Self::HEADER + LINK_BYTES * nth;
         let bytes = self.0[at..].first_chunk::<LINK_BYTES>();

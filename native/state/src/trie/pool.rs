@@ -1,12 +1,11 @@
-//! Memory for nodes: chunks cut into runs of granules, counted pointers into them.
+//! Memory for nodes: chunks cut into runs of granules.
 //!
 //! A state root makes and drops some ten thousand nodes of a few hundred bytes. A general allocator
 //! took a third of the time for that, and left them scattered. Here a node's size picks a list of
 //! free places; the place freed last, still in the processor's cache, is taken first. Chunks lie on
 //! large pages where the system has them.
 //!
-//! The counts of holders stand apart from the nodes, so that copying a node, which adds a holder to
-//! each of its children, touches none of them.
+//! In front of a node stands which version made it; [`super::versions`] says when it is not used any more.
 //!
 //! When versions move onto a newer file, few of many nodes stay, and they would keep all chunks. So the
 //! chunks of before are retired: their places are not used again, and each goes back to the system
@@ -14,17 +13,16 @@
 //! that the system hands out has to be cleared first, on a virtual machine by its host, too.
 //!
 //! Invariants, on which the `unsafe` here rests:
-//! - Whoever has a [`NodeId`] from [`allocate`] or [`hold`] holds the node until [`release`].
-//! - A node is written between [`allocate`] and the moment a second holder or thread can see it
+//! - Whoever holds a version has all of its nodes; a node is freed once, when no version has it.
+//! - A node is written between [`allocate`] and the moment a second version or thread can see it
 //!   (the end of the update that makes it), never afterwards.
 
-use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicPtr, AtomicU32, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicPtr, Ordering};
 
 use memmap2::{MmapMut, UncheckedAdvice};
 use parking_lot::Mutex;
 
-use super::node::{Link, NodeRef};
-use super::warm::{ask_count, ask_head};
+use super::node::NodeRef;
 
 /// Bytes that sizes are rounded up to.
 const GRANULE: usize = 32;
@@ -39,20 +37,22 @@ const CHUNKS_MAX: usize = 1 << (u32::BITS - CHUNK_BITS);
 /// More bytes than any node has.
 pub(super) const NODE_BYTES_MAX: usize = 4_096;
 
-/// Sizes in granules, zero included.
-const CLASSES: usize = NODE_BYTES_MAX / GRANULE + 1;
+/// Bytes in front of a node: the number of the version that made it.
+const BIRTH_BYTES: usize = size_of::<u64>();
 
-/// More holders than any node can have; beyond it a count could turn over.
-const HOLDERS_MAX: u32 = u32::MAX / 2;
+/// Stands in front of a free place where that is checked.
+const FREED: u64 = u64::MAX;
+
+/// Sizes in granules, zero included.
+const CLASSES: usize = class_of(NODE_BYTES_MAX) + 1;
 
 /// A node in memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct NodeId(pub(super) u32);
 
-/// Where a chunk's nodes and their counts lie; null until the chunk is made, then fixed for ever.
+/// Where a chunk's nodes lie; null until the chunk is made, then fixed for ever.
 struct Chunk {
     nodes: AtomicPtr<u8>,
-    counts: AtomicPtr<AtomicU32>,
     /// Whether its places are not used again one by one, but all together once none is in use.
     retired: AtomicBool,
     /// Granules in use, of a retired chunk.
@@ -62,7 +62,6 @@ struct Chunk {
 static CHUNKS: [Chunk; CHUNKS_MAX] = [const {
     Chunk {
         nodes: AtomicPtr::new(std::ptr::null_mut()),
-        counts: AtomicPtr::new(std::ptr::null_mut()),
         retired: AtomicBool::new(false),
         in_use: AtomicIsize::new(0),
     }
@@ -95,51 +94,54 @@ struct Fresh {
     empty: Vec<usize>,
 }
 
-/// A place for a node of `size` bytes, held once. Its bytes are those of whatever was there before.
-pub(super) fn allocate(size: usize) -> NodeId {
-    let class = size.div_ceil(GRANULE);
+/// A place for a node of `size` bytes that the version `born` makes. Its bytes are those of whatever was
+/// there before.
+pub(super) fn allocate(size: usize, born: u64) -> NodeId {
+    let class = class_of(size);
     let free = FREE[class].lock().pop();
-    let id = free.unwrap_or_else(|| FRESH.lock().take(class));
-    count(NodeId(id)).store(1, Ordering::Relaxed);
-    NodeId(id)
+    let id = NodeId(free.unwrap_or_else(|| FRESH.lock().take(class)));
+    // SAFETY: the place has room for that, and nobody else knows of it. Granules are aligned for it.
+    unsafe { birth_place(id).write(born) };
+    id
 }
 
-/// Adds a holder.
-pub(super) fn hold(link: Link) {
-    let Some(id) = link.memory() else { return };
-    // Relaxed: whoever adds a holder is one.
-    if count(id).fetch_add(1, Ordering::Relaxed) > HOLDERS_MAX {
-        // Only leaked holders can come to that many; going on would free what is in use.
-        std::process::abort();
+/// Frees a node of `size` bytes.
+pub(super) fn free(id: NodeId, size: usize) {
+    if cfg!(debug_assertions) {
+        // SAFETY: nobody has the node, and its place is not used again before the next line but one.
+        let born = unsafe { birth_place(id).replace(FREED) };
+        assert_ne!(born, FREED, "a node was freed twice");
     }
+    free_place(id.0, class_of(size));
 }
 
-/// Gives up a holder; the last one frees the node and gives up its children.
-pub(super) fn release(link: Link) {
-    let Some(id) = link.memory() else { return };
-    // Release, and acquire for the last: all that holders did happens before the place is reused.
-    if count(id).fetch_sub(1, Ordering::Release) != 1 {
-        return;
-    }
-    fence(Ordering::Acquire);
-    // SAFETY: the count came to zero through our holder, so nobody frees the node before us.
-    let node = unsafe { node(id) };
-    node.owned_links().for_each(ask_count);
-    node.owned_links().filter(is_last).for_each(|link| ask_head(&None, link));
-    node.owned_links().for_each(release);
-    free(id);
+/// Bytes that nodes in memory take.
+pub fn in_use() -> usize {
+    let _one = RETIRING.lock();
+    let handed_out: usize = {
+        let fresh = FRESH.lock();
+        let retired = |index: usize| CHUNKS[index].retired.load(Ordering::Acquire);
+        let used = fresh.chunks.iter().enumerate().filter(|(index, _)| !retired(*index));
+        used.map(|(_, (_, used))| *used).sum()
+    };
+    let free: usize = FREE.iter().enumerate().map(|(class, list)| class * list.lock().len()).sum();
+    let retired: isize = CHUNKS.iter().map(|chunk| chunk.in_use.load(Ordering::Acquire)).sum();
+    // Nodes come and go meanwhile.
+    handed_out.saturating_add_signed(retired).saturating_sub(free) * GRANULE
 }
 
-/// Frees a node that has one holder, us, whose children somebody else took over.
-pub(super) fn free(id: NodeId) {
-    // SAFETY: we are its last holder, so it has not been freed yet.
-    let size = unsafe { node(id) }.bytes().len();
-    free_place(id.0, size.div_ceil(GRANULE));
+/// The number of the version that made a node.
+///
+/// # Safety
+/// As for [`node`].
+pub(super) unsafe fn born(id: NodeId) -> u64 {
+    // SAFETY: the caller's promise; `allocate` wrote it.
+    unsafe { birth_place(id).read() }
 }
 
-/// Whether a node has one holder, as far as can be seen just now.
-fn is_last(link: &Link) -> bool {
-    link.memory().is_some_and(|id| count(id).load(Ordering::Relaxed) == 1)
+/// Granules that a node of `size` bytes takes.
+const fn class_of(size: usize) -> usize {
+    (BIRTH_BYTES + size).div_ceil(GRANULE)
 }
 
 fn free_place(id: u32, class: usize) {
@@ -156,10 +158,11 @@ fn free_place(id: u32, class: usize) {
 /// A node's bytes.
 ///
 /// # Safety
-/// The caller holds the node, or something that does, for as long as it uses the answer.
+/// Somebody holds a version that has the node for as long as the caller uses the answer.
 pub(super) unsafe fn node<'a>(id: NodeId) -> NodeRef<'a> {
-    // SAFETY: a held place has its header, whose size lies within the place.
+    // SAFETY: a place in use has its header, whose size lies within the place.
     unsafe {
+        debug_assert_ne!(born(id), FREED, "a free node was read");
         let at = place(id);
         let size = NodeRef::size_of(std::slice::from_raw_parts(at, NodeRef::HEADER));
         NodeRef::new(std::slice::from_raw_parts(at, size))
@@ -179,8 +182,12 @@ pub(super) unsafe fn node_mut<'a>(id: NodeId, size: usize) -> &'a mut [u8] {
 
 /// Where a node lies, without touching it.
 pub(super) fn place(id: NodeId) -> *mut u8 {
+    birth_place(id).cast::<u8>().wrapping_add(BIRTH_BYTES)
+}
+
+fn birth_place(id: NodeId) -> *mut u64 {
     let (chunk, granule) = split(id.0);
-    CHUNKS[chunk].nodes.load(Ordering::Acquire).wrapping_add(granule * GRANULE)
+    CHUNKS[chunk].nodes.load(Ordering::Acquire).wrapping_add(granule * GRANULE).cast()
 }
 
 /// Sets all memory that is in use now apart: new nodes lie elsewhere, and each chunk goes back to the
@@ -229,17 +236,6 @@ fn split(id: u32) -> (usize, usize) {
     ((id >> CHUNK_BITS) as usize, id as usize & (CHUNK_GRANULES - 1))
 }
 
-/// Where a node's holders are counted, without touching it.
-pub(super) fn count_place(id: NodeId) -> *const AtomicU32 {
-    let (chunk, granule) = split(id.0);
-    CHUNKS[chunk].counts.load(Ordering::Acquire).wrapping_add(granule)
-}
-
-fn count(id: NodeId) -> &'static AtomicU32 {
-    // SAFETY: ids are made by `Fresh::take` only, after their chunk's counts, which are never freed.
-    unsafe { &*count_place(id) }
-}
-
 impl Fresh {
     fn take(&mut self, granules: usize) -> u32 {
         if self.chunks.is_empty() || self.next + granules > CHUNK_GRANULES {
@@ -275,8 +271,6 @@ impl Fresh {
         let index = self.chunks.len();
         assert!(index < CHUNKS_MAX, "the state needs more than {CHUNKS_MAX} chunks of memory");
         let mut memory = map_zeroed(CHUNK_GRANULES * GRANULE);
-        let counts = Box::leak(Box::new(map_zeroed(CHUNK_GRANULES * size_of::<AtomicU32>())));
-        CHUNKS[index].counts.store(counts.as_mut_ptr().cast(), Ordering::Release);
         CHUNKS[index].nodes.store(memory.as_mut_ptr(), Ordering::Release);
         self.chunks.push((memory, 0));
         self.current = index;

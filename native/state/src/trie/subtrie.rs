@@ -118,7 +118,7 @@ pub(crate) fn is_all_below<V: LeafValue>(place: &Place, items: &[(B256, Vec<u8>)
     let mut trie = Trie::<V>::new();
     let changes =
         items.iter().map(|(key, value)| Item { key: *key, value: Some(value), nested: Nested::None });
-    trie.change(changes.collect());
+    trie.change(trie.draft(), changes.collect());
     let view = trie.view();
     let Some(node) = view.node(view.top()) else { return false };
     encode_branch(node, &mut encoded);

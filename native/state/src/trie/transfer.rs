@@ -20,6 +20,10 @@ pub(super) struct Transfer<'a> {
     pub(super) to: &'a Base,
     pub(super) known: Link,
     pub(super) moved: Link,
+    /// The version that new nodes are made for.
+    pub(super) born: u64,
+    /// Where it leads into the moved version.
+    pub(super) shared: Vec<Link>,
 }
 
 /// A place in both tries of the known version: `skip` nibbles into the prefix of a node.
@@ -31,19 +35,18 @@ struct At {
 }
 
 impl<'a> Transfer<'a> {
-    /// The trie at `top` over the newer file, held once for the caller. The caller holds it and both
-    /// tries of the known version.
-    pub(super) fn trie(&self, top: Link) -> Link {
+    /// The trie at `top` over the newer file. The caller holds it and both tries of the known version.
+    pub(super) fn trie(&mut self, top: Link) -> Link {
         self.subtree(top, Some(At { known: self.known, moved: self.moved, skip: 0 }))
     }
 
     /// What hangs at `link`; `at` is the same path in the known version, where that leads anywhere.
-    fn subtree(&self, link: Link, at: Option<At>) -> Link {
+    fn subtree(&mut self, link: Link, at: Option<At>) -> Link {
+        let Some(node) = self.older(link) else { return Link::NONE };
         if let Some(at) = at.filter(|at| at.skip == 0 && at.known == link) {
-            pool::hold(at.moved);
+            self.shared.push(at.moved);
             return at.moved;
         }
-        let Some(node) = self.older(link) else { return Link::NONE };
         let mut links = Vec::with_capacity(node.masks().links());
         for (place, child) in node.children() {
             if let Child::Branch(lower) = child {
@@ -58,7 +61,7 @@ impl<'a> Transfer<'a> {
             }
         }
         let size = node.bytes().len();
-        let id = pool::allocate(size);
+        let id = pool::allocate(size, self.born);
         // SAFETY: the place was allocated for that size here, and nobody else knows of it.
         let mut copy = NodeMut(unsafe { pool::node_mut(id, size) });
         copy.copy(node);
@@ -67,11 +70,11 @@ impl<'a> Transfer<'a> {
     }
 
     /// The trie below a leaf.
-    fn nested(&self, leaf: Leaf<'_>) -> Link {
+    fn nested(&mut self, leaf: Leaf<'_>) -> Link {
         let key = B256::new(*leaf.key);
         let find = |top, base| View::new(top, base).get(&key).map_or(Link::NONE, |leaf| leaf.nested);
         let (known, moved) = (find(self.known, self.from), find(self.moved, self.to));
-        Transfer { known, moved, ..*self }.trie(leaf.nested)
+        self.subtree(leaf.nested, Some(At { known, moved, skip: 0 }))
     }
 
     /// The place that a path leads to from another one.

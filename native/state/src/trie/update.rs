@@ -3,9 +3,10 @@
 use alloy_primitives::B256;
 use hansa_crypto::workers;
 
-use super::build::{Kid, Kids};
+use super::build::{Kid, Kids, copy_below};
 use super::hash::{keep_references, settle};
 use super::node::{Child, KEY_BYTES, KEY_NIBBLES, Leaf, LeafValue, Link, NodeRef, key_of, nibble};
+use super::versions::{Draft, Replaced};
 use super::warm::{WALKS_MAX, WALKS_MIN, warm};
 use super::{Base, resolve, root_of};
 
@@ -15,11 +16,11 @@ const SPREAD_MIN: usize = 256;
 /// What becomes of the trie below a changed leaf.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Nested {
-    /// There is none any more.
+    /// There is none any more. The draft knows of one that there was.
     None,
     /// It stays. The packed value comes without its root, which is taken over from the old one.
     Keep,
-    /// This one, whose root the packed value ends with. It is handed over with its count.
+    /// This one, made for the same draft, whose root the packed value ends with.
     New(Link),
 }
 
@@ -32,36 +33,62 @@ pub(crate) struct Item<'v> {
     pub(crate) nested: Nested,
 }
 
-/// Applies items to the trie at `top`, which somebody holds. The answer is a new trie, held once for
-/// the caller, and its root hash.
-pub(crate) fn update<V: LeafValue>(base: &Base, top: Link, mut items: Vec<Item<'_>>) -> (Link, B256) {
+/// Applies items to the trie at `top`, which is part of the version that the draft is made from, or of
+/// the draft. The answer is the new trie and its root hash.
+pub(crate) fn update<V: LeafValue>(
+    base: &Base,
+    draft: &mut Draft,
+    top: Link,
+    items: Vec<Item<'_>>,
+) -> (Link, B256) {
+    let (top, root, replaced) = changed::<V>(base, draft.number(), top, items);
+    draft.replace(replaced);
+    (top, root)
+}
+
+/// As [`update`] for several tries, whose nodes are hashed together.
+pub(crate) fn update_many<V: LeafValue>(
+    base: &Base,
+    draft: &mut Draft,
+    mut tries: Vec<(Link, Vec<Item<'_>>)>,
+) -> Vec<(Link, B256)> {
+    let born = draft.number();
+    if tries.len() == 1 || workers::threads_in_force() > 1 {
+        // Tries are spread over threads; a single one spreads itself.
+        let done = workers::map(tries, |(top, items)| changed::<V>(base, born, top, items));
+        let keep = |(top, root, replaced)| {
+            draft.replace(replaced);
+            (top, root)
+        };
+        return done.into_iter().map(keep).collect();
+    }
+    tries.iter_mut().for_each(|(_, items)| order(items));
+    let mut update = Update::new(base, born);
+    let tops: Vec<(Link, usize)> =
+        tries.iter().map(|(top, items)| (update.trie(*top, items).into_top(born), 0)).collect();
+    draft.replace(update.replaced);
+    // SAFETY: nobody has seen the new nodes yet.
+    let references = unsafe { settle::<V>(&tops) };
+    tops.into_iter().zip(references).map(|((top, _), reference)| (top, root_of(reference))).collect()
+}
+
+/// The trie with items applied, its root hash, and the nodes that it has others for.
+fn changed<V: LeafValue>(
+    base: &Base,
+    born: u64,
+    top: Link,
+    mut items: Vec<Item<'_>>,
+) -> (Link, B256, Vec<Replaced>) {
     order(&mut items);
-    let update = Update { base };
+    let mut update = Update::new(base, born);
     let top = match items.len() >= SPREAD_MIN {
         true => update.spread::<V>(top, &items),
         false => update.trie(top, &items),
     }
-    .into_top();
+    .into_top(born);
     // SAFETY: nobody has seen the new nodes yet.
     let references = unsafe { settle::<V>(&[(top, 0)]) };
-    (top, root_of(references[0]))
-}
-
-/// As [`update`] for several tries over the same file, whose nodes are hashed together.
-pub(crate) fn update_many<V: LeafValue>(base: &Base, tries: Vec<(Link, Vec<Item<'_>>)>) -> Vec<(Link, B256)> {
-    if tries.len() == 1 || workers::threads_in_force() > 1 {
-        // Tries are spread over threads; a single one spreads itself.
-        return workers::map(tries, |(top, items)| update::<V>(base, top, items));
-    }
-    let tops: Vec<(Link, usize)> = (tries.into_iter())
-        .map(|(top, mut items)| {
-            order(&mut items);
-            (Update { base }.trie(top, &items).into_top(), 0)
-        })
-        .collect();
-    // SAFETY: nobody has seen the new nodes yet.
-    let references = unsafe { settle::<V>(&tops) };
-    tops.into_iter().zip(references).map(|((top, _), reference)| (top, root_of(reference))).collect()
+    (top, root_of(references[0]), update.replaced)
 }
 
 /// Sorts by key; where a key comes twice the last item stays.
@@ -75,62 +102,90 @@ fn order(items: &mut Vec<Item<'_>>) {
     items.reverse();
 }
 
-struct Update<'a> {
+/// A walk over changed paths.
+pub(super) struct Update<'a> {
     base: &'a Base,
+    /// The version that it makes.
+    pub(super) born: u64,
+    replaced: Vec<Replaced>,
 }
 
 impl<'a> Update<'a> {
-    fn node(&self, link: Link) -> Option<NodeRef<'a>> {
-        // SAFETY: the caller of `update` holds the old trie, of which all nodes that are asked for
-        // are part.
+    fn new(base: &'a Base, born: u64) -> Self {
+        Self { base, born, replaced: Vec::new() }
+    }
+
+    pub(super) fn node(&self, link: Link) -> Option<NodeRef<'a>> {
+        // SAFETY: whoever makes a draft holds the version that it is made from. Its nodes, and those of
+        // this update, are all that is asked for.
         unsafe { resolve(self.base, link) }
     }
 
+    /// Takes note that another node comes in place of this one, or none.
+    pub(super) fn replace(&mut self, link: Link) {
+        // SAFETY: as above.
+        self.replaced.extend(unsafe { Replaced::at(link) });
+    }
+
     /// The whole trie. Its only leaf has a reference made for the top, which counts nowhere else.
-    fn trie(&self, top: Link, items: &'a [Item<'a>]) -> Kid<'a> {
-        match self.node(top) {
-            None => self.build(0, items),
-            Some(node) => match node.only_leaf() {
-                Some(leaf) => self.leaf(leaf, 0, items),
-                None if items.is_empty() => Kid::Old(top),
-                None => self.branch(node, 0, 0, items),
-            },
+    fn trie(&mut self, top: Link, items: &'a [Item<'a>]) -> Kid<'a> {
+        let Some(node) = self.node(top) else { return self.build(0, items) };
+        let leaf = node.only_leaf();
+        if items.is_empty() && leaf.is_none() {
+            return Kid::Old(top);
+        }
+        self.replace(top);
+        match leaf {
+            Some(leaf) => self.leaf(leaf, 0, items),
+            None => self.branch(node, 0, 0, items),
         }
     }
 
     /// The whole trie, each child of its top by itself, where there are threads by one of its own: new
     /// nodes are hashed while the cache still has them.
-    fn spread<V: LeafValue>(&self, top: Link, items: &'a [Item<'a>]) -> Kid<'a> {
+    fn spread<V: LeafValue>(&mut self, top: Link, items: &'a [Item<'a>]) -> Kid<'a> {
         let old = self.node(top);
         if old.is_some_and(|node| node.prefix_len() > 0 || node.only_leaf().is_some()) {
             return self.trie(top, items);
         }
+        self.replace(top);
         let groups: Vec<&[Item<'_>]> =
             items.chunk_by(|a, b| nibble(&a.key.0, 0) == nibble(&b.key.0, 0)).collect();
+        let (base, born) = (self.base, self.born);
         let done = workers::map(groups, |group| {
             let place = nibble(&group[0].key.0, 0);
-            let kid = self.kid(old.map_or(Kid::Nothing, |node| old_kid(node, place)), 1, group);
-            let Kid::New(id) = kid else { return (place, kid, None) };
-            // SAFETY: the node is part of this update, and nobody else has it. It hangs below one nibble.
-            (place, kid, unsafe { settle::<V>(&[(Link::to(id), 1)]) }[0])
+            let mut part = Update::new(base, born);
+            let kid = part.kid(old.map_or(Kid::Nothing, |node| old_kid(node, place)), 1, group);
+            let reference = match kid {
+                // SAFETY: the node is part of this update, and nobody else has it. It hangs below one nibble.
+                Kid::New(id) => unsafe { settle::<V>(&[(Link::to(id), 1)])[0] },
+                _ => None,
+            };
+            (place, kid, reference, part.replaced)
         });
         let mut kids = Kids::over(old, 0);
-        done.iter().for_each(|(place, kid, _)| kids.put(*place, *kid));
-        let top = kids.finish(self.base, &[]);
+        for (place, kid, _, replaced) in &done {
+            kids.put(*place, *kid);
+            self.replaced.extend_from_slice(replaced);
+        }
+        let top = kids.finish(self, &[]);
         if let Kid::New(id) = top {
             // A child that became the top itself gets its reference with all else.
             // SAFETY: as above.
-            unsafe { keep_references(id, done.iter().map(|(place, _, reference)| (*place, *reference))) };
+            unsafe { keep_references(id, done.iter().map(|(place, _, reference, _)| (*place, *reference))) };
         }
         top
     }
 
     /// What becomes of a child, `depth` nibbles down.
-    fn kid(&self, kid: Kid<'a>, depth: usize, items: &'a [Item<'a>]) -> Kid<'a> {
+    fn kid(&mut self, kid: Kid<'a>, depth: usize, items: &'a [Item<'a>]) -> Kid<'a> {
         match kid {
             Kid::Leaf(leaf) => self.leaf(leaf, depth, items),
             Kid::Old(link) => match self.node(link) {
-                Some(node) => self.branch(node, 0, depth, items),
+                Some(node) => {
+                    self.replace(link);
+                    self.branch(node, 0, depth, items)
+                }
                 None => Kid::Nothing,
             },
             // Nothing else stands in an old branch.
@@ -139,7 +194,7 @@ impl<'a> Update<'a> {
     }
 
     /// A subtree of nothing but the items.
-    fn build(&self, depth: usize, items: &'a [Item<'a>]) -> Kid<'a> {
+    fn build(&mut self, depth: usize, items: &'a [Item<'a>]) -> Kid<'a> {
         match items {
             [] => Kid::Nothing,
             [item] => Kid::of_item(item, None),
@@ -147,12 +202,12 @@ impl<'a> Update<'a> {
                 let fork = common_end(key_of(&first.key), key_of(&last.key), depth);
                 let mut kids = Kids::over(None, 0);
                 self.descend(&mut kids, fork, items);
-                kids.finish(self.base, &path(&first.key.0, depth, fork)[..fork - depth])
+                kids.finish(self, &path(&first.key.0, depth, fork)[..fork - depth])
             }
         }
     }
 
-    fn leaf(&self, leaf: Leaf<'a>, depth: usize, items: &'a [Item<'a>]) -> Kid<'a> {
+    fn leaf(&mut self, leaf: Leaf<'a>, depth: usize, items: &'a [Item<'a>]) -> Kid<'a> {
         if let [item] = items
             && item.key.0 == *leaf.key
         {
@@ -164,11 +219,11 @@ impl<'a> Update<'a> {
         let mut kids = Kids::over(None, 0);
         kids.put(nibble(leaf.key, fork), Kid::Leaf(leaf));
         self.descend(&mut kids, fork, items);
-        kids.finish(self.base, &path(leaf.key, depth, fork)[..fork - depth])
+        kids.finish(self, &path(leaf.key, depth, fork)[..fork - depth])
     }
 
     /// A branch of which the first `skip` nibbles of the prefix lie above `depth`.
-    fn branch(&self, node: NodeRef<'a>, skip: usize, depth: usize, items: &'a [Item<'a>]) -> Kid<'a> {
+    fn branch(&mut self, node: NodeRef<'a>, skip: usize, depth: usize, items: &'a [Item<'a>]) -> Kid<'a> {
         let prefix = &node.prefix()[skip..];
         let end = depth + prefix.len();
         let fork = fork_of(items, depth, |key, from| common_with_prefix(key, prefix, from)).unwrap_or(end);
@@ -179,7 +234,7 @@ impl<'a> Update<'a> {
             }
             let mut kids = Kids::over(Some(node), skip);
             self.descend(&mut kids, end, items);
-            return kids.finish(self.base, prefix);
+            return kids.finish(self, prefix);
         }
         let (above, place) = (&prefix[..fork - depth], prefix[fork - depth]);
         let below = skip + above.len() + 1;
@@ -192,17 +247,17 @@ impl<'a> Update<'a> {
             }
         }
         let lower = match &items[start..stop] {
-            [] => Kid::recast(node, &node.prefix()[below..]),
+            [] => copy_below(node, &node.prefix()[below..], self.born),
             within => self.branch(node, below, fork + 1, within),
         };
         kids.put(place, lower);
         self.descend(&mut kids, fork, &items[..start]);
         self.descend(&mut kids, fork, &items[stop..]);
-        kids.finish(self.base, above)
+        kids.finish(self, above)
     }
 
     /// Hands each place its share of the items; `position` is the nibble that tells places apart.
-    fn descend(&self, kids: &mut Kids<'a>, position: usize, items: &'a [Item<'a>]) {
+    fn descend(&mut self, kids: &mut Kids<'a>, position: usize, items: &'a [Item<'a>]) {
         for group in items.chunk_by(|a, b| nibble(&a.key.0, position) == nibble(&b.key.0, position)) {
             let place = nibble(&group[0].key.0, position);
             kids.put(place, self.kid(kids.get(place), position + 1, group));

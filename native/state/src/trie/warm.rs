@@ -88,12 +88,6 @@ pub(super) fn ask_leaf(node: NodeRef<'_>, place: u8) {
     }
 }
 
-/// Asks for the count of a node's holders. Counting waits for each of them by itself; so whoever counts
-/// for many nodes asks for all first.
-pub(super) fn ask_count(link: Link) {
-    link.memory().into_iter().for_each(|id| ask_for(pool::count_place(id).cast(), 1));
-}
-
 /// Asks for a node whose header has been read.
 pub(super) fn ask_node(node: NodeRef<'_>) {
     ask_for(node.bytes().as_ptr(), node.bytes().len());
