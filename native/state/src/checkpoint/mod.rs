@@ -5,8 +5,8 @@
 //!          accounts u64 · slots u64 · codes u64 · codes at u64 · pages u64 · table crc u32 ·
 //!          zeros · crc32c u32 of all before in the page
 //! pages    nodes, each behind those below it (`trie::node` says how a node looks; links are offsets in
-//!          this file, and none is stale); then, at "codes at", the codes: length u32 · bytes, in order
-//!          of their hashes, exactly those that accounts refer to; then zeros up to the page's end
+//!          this file); then, at "codes at", the codes: length u32 · bytes, in order of their hashes,
+//!          exactly those that accounts refer to; then zeros up to the page's end
 //! table    crc32c u32 of each page behind the first
 //! ```
 //! All numbers are little-endian; nothing follows the table. "top" is the offset of the top node of the
@@ -30,7 +30,7 @@ use alloy_primitives::B256;
 use crate::WorldState;
 
 /// The only version of the format.
-pub const CHECKPOINT_VERSION: u32 = 2;
+pub const CHECKPOINT_VERSION: u32 = 3;
 
 const MAGIC: &[u8; 8] = b"HANSACKP";
 

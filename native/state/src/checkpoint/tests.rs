@@ -124,7 +124,7 @@ fn no_node_of_a_file_leads_into_memory_whatever_it_says() {
     let good = fs::read(&file).unwrap();
     let top = open_file(&file, 0).unwrap().0.top as usize;
     let in_header = [0, 2, 4, 6, 8, 10, 11, 12, 13].map(|at| (top + at, 1));
-    let links = [(top + 14 + 7, 0x80), (top + 14 + 8 + 7, 0x80), (top + 14 + 3, 0x80)];
+    let links = [(top + 12 + 7, 0x80), (top + 12 + 8 + 7, 0x80), (top + 12 + 3, 0x80)];
     for (at, bits) in in_header.into_iter().chain(links) {
         let mut bad = good.clone();
         bad[at] ^= bits;

@@ -22,9 +22,12 @@ pub(super) enum Kid<'a> {
     Item(&'a Item<'a>, Option<Leaf<'a>>),
     /// A branch of the old trie, which the new one is going to have, too.
     Old(Link),
-    /// A branch that this update made.
-    New(NodeId),
+    /// A branch that this update made, and what [`Made`](super::hash::Made) calls it, or [`SETTLED`].
+    New(NodeId, u32),
 }
+
+/// Stands for a new branch whose reference was computed before its parent is made.
+pub(super) const SETTLED: u32 = u32::MAX;
 
 impl<'a> Kid<'a> {
     /// What an item makes of its leaf.
@@ -49,7 +52,7 @@ impl<'a> Kid<'a> {
     fn link(&self) -> Link {
         match self {
             Self::Old(link) => *link,
-            Self::New(id) => Link::to(*id),
+            Self::New(id, _) => Link::to(*id),
             _ => Link::NONE,
         }
     }
@@ -103,22 +106,28 @@ impl<'a> Kid<'a> {
         }
     }
 
-    /// The link to a whole trie that consists of this child, for the version `born`.
-    pub(super) fn into_top(self, born: u64) -> Link {
-        match &self {
+    /// The link to a whole trie that consists of this child, the nth of those that the update makes.
+    pub(super) fn into_top(self, update: &mut Update<'a>, nth: usize) -> Link {
+        match self {
             Self::Nothing => Link::NONE,
-            Self::Old(..) | Self::New(..) => self.link(),
-            Self::Leaf(Leaf { key, .. }) => alone(&self, nibble(key, 0), born),
-            Self::Item(item, _) => alone(&self, nibble(&item.key.0, 0), born),
+            Self::Old(link) => link,
+            Self::New(id, index) => {
+                update.made.set_top(index, nth);
+                Link::to(id)
+            }
+            Self::Leaf(Leaf { key, .. }) => alone(update, self, nibble(key, 0)),
+            Self::Item(item, _) => alone(update, self, nibble(&item.key.0, 0)),
         }
     }
 }
 
 /// The top of a trie of one leaf.
-fn alone(leaf: &Kid<'_>, place: u8, born: u64) -> Link {
+fn alone<'a>(update: &mut Update<'a>, leaf: Kid<'a>, place: u8) -> Link {
     let mut kids = Kids::over(None, 0);
-    kids.put(place, *leaf);
-    Link::to(kids.write(&[], born))
+    kids.put(place, leaf);
+    let id = kids.write(&[], update.born);
+    update.made.push_alone(id, place);
+    Link::to(id)
 }
 
 /// The children that a branch is going to have: those of an old one unless they were replaced.
@@ -148,25 +157,32 @@ impl<'a> Kids<'a> {
         }
     }
 
-    /// The branch that they make, or what is left of it.
-    pub(super) fn finish(self, update: &mut Update<'a>, prefix: &[u8]) -> Kid<'a> {
+    /// The branch that they make `depth` nibbles down, or what is left of it.
+    pub(super) fn finish(self, update: &mut Update<'a>, depth: usize, prefix: &[u8]) -> Kid<'a> {
         if let Some(id) = self.patch(update.born) {
-            return Kid::New(id);
+            return self.made(update, id, depth);
         }
         let mut filled = self.old.map_or(0, |old| old.masks().children()) & !self.replaced;
         for place in places(self.replaced) {
             filled |= u16::from(!self.kids[usize::from(place)].is_nothing()) << place;
         }
         if filled.count_ones() > 1 {
-            return Kid::New(self.write(prefix, update.born));
+            let id = self.write(prefix, update.born);
+            return self.made(update, id, depth);
         }
         // The mask has one bit at most, so the place is below 16.
         let place = filled.trailing_zeros() as u8;
         match (filled != 0).then(|| self.get(place)) {
             None | Some(Kid::Nothing) => Kid::Nothing,
             Some(leaf @ (Kid::Leaf(..) | Kid::Item(..))) => leaf,
-            Some(branch) => joined(update, prefix, place, branch),
+            Some(branch) => joined(update, depth, prefix, place, branch),
         }
+    }
+
+    /// A new branch with these children.
+    fn made(&self, update: &mut Update<'a>, id: NodeId, depth: usize) -> Kid<'a> {
+        let replaced = places(self.replaced).map(|place| (place, &self.kids[usize::from(place)]));
+        Kid::New(id, update.made.push(id, depth, replaced))
     }
 
     /// The common case: the old branch with children of the same kinds and sizes, a copy in which a
@@ -204,7 +220,6 @@ impl<'a> Kids<'a> {
                 kid.write_leaf(&mut node.0[at..at + KEY_BYTES + length]);
             }
         }
-        node.mark_stale(self.replaced & masks.children());
         Some(id)
     }
 
@@ -230,7 +245,6 @@ impl<'a> Kids<'a> {
         }
         let old_masks = self.old.map(|old| old.masks()).unwrap_or_default();
         masks.embedded = old_masks.embedded & !self.replaced;
-        let mut stale = 0;
         let layout = Layout::of(&masks, prefix.len());
         let size = layout.leaves + values;
         debug_assert!(size <= NODE_BYTES_MAX);
@@ -256,33 +270,38 @@ impl<'a> Kids<'a> {
                 kid.write_leaf(&mut node.0[leaf_at..leaf_at + KEY_BYTES + size]);
                 leaf_at += KEY_BYTES + size;
             }
-            match (self.old.filter(|_| self.replaced & (1 << place) == 0), rank(masks.children(), place)) {
-                (Some(old), nth) => {
-                    let at = layout.refs + REF_BYTES * nth;
-                    node.0[at..at + REF_BYTES].copy_from_slice(old.reference_bytes(&old_masks, place));
-                }
-                (None, _) => stale |= 1 << place,
+            if let Some(old) = self.old.filter(|_| self.replaced & (1 << place) == 0) {
+                let at = layout.refs + REF_BYTES * rank(masks.children(), place);
+                node.0[at..at + REF_BYTES].copy_from_slice(old.reference_bytes(&old_masks, place));
             }
         }
-        node.mark_stale(stale);
         id
     }
 }
 
-/// A branch that takes over the path of the one above it, whose only child it was.
-fn joined<'a>(update: &mut Update<'a>, above: &[u8], place: u8, only: Kid<'a>) -> Kid<'a> {
-    let link = match only {
-        Kid::Old(..) | Kid::New(..) => only.link(),
-        other => return other,
-    };
-    let Some(node) = update.node(link) else { return Kid::Nothing };
+/// A branch that takes over the path of the one above it, whose only child it was, `depth` nibbles down.
+fn joined<'a>(update: &mut Update<'a>, depth: usize, above: &[u8], place: u8, only: Kid<'a>) -> Kid<'a> {
+    let link = only.link();
+    let Some(node) = update.node(link) else { return only };
     let prefix = [above, &[place], node.prefix()].concat();
     update.replace(link);
-    copy_below(node, &prefix, update.born)
+    match only {
+        Kid::New(_, index) if index != SETTLED => {
+            let id = copy_below(node, &prefix, update.born);
+            update.made.replace(index, id, depth);
+            Kid::New(id, index)
+        }
+        _ => recast(update, node, depth, &prefix),
+    }
 }
 
-/// A copy of a branch below another path.
-pub(super) fn copy_below<'a>(node: NodeRef<'_>, prefix: &[u8], born: u64) -> Kid<'a> {
+/// A branch below another path, `depth` nibbles down.
+pub(super) fn recast<'a>(update: &mut Update<'a>, node: NodeRef<'_>, depth: usize, prefix: &[u8]) -> Kid<'a> {
+    let id = copy_below(node, prefix, update.born);
+    Kid::New(id, update.made.push(id, depth, std::iter::empty()))
+}
+
+fn copy_below(node: NodeRef<'_>, prefix: &[u8], born: u64) -> NodeId {
     let masks = node.masks();
     let (from, to) = (node.layout(&masks), Layout::of(&masks, prefix.len()));
     let bytes = node.bytes();
@@ -296,5 +315,5 @@ pub(super) fn copy_below<'a>(node: NodeRef<'_>, prefix: &[u8], born: u64) -> Kid
     copy.put_header(&masks, prefix.len());
     copy.keep_links(node);
     debug_assert_eq!(copy.0[to.refs..to.prefix].len() % REF_BYTES, 0);
-    Kid::New(id)
+    id
 }

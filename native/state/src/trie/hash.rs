@@ -5,7 +5,8 @@
 
 use hansa_crypto::HashLanes;
 
-use super::node::{KEY_NIBBLES, LeafValue, Link, NodeMut, NodeRef, places, rank};
+use super::build::{Kid, SETTLED};
+use super::node::{Child, KEY_NIBBLES, LeafValue, Link, NodeMut, NodeRef};
 use super::pool::{self, NodeId};
 use super::reference::{HASHED_MIN, Reference};
 use super::rlp::{NODE_BYTES, encode_branch, encode_extension, encode_leaf};
@@ -17,51 +18,96 @@ const CHUNK: usize = 64;
 /// How many nodes before its turn memory is asked for one.
 const AHEAD: usize = 8;
 
-/// A new node and where its reference goes: a place of its parent, or the nth top.
+/// A new node and where its reference goes: a place of another new one, or the nth top.
 #[derive(Debug, Clone, Copy)]
 struct New {
     node: NodeId,
-    parent: Result<(NodeId, u8), usize>,
+    /// Nibbles above it; [`ALONE`] where it is nothing but the leaf that is the whole trie.
+    depth: u8,
+    parent: Result<(u32, u8), u32>,
 }
+
+/// More nibbles than a key has.
+const ALONE: u8 = u8::MAX;
 
 /// A leaf whose reference is to be computed, by its branch and place there.
 #[derive(Debug, Clone, Copy)]
 struct NewLeaf {
-    branch: NodeId,
+    branch: u32,
     place: u8,
-    depth: u8,
 }
 
-struct Changed {
+/// What an update has made, in the order in which it came, to be named by its parents.
+#[derive(Debug, Default)]
+pub(super) struct Made {
+    nodes: Vec<New>,
     leaves: Vec<NewLeaf>,
-    /// By the number of nibbles above.
-    levels: Vec<Vec<New>>,
+}
+
+impl Made {
+    /// Takes note of a node with some new children, `depth` nibbles down. The answer names it here.
+    pub(super) fn push<'k>(
+        &mut self,
+        node: NodeId,
+        depth: usize,
+        kids: impl Iterator<Item = (u8, &'k Kid<'k>)>,
+    ) -> u32 {
+        // An update makes fewer nodes than memory has places, and depths stay below KEY_NIBBLES + 1.
+        let index = self.nodes.len() as u32;
+        self.nodes.push(New { node, depth: depth as u8, parent: Err(0) });
+        for (place, kid) in kids {
+            match kid {
+                Kid::New(_, SETTLED) | Kid::Nothing | Kid::Old(_) => {}
+                Kid::New(_, lower) => self.nodes[*lower as usize].parent = Ok((index, place)),
+                Kid::Leaf(_) | Kid::Item(..) => self.leaves.push(NewLeaf { branch: index, place }),
+            }
+        }
+        index
+    }
+
+    /// Takes note of the node of a trie that has nothing but a leaf.
+    pub(super) fn push_alone(&mut self, node: NodeId, place: u8) {
+        self.leaves.push(NewLeaf { branch: self.nodes.len() as u32, place });
+        self.nodes.push(New { node, depth: ALONE, parent: Err(0) });
+    }
+
+    /// Another node, `depth` nibbles down, has the children of one that was made before.
+    pub(super) fn replace(&mut self, index: u32, node: NodeId, depth: usize) {
+        self.nodes[index as usize] = New { node, depth: depth as u8, parent: Err(0) };
+    }
+
+    /// The node is the nth top.
+    pub(super) fn set_top(&mut self, index: u32, nth: usize) {
+        self.nodes[index as usize].parent = Err(nth as u32);
+    }
+
+    /// Nodes by the number of nibbles above.
+    fn levels(&self) -> Vec<Vec<New>> {
+        let mut levels = vec![Vec::new(); KEY_NIBBLES];
+        for new in self.nodes.iter().filter(|new| new.depth != ALONE) {
+            levels[usize::from(new.depth)].push(*new);
+        }
+        levels
+    }
 }
 
 /// Gives every node that an update made its reference; those of the tops are the answer.
 ///
 /// # Safety
-/// `tops` are links to what one update made, each with the depth at which it hangs, and nobody else
-/// can see that yet.
-pub(super) unsafe fn settle<V: LeafValue>(tops: &[(Link, usize)]) -> Vec<Option<Reference>> {
-    let levels = (0..KEY_NIBBLES).map(|_| Vec::new()).collect();
-    let mut changed = Changed { leaves: Vec::new(), levels };
-    for (nth, (top, depth)) in tops.iter().enumerate() {
-        // SAFETY: the caller's promise.
-        unsafe { changed.collect(*top, *depth, Err(nth)) };
-    }
+/// One update made all of this, and nobody else can see it yet.
+pub(super) unsafe fn settle<V: LeafValue>(made: &Made, tops: &[Link]) -> Vec<Option<Reference>> {
     let mut references = vec![None; tops.len()];
-    let mut keep = |parent: Result<(NodeId, u8), usize>, reference: &Reference| match parent {
+    let mut keep = |parent: Result<(u32, u8), u32>, reference: &Reference| match parent {
         // SAFETY: the parent was made by the same update, and this is the only thread that has it.
-        Ok((parent, place)) => unsafe { put(parent, place, reference) },
-        Err(nth) => references[nth] = Some(*reference),
+        Ok((parent, place)) => unsafe { put(made.nodes[parent as usize].node, place, reference) },
+        Err(nth) => references[nth as usize] = Some(*reference),
     };
-    hash_leaves::<V>(&changed.leaves, &mut keep);
-    for level in changed.levels.iter().rev() {
+    hash_leaves::<V>(made, &mut keep);
+    for level in made.levels().iter().rev() {
         hash_branches(level, &mut keep);
     }
-    for (nth, (top, _)) in tops.iter().enumerate() {
-        references[nth] = references[nth].or_else(|| only_reference(*top));
+    for (reference, top) in references.iter_mut().zip(tops) {
+        *reference = reference.or_else(|| only_reference(*top));
     }
     references
 }
@@ -89,63 +135,44 @@ unsafe fn put(node: NodeId, place: u8, reference: &Reference) {
 ///
 /// # Safety
 /// As for [`settle`].
-pub(super) unsafe fn keep_references(top: NodeId, references: impl Iterator<Item = (u8, Option<Reference>)>) {
-    for (place, reference) in references {
+pub(super) unsafe fn keep_references<'k>(
+    top: NodeId,
+    settled: impl Iterator<Item = (u8, Kid<'k>, Option<Reference>)>,
+) {
+    for (place, kid, reference) in settled {
         // SAFETY: the caller's promise.
         unsafe {
-            let masks = pool::node(top).masks();
-            if let Some(reference) = reference.filter(|_| masks.stale & masks.branches & (1 << place) != 0) {
+            // A child that became the top itself has its own children there.
+            let found = pool::node(top).child(place);
+            if let (Kid::New(id, _), Some(Child::Branch(link)), Some(reference)) = (kid, found, reference)
+                && link == Link::to(id)
+            {
                 put(top, place, &reference);
             }
         }
     }
 }
 
-impl Changed {
-    /// # Safety
-    /// As for [`settle`].
-    unsafe fn collect(&mut self, link: Link, depth: usize, parent: Result<(NodeId, u8), usize>) {
-        let Some(id) = link.memory() else { return };
-        // SAFETY: the caller's promise.
-        let node = unsafe { pool::node(id) };
-        let masks = node.masks();
-        let alone = masks.children().count_ones() == 1;
-        // A leaf that is the whole trie hangs below nothing.
-        let below = if alone { 0 } else { node.depth_below(depth) };
-        for place in places(masks.stale) {
-            if masks.branches & (1 << place) == 0 {
-                // Depths stay below KEY_NIBBLES + 1.
-                self.leaves.push(NewLeaf { branch: id, place, depth: below as u8 });
-            } else {
-                let lower = node.link_at(rank(masks.branches, place));
-                // SAFETY: a stale branch below a new node is new.
-                unsafe { self.collect(lower, below, Ok((id, place))) };
-            }
-        }
-        if alone {
-            return;
-        }
-        self.levels[depth].push(New { node: id, parent });
-    }
-}
-
-fn hash_leaves<V: LeafValue>(
-    leaves: &[NewLeaf],
-    keep: &mut impl FnMut(Result<(NodeId, u8), usize>, &Reference),
-) {
+fn hash_leaves<V: LeafValue>(made: &Made, keep: &mut impl FnMut(Result<(u32, u8), u32>, &Reference)) {
     let mut value = Vec::with_capacity(NODE_BYTES);
+    let branch = |leaf: &NewLeaf| &made.nodes[leaf.branch as usize];
     references(
-        leaves,
-        |leaf| leaf.branch,
-        |leaf, branch, out| {
-            let found = branch.leaf(&branch.masks(), leaf.place);
-            encode_leaf::<V>(found, usize::from(leaf.depth), &mut value, out);
+        &made.leaves,
+        |leaf| branch(leaf).node,
+        |leaf, node, out| {
+            let found = node.leaf(&node.masks(), leaf.place);
+            // A leaf that is the whole trie hangs below nothing.
+            let depth = match branch(leaf).depth {
+                ALONE => 0,
+                above => node.depth_below(usize::from(above)),
+            };
+            encode_leaf::<V>(found, depth, &mut value, out);
         },
         |leaf, reference| keep(Ok((leaf.branch, leaf.place)), &reference),
     );
 }
 
-fn hash_branches(level: &[New], keep: &mut impl FnMut(Result<(NodeId, u8), usize>, &Reference)) {
+fn hash_branches(level: &[New], keep: &mut impl FnMut(Result<(u32, u8), u32>, &Reference)) {
     let mut prefixed = Vec::new();
     references(
         level,

@@ -1,8 +1,8 @@
 //! Nodes as bytes, the same in memory and in a file.
 //!
 //! ```text
-//! header    leaves u16 · branches u16 · nested u16 · embedded u16 · stale u16 · size u16 ·
-//!           prefix length u8 · u8: 1 in memory, 0 in a file
+//! header    leaves u16 · branches u16 · nested u16 · embedded u16 · size u16 · prefix length u8 ·
+//!           u8: 1 in memory, 0 in a file
 //! links     u64 for each branch below, then for each leaf with a trie of its own
 //! refs      32 bytes for each child: its hash, or its RLP where that is shorter ("embedded")
 //! prefix    a nibble a byte: the extension above this branch
@@ -12,8 +12,7 @@
 //! All numbers are little-endian. The masks have a bit for each of the sixteen places; what is listed
 //! stands in order of places. A node has two or more children; the one at the top of a trie may have
 //! a single leaf, and stands for it then. All that hashing or copying a node needs lies in one
-//! stretch of memory. `stale` marks children whose reference is still to be computed; it is zero
-//! once the update that made the node has ended.
+//! stretch of memory.
 //!
 //! A node of a file leads into that file alone: whatever its links say, none is taken for a place in
 //! memory, and a node that calls itself one of memory is not read ([`NodeRef::is_of_file`]).
@@ -31,8 +30,12 @@ pub(super) const KEY_BYTES: usize = 32;
 
 const LINK_BYTES: usize = 8;
 
+/// Where the header has the node's size, and the length of its prefix.
+const SIZE_AT: usize = 8;
+const PREFIX_AT: usize = 10;
+
 /// Where the header says whether the node lies in memory, and what it says then.
-const PLACE_AT: usize = 13;
+const PLACE_AT: usize = 11;
 const MEMORY: u8 = 1;
 
 pub(super) const REF_BYTES: usize = 32;
@@ -113,7 +116,6 @@ pub(super) struct Masks {
     pub(super) branches: u16,
     pub(super) nested: u16,
     pub(super) embedded: u16,
-    pub(super) stale: u16,
 }
 
 impl Masks {
@@ -150,7 +152,7 @@ pub(crate) struct NodeRef<'a>(&'a [u8]);
 
 impl<'a> NodeRef<'a> {
     /// Bytes of the header.
-    pub(crate) const HEADER: usize = 14;
+    pub(crate) const HEADER: usize = 12;
 
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
@@ -158,7 +160,7 @@ impl<'a> NodeRef<'a> {
 
     /// The size that a header names.
     pub(crate) fn size_of(header: &[u8]) -> usize {
-        usize::from(word(header, 10))
+        usize::from(word(header, SIZE_AT))
     }
 
     pub(crate) fn bytes(self) -> &'a [u8] {
@@ -166,31 +168,25 @@ impl<'a> NodeRef<'a> {
     }
 
     pub(super) fn masks(self) -> Masks {
-        let Some([a, b, c, d, e, f, g, h, i, j]) = self.0.first_chunk::<10>() else {
+        let Some([a, b, c, d, e, f, g, h]) = self.0.first_chunk::<8>() else {
             return Masks::default();
         };
         let word = |low: &u8, high: &u8| u16::from_le_bytes([*low, *high]);
-        Masks {
-            leaves: word(a, b),
-            branches: word(c, d),
-            nested: word(e, f),
-            embedded: word(g, h),
-            stale: word(i, j),
-        }
+        Masks { leaves: word(a, b), branches: word(c, d), nested: word(e, f), embedded: word(g, h) }
     }
 
     pub(super) fn layout(self, masks: &Masks) -> Layout {
-        Layout::of(masks, usize::from(self.0[12]))
+        Layout::of(masks, usize::from(self.0[PREFIX_AT]))
     }
 
     /// The path between the parent's place and this branch.
     pub(crate) fn prefix(self) -> &'a [u8] {
         let at = self.layout(&self.masks()).prefix;
-        &self.0[at..at + usize::from(self.0[12])]
+        &self.0[at..at + usize::from(self.0[PREFIX_AT])]
     }
 
     pub(super) fn prefix_len(self) -> usize {
-        usize::from(self.0[12])
+        usize::from(self.0[PREFIX_AT])
     }
 
     /// The bytes in which the reference of the child at a place is kept.
@@ -223,7 +219,7 @@ impl<'a> NodeRef<'a> {
     }
 
     /// Whether the bytes of a node in a file are such as are written there: of the size that its parts
-    /// have, its places filled once, all links set and into the file, nothing left to compute.
+    /// have, its places filled once, all links set and into the file.
     pub(crate) fn is_sound(self) -> bool {
         if self.0.len() < Self::HEADER || self.0[PLACE_AT] != 0 || self.prefix_len() > KEY_NIBBLES {
             return false;
@@ -239,7 +235,6 @@ impl<'a> NodeRef<'a> {
             && masks.leaves & masks.branches == 0
             && masks.nested & !masks.leaves == 0
             && masks.embedded & !masks.children() == 0
-            && masks.stale == 0
             && own_links().iter().all(|link| Link(u64::from_le_bytes(*link)).offset().is_some())
     }
 
@@ -311,14 +306,12 @@ pub(super) struct NodeMut<'a>(pub(super) &'a mut [u8]);
 impl NodeMut<'_> {
     pub(super) fn put_header(&mut self, masks: &Masks, prefix: usize) {
         let size = self.0.len();
-        for (at, mask) in
-            [masks.leaves, masks.branches, masks.nested, masks.embedded, masks.stale].into_iter().enumerate()
-        {
-            self.put_word(2 * at, mask);
+        for (nth, mask) in [masks.leaves, masks.branches, masks.nested, masks.embedded].iter().enumerate() {
+            self.put_word(2 * nth, *mask);
         }
         // Sizes stay below NODE_BYTES_MAX, prefixes below KEY_NIBBLES.
-        self.put_word(10, size as u16);
-        self.0[12] = prefix as u8;
+        self.put_word(SIZE_AT, size as u16);
+        self.0[PREFIX_AT] = prefix as u8;
         self.0[PLACE_AT] = MEMORY;
     }
 
@@ -346,20 +339,13 @@ impl NodeMut<'_> {
         self.0[at..at + LINK_BYTES].copy_from_slice(&link.to_bytes());
     }
 
-    /// Marks the child at a place as one whose reference is to be computed.
-    pub(super) fn mark_stale(&mut self, places: u16) {
-        let stale = word(self.0, 8);
-        self.put_word(8, stale | places);
-    }
-
-    /// Sets the reference of the child at a place, which is up to date from now on.
+    /// Sets the reference of the child at a place.
     pub(super) fn put_reference(&mut self, place: u8, reference: &Reference) {
         let masks = NodeRef(self.0).masks();
         let at = NodeRef(self.0).layout(&masks).refs + REF_BYTES * rank(masks.children(), place);
         let bit = 1u16 << place;
         let embedded = reference.write_to(&mut self.0[at..at + REF_BYTES]);
         self.put_word(6, if embedded { masks.embedded | bit } else { masks.embedded & !bit });
-        self.put_word(8, masks.stale & !bit);
     }
 
     fn put_word(&mut self, at: usize, value: u16) {

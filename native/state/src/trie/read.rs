@@ -90,22 +90,22 @@ impl<'a> View<'a> {
     /// Takes each walk one level down; says whether any is still under way. Memory is asked for
     /// everything that the next reads touch before the first of them waits for it.
     fn step(&self, walks: &mut [Walk<'a, '_>]) -> bool {
+        let mut nodes = [const { None }; WALKS_MAX];
+        for (node, walk) in nodes.iter_mut().zip(walks.iter()) {
+            let Some((Child::Branch(link), depth, key)) = walk else { continue };
+            *node = self.node(*link).map(|node| {
+                let below = node.depth_below(*depth);
+                (node, below, nibble(key, below - 1))
+            });
+        }
         for ask in [ask_lengths, ask_leaf] {
-            for (child, depth, key) in walks.iter().flatten() {
-                let Child::Branch(link) = child else { continue };
-                if let Some(node) = self.node(*link) {
-                    ask(node, nibble(key, depth + node.prefix_len()));
-                }
-            }
+            nodes.iter().flatten().for_each(|(node, _, place)| ask(*node, *place));
         }
         let mut under_way = false;
-        for walk in walks.iter_mut() {
-            let Some((Child::Branch(link), depth, key)) = walk else { continue };
-            *walk = self.node(*link).and_then(|node| {
-                // The prefix need not be compared: the leaf at the end decides.
-                let below = node.depth_below(*depth);
-                Some((node.child(nibble(key, below - 1))?, below, *key))
-            });
+        for (node, walk) in nodes.iter().zip(walks.iter_mut()) {
+            let Some((Child::Branch(_), _, key)) = walk else { continue };
+            // The prefix need not be compared: the leaf at the end decides.
+            *walk = node.and_then(|(node, below, place)| Some((node.child(place)?, below, *key)));
             if let Some((Child::Branch(lower), ..)) = walk {
                 ask_head(self.base, *lower);
                 under_way = true;

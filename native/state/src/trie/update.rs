@@ -3,8 +3,8 @@
 use alloy_primitives::B256;
 use hansa_crypto::workers;
 
-use super::build::{Kid, Kids, copy_below};
-use super::hash::{keep_references, settle};
+use super::build::{Kid, Kids, SETTLED, recast};
+use super::hash::{Made, keep_references, settle};
 use super::node::{Child, KEY_BYTES, KEY_NIBBLES, Leaf, LeafValue, Link, NodeRef, key_of, nibble};
 use super::versions::{Draft, Replaced};
 use super::warm::{WALKS_MAX, WALKS_MIN, warm};
@@ -64,12 +64,13 @@ pub(crate) fn update_many<V: LeafValue>(
     }
     tries.iter_mut().for_each(|(_, items)| order(items));
     let mut update = Update::new(base, born);
-    let tops: Vec<(Link, usize)> =
-        tries.iter().map(|(top, items)| (update.trie(*top, items).into_top(born), 0)).collect();
+    let tops: Vec<Link> = (tries.iter().enumerate())
+        .map(|(nth, (top, items))| update.trie(*top, items).into_top(&mut update, nth))
+        .collect();
     draft.replace(update.replaced);
     // SAFETY: nobody has seen the new nodes yet.
-    let references = unsafe { settle::<V>(&tops) };
-    tops.into_iter().zip(references).map(|((top, _), reference)| (top, root_of(reference))).collect()
+    let references = unsafe { settle::<V>(&update.made, &tops) };
+    tops.into_iter().zip(references).map(|(top, reference)| (top, root_of(reference))).collect()
 }
 
 /// The trie with items applied, its root hash, and the nodes that it has others for.
@@ -85,9 +86,9 @@ fn changed<V: LeafValue>(
         true => update.spread::<V>(top, &items),
         false => update.trie(top, &items),
     }
-    .into_top(born);
+    .into_top(&mut update, 0);
     // SAFETY: nobody has seen the new nodes yet.
-    let references = unsafe { settle::<V>(&[(top, 0)]) };
+    let references = unsafe { settle::<V>(&update.made, &[top]) };
     (top, root_of(references[0]), update.replaced)
 }
 
@@ -107,12 +108,13 @@ pub(super) struct Update<'a> {
     base: &'a Base,
     /// The version that it makes.
     pub(super) born: u64,
+    pub(super) made: Made,
     replaced: Vec<Replaced>,
 }
 
 impl<'a> Update<'a> {
     fn new(base: &'a Base, born: u64) -> Self {
-        Self { base, born, replaced: Vec::new() }
+        Self { base, born, made: Made::default(), replaced: Vec::new() }
     }
 
     pub(super) fn node(&self, link: Link) -> Option<NodeRef<'a>> {
@@ -156,23 +158,22 @@ impl<'a> Update<'a> {
             let place = nibble(&group[0].key.0, 0);
             let mut part = Update::new(base, born);
             let kid = part.kid(old.map_or(Kid::Nothing, |node| old_kid(node, place)), 1, group);
-            let reference = match kid {
-                // SAFETY: the node is part of this update, and nobody else has it. It hangs below one nibble.
-                Kid::New(id) => unsafe { settle::<V>(&[(Link::to(id), 1)])[0] },
-                _ => None,
-            };
-            (place, kid, reference, part.replaced)
+            let Kid::New(id, _) = kid else { return (place, kid, None, part.replaced) };
+            // SAFETY: the nodes are part of this update, and nobody else has them.
+            let reference = unsafe { settle::<V>(&part.made, &[Link::to(id)])[0] };
+            (place, Kid::New(id, SETTLED), reference, part.replaced)
         });
         let mut kids = Kids::over(old, 0);
         for (place, kid, _, replaced) in &done {
             kids.put(*place, *kid);
             self.replaced.extend_from_slice(replaced);
         }
-        let top = kids.finish(self, &[]);
-        if let Kid::New(id) = top {
-            // A child that became the top itself gets its reference with all else.
+        let top = kids.finish(self, 0, &[]);
+        if let Kid::New(id, _) = top {
             // SAFETY: as above.
-            unsafe { keep_references(id, done.iter().map(|(place, _, reference, _)| (*place, *reference))) };
+            unsafe {
+                keep_references(id, done.iter().map(|(place, kid, reference, _)| (*place, *kid, *reference)))
+            };
         }
         top
     }
@@ -202,7 +203,7 @@ impl<'a> Update<'a> {
                 let fork = common_end(key_of(&first.key), key_of(&last.key), depth);
                 let mut kids = Kids::over(None, 0);
                 self.descend(&mut kids, fork, items);
-                kids.finish(self, &path(&first.key.0, depth, fork)[..fork - depth])
+                kids.finish(self, depth, &path(&first.key.0, depth, fork)[..fork - depth])
             }
         }
     }
@@ -219,7 +220,7 @@ impl<'a> Update<'a> {
         let mut kids = Kids::over(None, 0);
         kids.put(nibble(leaf.key, fork), Kid::Leaf(leaf));
         self.descend(&mut kids, fork, items);
-        kids.finish(self, &path(leaf.key, depth, fork)[..fork - depth])
+        kids.finish(self, depth, &path(leaf.key, depth, fork)[..fork - depth])
     }
 
     /// A branch of which the first `skip` nibbles of the prefix lie above `depth`.
@@ -234,7 +235,7 @@ impl<'a> Update<'a> {
             }
             let mut kids = Kids::over(Some(node), skip);
             self.descend(&mut kids, end, items);
-            return kids.finish(self, prefix);
+            return kids.finish(self, depth, prefix);
         }
         let (above, place) = (&prefix[..fork - depth], prefix[fork - depth]);
         let below = skip + above.len() + 1;
@@ -247,13 +248,13 @@ impl<'a> Update<'a> {
             }
         }
         let lower = match &items[start..stop] {
-            [] => copy_below(node, &node.prefix()[below..], self.born),
+            [] => recast(self, node, fork + 1, &node.prefix()[below..]),
             within => self.branch(node, below, fork + 1, within),
         };
         kids.put(place, lower);
         self.descend(&mut kids, fork, &items[..start]);
         self.descend(&mut kids, fork, &items[stop..]);
-        kids.finish(self, above)
+        kids.finish(self, depth, above)
     }
 
     /// Hands each place its share of the items; `position` is the nibble that tells places apart.
