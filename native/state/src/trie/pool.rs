@@ -23,6 +23,7 @@ use memmap2::{MmapMut, UncheckedAdvice};
 use parking_lot::Mutex;
 
 use super::node::NodeRef;
+use super::warm::ask_for;
 
 /// Bytes that sizes are rounded up to.
 const GRANULE: usize = 32;
@@ -98,7 +99,12 @@ struct Fresh {
 /// there before.
 pub(super) fn allocate(size: usize, born: u64) -> NodeId {
     let class = class_of(size);
-    let free = FREE[class].lock().pop();
+    let (free, next) = {
+        let mut places = FREE[class].lock();
+        (places.pop(), places.last().copied())
+    };
+    // Written soon, by whoever makes the next node of that size: it is in the cache by then.
+    next.into_iter().for_each(|id| ask_for(birth_place(NodeId(id)).cast(), class * GRANULE));
     let id = NodeId(free.unwrap_or_else(|| FRESH.lock().take(class)));
     // SAFETY: the place has room for that, and nobody else knows of it. Granules are aligned for it.
     unsafe { birth_place(id).write(born) };

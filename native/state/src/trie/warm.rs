@@ -94,7 +94,7 @@ pub(super) fn ask_node(node: NodeRef<'_>) {
 }
 
 /// Asks for `count` bytes from an address on. Nothing is read, so that any address will do.
-fn ask_for(address: *const u8, count: usize) {
+pub(super) fn ask_for(address: *const u8, count: usize) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
