@@ -1,6 +1,10 @@
 //! The latest sealed block, published for readers that must never wait.
 
+use std::cell::OnceCell;
+use std::sync::Arc;
+
 use alloy_consensus::Header;
+use alloy_primitives::map::AddressMap;
 use alloy_primitives::{Address, B256};
 use hansa_codec::ReplayKey;
 use hansa_pool::{AccountCode, AccountFacts, AccountView};
@@ -42,31 +46,47 @@ impl AccountView for Head {
 }
 
 /// The pool's view: accounts and used numbers at the head of the moment, whichever it is when the question comes.
-pub struct Live<'a>(&'a Chain);
+pub struct Live<'a> {
+    chain: &'a Chain,
+    expected: OnceCell<Expected>,
+}
+
+/// Accounts that were found together, and at which head.
+struct Expected {
+    head: Arc<Head>,
+    accounts: AddressMap<AccountFacts>,
+}
 
 impl Chain {
-    /// The view of whoever admits transactions.
+    /// The view of whoever admits one batch of transactions.
     pub(crate) fn live(&self) -> Live<'_> {
-        Live(self)
+        Live { chain: self, expected: OnceCell::new() }
     }
 }
 
 impl AccountView for Live<'_> {
     fn account(&self, address: &Address) -> AccountFacts {
-        self.0.head.load().account(address)
+        let head = self.chain.head.load();
+        let expected = self.expected.get().filter(|expected| Arc::ptr_eq(&expected.head, &head));
+        let found = expected.and_then(|expected| expected.accounts.get(address));
+        found.copied().unwrap_or_else(|| head.account(address))
     }
 
     fn expect(&self, addresses: &[Address]) {
-        // What is found is read again under the pool's lock; by then it lies in the cache.
-        self.0.head.load().state.accounts(addresses);
+        self.expected.get_or_init(|| {
+            let head = self.chain.head.load_full();
+            let found = head.state.accounts(addresses).into_iter().map(|account| facts(&head.state, account));
+            let accounts = addresses.iter().copied().zip(found).collect();
+            Expected { head, accounts }
+        });
     }
 
     fn height(&self) -> u64 {
-        self.0.head.load().height
+        self.chain.head.load().height
     }
 
     fn has_used(&self, key: &ReplayKey) -> bool {
-        self.0.replays.read().is_used(key, self.height() + 1)
+        self.chain.replays.read().is_used(key, self.height() + 1)
     }
 }
 

@@ -40,8 +40,8 @@ pub trait AccountView {
     /// The account's facts; the default for an account that does not exist.
     fn account(&self, address: &Address) -> AccountFacts;
 
-    /// Says that these accounts are asked for soon, before the pool is locked. A large state finds many together
-    /// faster than one by one.
+    /// Says which accounts are asked for soon, before the pool is locked. A large state finds many together faster
+    /// than one by one. What is found counts for as long as the head stays where it is.
     fn expect(&self, _addresses: &[Address]) {}
 
     /// The height of the sealed head; asked of our own type alone, and 0 where nobody has such.
