@@ -57,6 +57,19 @@ struct Expected {
     accounts: AddressMap<AccountFacts>,
 }
 
+impl Expected {
+    fn at(head: Arc<Head>, addresses: &[Address]) -> Self {
+        let found = head.state.accounts(addresses).into_iter().map(|account| facts(&head.state, account));
+        let accounts = addresses.iter().copied().zip(found).collect();
+        Self { head, accounts }
+    }
+
+    /// What was found, for as long as the head is the same.
+    fn account(&self, head: &Arc<Head>, address: &Address) -> Option<AccountFacts> {
+        self.accounts.get(address).filter(|_| Arc::ptr_eq(&self.head, head)).copied()
+    }
+}
+
 impl Chain {
     /// The view of whoever admits one batch of transactions.
     pub(crate) fn live(&self) -> Live<'_> {
@@ -67,18 +80,12 @@ impl Chain {
 impl AccountView for Live<'_> {
     fn account(&self, address: &Address) -> AccountFacts {
         let head = self.chain.head.load();
-        let expected = self.expected.get().filter(|expected| Arc::ptr_eq(&expected.head, &head));
-        let found = expected.and_then(|expected| expected.accounts.get(address));
-        found.copied().unwrap_or_else(|| head.account(address))
+        let expected = self.expected.get().and_then(|expected| expected.account(&head, address));
+        expected.unwrap_or_else(|| head.account(address))
     }
 
     fn expect(&self, addresses: &[Address]) {
-        self.expected.get_or_init(|| {
-            let head = self.chain.head.load_full();
-            let found = head.state.accounts(addresses).into_iter().map(|account| facts(&head.state, account));
-            let accounts = addresses.iter().copied().zip(found).collect();
-            Expected { head, accounts }
-        });
+        self.expected.get_or_init(|| Expected::at(self.chain.head.load_full(), addresses));
     }
 
     fn height(&self) -> u64 {
@@ -102,4 +109,34 @@ pub fn facts(state: &WorldState, account: Option<AccountInfo>) -> AccountFacts {
         Some(_) => AccountCode::Contract,
     };
     AccountFacts { nonce: account.nonce, balance: account.balance, code }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::{KECCAK256_EMPTY, U256};
+    use hansa_state::{AccountDiff, StateDiff};
+
+    use super::*;
+
+    fn head(nonce: u64) -> Arc<Head> {
+        let info = AccountInfo { nonce, balance: U256::from(5), code_hash: KECCAK256_EMPTY };
+        let change = AccountDiff { info: Some(info), ..AccountDiff::default() };
+        let mut state = WorldState::new();
+        state.apply(&StateDiff::new(vec![(Address::repeat_byte(1), change)], Vec::new()));
+        let (sealed_hash, order_hash) = (B256::ZERO, B256::ZERO);
+        Arc::new(Head { height: 1, sealed_hash, order_hash, header: Header::default(), time_ms: 0, state })
+    }
+
+    #[test]
+    fn what_was_found_together_counts_until_the_head_moves() {
+        let (here, absent, unasked) = (1, 2, 3);
+        let address = Address::repeat_byte;
+        let (before, after) = (head(7), head(8));
+        let expected = Expected::at(before.clone(), &[address(here), address(absent)]);
+        let found = |head: &Arc<Head>, of| expected.account(head, &address(of)).map(|facts| facts.nonce);
+        assert_eq!(found(&before, here), Some(7));
+        assert_eq!(found(&before, absent), Some(0));
+        assert_eq!(found(&before, unasked), None);
+        assert_eq!(found(&after, here), None);
+    }
 }

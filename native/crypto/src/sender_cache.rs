@@ -7,8 +7,8 @@ use schnellru::{ByLength, LruMap};
 /// Independent locks; a power of two.
 const SHARDS: usize = 16;
 
-/// Entries that a cache holds when its owner names no other number: twice as many are just what its tables, whose
-/// places are a power of two, have room for; about 32 MB.
+/// Entries that a cache holds when its owner names no other number: seven eighths of a power of two, so that tables
+/// with room for twice as many are just full-sized; about 32 MB.
 pub const SENDER_CACHE_ENTRIES: usize = 262_144 / 8 * 7;
 
 /// A bounded map from transaction hash to the sender that was recovered for it.
@@ -20,9 +20,9 @@ pub struct SenderCache {
 }
 
 impl SenderCache {
-    /// A cache of at most `entries` senders, rounded up to a multiple of 16. It has its memory from the beginning:
-    /// shards fill evenly, so that all of them would grow at once, amid the highest load. Room for twice as many
-    /// lets a table clear away the traces of what is gone where it stands, rather than grow for them.
+    /// A cache of at most `entries` senders, rounded up to a multiple of 16. Its tables have their size from the
+    /// beginning: shards fill evenly, so that all of them would grow at once, amid the highest load. Room for twice as
+    /// many lets a table clear away the traces of what is gone where it stands, rather than grow for them.
     pub fn new(entries: usize) -> Self {
         let per_shard = u32::try_from(entries.div_ceil(SHARDS)).unwrap_or(u32::MAX).max(1);
         let shard = || {

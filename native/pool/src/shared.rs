@@ -104,7 +104,9 @@ impl SharedPool {
     ) -> Vec<Result<B256, PoolError>> {
         let rules = self.rules();
         let prepared = prepare_batch(raws, &rules, &self.senders);
-        let senders: Vec<Address> = prepared.iter().flatten().map(|one| one.recovered.sender).collect();
+        let mut senders: Vec<Address> = prepared.iter().flatten().map(|one| one.recovered.sender).collect();
+        senders.sort_unstable();
+        senders.dedup();
         view.expect(&senders);
         let mut prepared = prepared.into_iter();
         let mut answers = Vec::with_capacity(prepared.len());

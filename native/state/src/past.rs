@@ -1,11 +1,13 @@
 //! A state told by what later blocks replaced in a newer one.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use alloy_primitives::{Address, U256};
 
 use crate::{AccountDiff, AccountInfo, StateDiff};
+
+/// Accounts changed at once: 128 blocks may change a million, and each takes some hundred bytes on its way.
+const PART_ACCOUNTS: usize = 32_768;
 
 /// What the blocks between a state and the newer one below replaced, the oldest block first. Of
 /// whatever several of them replaced, the first has the value.
@@ -39,25 +41,19 @@ impl Past {
         })
     }
 
-    /// All of it as one change of the newer state.
-    pub(crate) fn merged(&self) -> StateDiff {
-        let mut merged: BTreeMap<Address, (AccountDiff, BTreeMap<U256, U256>)> = BTreeMap::new();
-        for (address, change) in self.replaced.iter().rev().flat_map(|diff| diff.accounts()) {
-            let (account, slots) = merged.entry(*address).or_default();
-            // Whatever a block removed stored nothing, and what was not there before it does not
-            // either: nothing of the newer state shows through.
-            account.storage_wiped |= change.info.is_none();
-            account.info = change.info;
-            if change.info.is_none() {
-                slots.clear();
-            }
-            slots.extend(change.storage.iter().copied());
+    /// All of it as changes of the newer state, part by part.
+    pub(crate) fn each_part(&self, mut apply: impl FnMut(&StateDiff)) {
+        let mut changes = Vec::with_capacity(self.replaced.iter().map(|diff| diff.accounts().len()).sum());
+        for diff in self.replaced.iter().rev() {
+            changes.extend(diff.accounts().iter().map(|(address, change)| (*address, change)));
         }
-        let accounts = merged.into_iter().map(|(address, (mut account, slots))| {
-            account.storage = slots.into_iter().collect();
-            (address, account)
-        });
-        StateDiff::new(accounts.collect(), Vec::new())
+        // Each block's are in order, and stay behind those of later blocks.
+        changes.sort_by_key(|(address, _)| *address);
+        let mut accounts =
+            changes.chunk_by(|one, other| one.0 == other.0).map(|of| (of[0].0, merge(of))).peekable();
+        while accounts.peek().is_some() {
+            apply(&StateDiff::new(accounts.by_ref().take(PART_ACCOUNTS).collect(), Vec::new()));
+        }
     }
 
     /// What blocks replaced in an account, the oldest block first.
@@ -68,4 +64,21 @@ impl Past {
             found.map(|nth| &accounts[nth].1)
         })
     }
+}
+
+/// What several blocks replaced in an account, the newest block first, as one change.
+fn merge(changes: &[(Address, &AccountDiff)]) -> AccountDiff {
+    let mut merged = AccountDiff::default();
+    for (_, change) in changes {
+        // Whatever a block removed stored nothing, and what was not there before it does not either: nothing
+        // of the newer state shows through.
+        merged.storage_wiped |= change.info.is_none();
+        merged.info = change.info;
+        if change.info.is_none() {
+            merged.storage.clear();
+        }
+        // Of equal slots the last one counts.
+        merged.storage.extend(change.storage.iter().copied());
+    }
+    merged
 }

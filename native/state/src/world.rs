@@ -165,8 +165,8 @@ impl WorldState {
     /// one.
     pub fn whole(mut self) -> Self {
         if !self.past.is_empty() {
-            let merged = std::mem::take(&mut self.past).merged();
-            self.apply(&merged);
+            let past = std::mem::take(&mut self.past);
+            past.each_part(|part| self.apply(part));
         }
         self
     }
@@ -175,7 +175,7 @@ impl WorldState {
     fn drop_storages(&self, draft: &mut Draft, accounts: &[(Address, AccountDiff)], keys: &[B256]) {
         let view = self.accounts.view();
         for (_, key) in accounts.iter().zip(keys).filter(|((_, change), _)| wipes(change)) {
-            draft.replace_below(view.get(key).map_or(Link::NONE, |leaf| leaf.nested));
+            draft.note_gone(view.get(key).map_or(Link::NONE, |leaf| leaf.nested), &[]);
         }
     }
 

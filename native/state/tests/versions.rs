@@ -1,11 +1,14 @@
 //! Versions that part, are held and let go in any order: each keeps what it was, and the last leaves no node
-//! behind. The only test of its process, whose nodes it counts. A debug build finds nodes that are read after they
-//! were freed, and such as are freed twice.
+//! behind. Tests of this process come one after the other, since they count its nodes. A debug build finds nodes that
+//! are read after they were freed, and such as are freed twice.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, keccak256};
 use hansa_state::{
@@ -14,6 +17,13 @@ use hansa_state::{
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
+
+static ONE: Mutex<()> = Mutex::new(());
+
+/// Until it is dropped no other test of this process runs, whatever became of those before.
+fn alone() -> MutexGuard<'static, ()> {
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 const ACCOUNTS: u64 = 60;
 const SLOTS: u64 = 30;
@@ -176,7 +186,7 @@ fn run(folder: &Path, steps: &[Step]) {
         assert_eq!(verify_checkpoint(&path).unwrap().state_root, one.state.root());
     }
     drop(held);
-    assert_eq!(trie::in_use(), 0);
+    assert_eq!(trie::bytes_in_use(), 0);
 }
 
 proptest! {
@@ -184,7 +194,81 @@ proptest! {
 
     #[test]
     fn versions_keep_what_they_are_and_leave_nothing(steps in prop::collection::vec(step(), 1..40)) {
+        let _one = alone();
         let folder = Folder::new();
         run(&folder.0, &steps);
     }
+}
+
+/// Accounts that exist afterwards, of so many at first: batches that are spread over the children of the top.
+fn shrunk(first: u64, stays: impl Fn(u64) -> bool) -> (WorldState, Vec<Address>) {
+    let info = AccountInfo { nonce: 1, balance: U256::from(7), code_hash: KECCAK256_EMPTY };
+    let added = AccountDiff { info: Some(info), ..AccountDiff::default() };
+    let all = (0..first).map(|number| (account(number), added.clone())).collect();
+    let mut state = WorldState::new();
+    state.apply(&StateDiff::new(all, Vec::new()));
+    let gone = (0..first).filter(|number| !stays(*number));
+    let removed = gone.map(|number| (account(number), AccountDiff::removed())).collect();
+    state.apply(&StateDiff::new(removed, Vec::new()));
+    (state, (0..first).filter(|number| stays(*number)).map(account).collect())
+}
+
+#[test]
+fn a_large_batch_that_leaves_little_leaves_no_node_behind() {
+    let _one = alone();
+    let nibbles = |number: u64, count: u32| keccak256(account(number)).0[0] >> (8 - 4 * count);
+    // All, those below two places, below one, below one of those, a single one, none.
+    let cases: [&dyn Fn(u64) -> bool; 6] = [
+        &|_| true,
+        &|number| nibbles(number, 1) < 2,
+        &|number| nibbles(number, 1) == 3,
+        &|number| nibbles(number, 2) == 0x35,
+        &|number| number == 17,
+        &|_| false,
+    ];
+    for stays in cases {
+        let (state, left) = shrunk(3_000, stays);
+        let mut expected = WorldState::new();
+        for address in &left {
+            let info = state.account(address);
+            let change = AccountDiff { info, ..AccountDiff::default() };
+            expected.apply(&StateDiff::new(vec![(*address, change)], Vec::new()));
+        }
+        assert_eq!(state.root(), expected.root());
+        drop((state, expected));
+        assert_eq!(trie::bytes_in_use(), 0);
+    }
+}
+
+#[test]
+fn versions_go_on_other_threads_while_new_ones_are_made() {
+    let _one = alone();
+    let mut newest = first();
+    let threads: Vec<_> = (0..2)
+        .map(|_| {
+            let (give, take) = channel::<Held>();
+            (give, thread::spawn(move || take.iter().for_each(|held| held.check())))
+        })
+        .collect();
+    for round in 0..400u64 {
+        let change = AccountDiff {
+            info: Some(AccountInfo { nonce: round, balance: U256::from(7), code_hash: KECCAK256_EMPTY }),
+            storage_wiped: round % 7 == 0,
+            storage: vec![(U256::from(round % SLOTS), U256::from(round % 3))],
+        };
+        // Two from each: the one that nobody goes on with is let go of elsewhere, as is the one before.
+        let mut aside = newest.clone();
+        aside.apply(&StateDiff::new(vec![(account(round * 13 % ACCOUNTS), change.clone())], Vec::new()));
+        let mut next = newest.clone();
+        next.apply(&StateDiff::new(vec![(account(round * 7 % ACCOUNTS), change)], Vec::new()));
+        threads[0].0.send(aside).unwrap();
+        threads[1].0.send(std::mem::replace(&mut newest, next)).unwrap();
+    }
+    for (give, thread) in threads {
+        drop(give);
+        thread.join().unwrap();
+    }
+    newest.check();
+    drop(newest);
+    assert_eq!(trie::bytes_in_use(), 0);
 }

@@ -11,7 +11,7 @@ use super::read::{open, open_file};
 use super::{HEADER_BYTES, Pace, verify_checkpoint, write_checkpoint};
 use crate::mapping::{CRC_BYTES, PAGE};
 use crate::trie::View;
-use crate::trie::node::{Child, Link};
+use crate::trie::node::{Child, Link, NodeRef};
 use crate::{AccountDiff, AccountInfo, CheckpointError, DamagedState, StateDiff, WorldState};
 
 const ACCOUNTS: u64 = 600;
@@ -124,7 +124,8 @@ fn no_node_of_a_file_leads_into_memory_whatever_it_says() {
     let good = fs::read(&file).unwrap();
     let top = open_file(&file, 0).unwrap().0.top as usize;
     let in_header = [0, 2, 4, 6, 8, 10, 11, 12, 13].map(|at| (top + at, 1));
-    let links = [(top + 12 + 7, 0x80), (top + 12 + 8 + 7, 0x80), (top + 12 + 3, 0x80)];
+    let header = NodeRef::HEADER;
+    let links = [(top + header + 7, 0x80), (top + header + 8 + 7, 0x80), (top + header + 3, 0x80)];
     for (at, bits) in in_header.into_iter().chain(links) {
         let mut bad = good.clone();
         bad[at] ^= bits;

@@ -22,12 +22,10 @@ pub(super) enum Kid<'a> {
     Item(&'a Item<'a>, Option<Leaf<'a>>),
     /// A branch of the old trie, which the new one is going to have, too.
     Old(Link),
-    /// A branch that this update made, and what [`Made`](super::hash::Made) calls it, or [`SETTLED`].
-    New(NodeId, u32),
+    /// A branch that this update made, and what [`Made`](super::hash::Made) calls it; none where its
+    /// reference was computed before its parent is made.
+    New(NodeId, Option<u32>),
 }
-
-/// Stands for a new branch whose reference was computed before its parent is made.
-pub(super) const SETTLED: u32 = u32::MAX;
 
 impl<'a> Kid<'a> {
     /// What an item makes of its leaf.
@@ -112,7 +110,7 @@ impl<'a> Kid<'a> {
             Self::Nothing => Link::NONE,
             Self::Old(link) => link,
             Self::New(id, index) => {
-                update.made.set_top(index, nth);
+                index.into_iter().for_each(|index| update.made.set_top(index, nth));
                 Link::to(id)
             }
             Self::Leaf(Leaf { key, .. }) => alone(update, self, nibble(key, 0)),
@@ -182,7 +180,7 @@ impl<'a> Kids<'a> {
     /// A new branch with these children.
     fn made(&self, update: &mut Update<'a>, id: NodeId, depth: usize) -> Kid<'a> {
         let replaced = places(self.replaced).map(|place| (place, &self.kids[usize::from(place)]));
-        Kid::New(id, update.made.push(id, depth, replaced))
+        Kid::New(id, Some(update.made.push(id, depth, replaced)))
     }
 
     /// The common case: the old branch with children of the same kinds and sizes, a copy in which a
@@ -284,12 +282,12 @@ fn joined<'a>(update: &mut Update<'a>, depth: usize, above: &[u8], place: u8, on
     let link = only.link();
     let Some(node) = update.node(link) else { return only };
     let prefix = [above, &[place], node.prefix()].concat();
-    update.replace(link);
+    update.note_replaced(link);
     match only {
-        Kid::New(_, index) if index != SETTLED => {
+        Kid::New(_, Some(index)) => {
             let id = copy_below(node, &prefix, update.born);
             update.made.replace(index, id, depth);
-            Kid::New(id, index)
+            Kid::New(id, Some(index))
         }
         _ => recast(update, node, depth, &prefix),
     }
@@ -298,7 +296,7 @@ fn joined<'a>(update: &mut Update<'a>, depth: usize, above: &[u8], place: u8, on
 /// A branch below another path, `depth` nibbles down.
 pub(super) fn recast<'a>(update: &mut Update<'a>, node: NodeRef<'_>, depth: usize, prefix: &[u8]) -> Kid<'a> {
     let id = copy_below(node, prefix, update.born);
-    Kid::New(id, update.made.push(id, depth, std::iter::empty()))
+    Kid::New(id, Some(update.made.push(id, depth, std::iter::empty())))
 }
 
 fn copy_below(node: NodeRef<'_>, prefix: &[u8], born: u64) -> NodeId {

@@ -5,7 +5,7 @@
 
 use hansa_crypto::HashLanes;
 
-use super::build::{Kid, SETTLED};
+use super::build::Kid;
 use super::node::{Child, KEY_NIBBLES, LeafValue, Link, NodeMut, NodeRef};
 use super::pool::{self, NodeId};
 use super::reference::{HASHED_MIN, Reference};
@@ -57,8 +57,8 @@ impl Made {
         self.nodes.push(New { node, depth: depth as u8, parent: Err(0) });
         for (place, kid) in kids {
             match kid {
-                Kid::New(_, SETTLED) | Kid::Nothing | Kid::Old(_) => {}
-                Kid::New(_, lower) => self.nodes[*lower as usize].parent = Ok((index, place)),
+                Kid::New(_, None) | Kid::Nothing | Kid::Old(_) => {}
+                Kid::New(_, Some(lower)) => self.nodes[*lower as usize].parent = Ok((index, place)),
                 Kid::Leaf(_) | Kid::Item(..) => self.leaves.push(NewLeaf { branch: index, place }),
             }
         }
@@ -94,7 +94,7 @@ impl Made {
 /// Gives every node that an update made its reference; those of the tops are the answer.
 ///
 /// # Safety
-/// One update made all of this, and nobody else can see it yet.
+/// One update made all of this, tops included, and nobody else can see it yet.
 pub(super) unsafe fn settle<V: LeafValue>(made: &Made, tops: &[Link]) -> Vec<Option<Reference>> {
     let mut references = vec![None; tops.len()];
     let mut keep = |parent: Result<(u32, u8), u32>, reference: &Reference| match parent {
@@ -114,7 +114,7 @@ pub(super) unsafe fn settle<V: LeafValue>(made: &Made, tops: &[Link]) -> Vec<Opt
 
 /// The reference of a trie's only leaf.
 fn only_reference(top: Link) -> Option<Reference> {
-    // SAFETY: the caller of `settle` holds the top.
+    // SAFETY: as for `settle`.
     let node = unsafe { pool::node(top.memory()?) };
     node.only_leaf()?;
     let masks = node.masks();
@@ -179,7 +179,7 @@ fn hash_branches(level: &[New], keep: &mut impl FnMut(Result<(u32, u8), u32>, &R
         |new| new.node,
         |_, node, out| encode_branch(node, out),
         |new, reference| {
-            // SAFETY: the node is held by the update under way.
+            // SAFETY: the update under way made the node.
             match unsafe { pool::node(new.node) }.prefix_len() {
                 0 => keep(new.parent, &reference),
                 _ => prefixed.push((*new, reference)),
@@ -201,7 +201,7 @@ fn references<T>(
     mut encode: impl FnMut(&T, NodeRef<'_>, &mut Vec<u8>),
     mut done: impl FnMut(&T, Reference),
 ) {
-    // SAFETY: the nodes are held by the update under way, and written in `done` only.
+    // SAFETY: the update under way made the nodes, and writes them in `done` only.
     let node = |item: &T| unsafe { pool::node(id(item)) };
     let lanes = HashLanes::best();
     let mut bytes = Vec::with_capacity(CHUNK.min(nodes.len()) * NODE_BYTES);

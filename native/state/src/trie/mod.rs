@@ -4,7 +4,7 @@
 //! top node, and its nodes lie in memory where they changed since the file was written, in the file
 //! where they did not. Versions share the nodes that they have in common. An update makes new nodes
 //! along the changed paths and their references, and never changes a node that somebody can see; so a
-//! clone of a trie is one count, and reading takes no locks.
+//! clone of a trie is a count or two, and reading takes no locks.
 //! An extension node is not a node of its own here but the prefix of the branch below it.
 //!
 //! * [`node`]: nodes as bytes.
@@ -34,7 +34,7 @@ pub(crate) mod subtrie;
 mod transfer;
 pub(crate) mod update;
 mod verify;
-pub(crate) mod versions;
+mod versions;
 mod warm;
 
 use std::marker::PhantomData;
@@ -47,7 +47,7 @@ use crate::mapping::Mapping;
 pub(crate) use build::NESTED_FLAG;
 pub use node::{LeafValue, VALUE_BYTES_MAX};
 use node::{Link, NodeRef};
-pub use pool::{in_use, retire};
+pub use pool::{bytes_in_use, retire};
 pub(crate) use read::View;
 use reference::Reference;
 use transfer::Transfer;
@@ -59,13 +59,13 @@ use versions::Version;
 /// The file that links to offsets refer to.
 pub(crate) type Base = Option<Arc<Mapping>>;
 
-/// One version of a trie. Cloning costs two counts.
+/// One version of a trie. Cloning costs a count for the file and one for the version.
 #[derive(Debug)]
 pub struct Trie<V> {
     top: Link,
     root: B256,
     base: Base,
-    /// None where all of it lies in the file.
+    /// None before the first change; all of it lies in the file then.
     version: Option<Arc<Version>>,
     values: PhantomData<V>,
 }
@@ -139,12 +139,13 @@ impl<V: LeafValue> Trie<V> {
 
     /// What the next version is made with.
     pub(crate) fn draft(&self) -> Draft {
-        Draft::on(self.version.as_deref())
+        Draft::on(self.version.clone())
     }
 
     /// Sets and removes packed values. Nested tries that items bring were made with the same draft, which
     /// is one of this version.
     pub(crate) fn change(&mut self, mut draft: Draft, items: Vec<Item<'_>>) {
+        debug_assert!(draft.is_on(&self.version));
         if items.is_empty() {
             return;
         }
@@ -172,7 +173,7 @@ impl<V: LeafValue> Trie<V> {
         let (born, shared) = (draft.number(), Vec::new());
         let mut transfer = Transfer { from, to, known, moved: moved.top, born, shared };
         let top = transfer.trie(self.top);
-        draft.replace_around(moved.top, &transfer.shared);
+        draft.note_gone(moved.top, &transfer.shared);
         let version = Some(Arc::new(draft.commit(top)));
         Self { top, root: self.root, base: to.clone(), version, values: PhantomData }
     }

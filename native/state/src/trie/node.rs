@@ -315,7 +315,7 @@ impl NodeMut<'_> {
         self.0[PLACE_AT] = MEMORY;
     }
 
-    /// Makes this node of memory a copy of another one of the same size. Links are the caller's to hold.
+    /// Makes this node of memory a copy of another one of the same size.
     pub(super) fn copy(&mut self, node: NodeRef<'_>) {
         self.0.copy_from_slice(node.bytes());
         self.keep_links(node);

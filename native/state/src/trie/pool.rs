@@ -112,17 +112,21 @@ pub(super) fn allocate(size: usize, born: u64) -> NodeId {
 }
 
 /// Frees a node of `size` bytes.
-pub(super) fn free(id: NodeId, size: usize) {
+///
+/// # Safety
+/// No version has the node, `size` is its own, and nobody else frees it.
+pub(super) unsafe fn free(id: NodeId, size: usize) {
     if cfg!(debug_assertions) {
-        // SAFETY: nobody has the node, and its place is not used again before the next line but one.
+        // SAFETY: the caller's promise; the place is nobody else's until `free_place`.
         let born = unsafe { birth_place(id).replace(FREED) };
         assert_ne!(born, FREED, "a node was freed twice");
     }
     free_place(id.0, class_of(size));
 }
 
-/// Bytes that nodes in memory take.
-pub fn in_use() -> usize {
+/// Bytes that nodes in memory take; for tests.
+#[doc(hidden)]
+pub fn bytes_in_use() -> usize {
     let _one = RETIRING.lock();
     let handed_out: usize = {
         let fresh = FRESH.lock();

@@ -41,7 +41,7 @@ impl<'a> View<'a> {
 
     /// A node of this trie or of one nested in it.
     pub(crate) fn node(&self, link: Link) -> Option<NodeRef<'a>> {
-        // SAFETY: the top is held for 'a, and nodes hold those below them.
+        // SAFETY: the version is held for 'a, and one that has a node has those below it.
         unsafe { resolve(self.base, link) }
     }
 

@@ -42,11 +42,15 @@ impl<'a> Transfer<'a> {
 
     /// What hangs at `link`; `at` is the same path in the known version, where that leads anywhere.
     fn subtree(&mut self, link: Link, at: Option<At>) -> Link {
-        let Some(node) = self.older(link) else { return Link::NONE };
+        if link.is_none() {
+            return Link::NONE;
+        }
+        // What is shared is not looked at.
         if let Some(at) = at.filter(|at| at.skip == 0 && at.known == link) {
             self.shared.push(at.moved);
             return at.moved;
         }
+        let Some(node) = self.older(link) else { return Link::NONE };
         let mut links = Vec::with_capacity(node.masks().links());
         for (place, child) in node.children() {
             if let Child::Branch(lower) = child {

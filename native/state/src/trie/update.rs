@@ -3,7 +3,7 @@
 use alloy_primitives::B256;
 use hansa_crypto::workers;
 
-use super::build::{Kid, Kids, SETTLED, recast};
+use super::build::{Kid, Kids, recast};
 use super::hash::{Made, keep_references, settle};
 use super::node::{Child, KEY_BYTES, KEY_NIBBLES, Leaf, LeafValue, Link, NodeRef, key_of, nibble};
 use super::versions::{Draft, Replaced};
@@ -42,7 +42,7 @@ pub(crate) fn update<V: LeafValue>(
     items: Vec<Item<'_>>,
 ) -> (Link, B256) {
     let (top, root, replaced) = changed::<V>(base, draft.number(), top, items);
-    draft.replace(replaced);
+    draft.note_replaced(replaced);
     (top, root)
 }
 
@@ -57,7 +57,7 @@ pub(crate) fn update_many<V: LeafValue>(
         // Tries are spread over threads; a single one spreads itself.
         let done = workers::map(tries, |(top, items)| changed::<V>(base, born, top, items));
         let keep = |(top, root, replaced)| {
-            draft.replace(replaced);
+            draft.note_replaced(replaced);
             (top, root)
         };
         return done.into_iter().map(keep).collect();
@@ -67,7 +67,7 @@ pub(crate) fn update_many<V: LeafValue>(
     let tops: Vec<Link> = (tries.iter().enumerate())
         .map(|(nth, (top, items))| update.trie(*top, items).into_top(&mut update, nth))
         .collect();
-    draft.replace(update.replaced);
+    draft.note_replaced(update.replaced);
     // SAFETY: nobody has seen the new nodes yet.
     let references = unsafe { settle::<V>(&update.made, &tops) };
     tops.into_iter().zip(references).map(|(top, reference)| (top, root_of(reference))).collect()
@@ -118,13 +118,13 @@ impl<'a> Update<'a> {
     }
 
     pub(super) fn node(&self, link: Link) -> Option<NodeRef<'a>> {
-        // SAFETY: whoever makes a draft holds the version that it is made from. Its nodes, and those of
-        // this update, are all that is asked for.
+        // SAFETY: the draft holds the version that it is made from. Its nodes, and those of the draft, are
+        // all that is asked for.
         unsafe { resolve(self.base, link) }
     }
 
     /// Takes note that another node comes in place of this one, or none.
-    pub(super) fn replace(&mut self, link: Link) {
+    pub(super) fn note_replaced(&mut self, link: Link) {
         // SAFETY: as above.
         self.replaced.extend(unsafe { Replaced::at(link) });
     }
@@ -132,12 +132,8 @@ impl<'a> Update<'a> {
     /// The whole trie. Its only leaf has a reference made for the top, which counts nowhere else.
     fn trie(&mut self, top: Link, items: &'a [Item<'a>]) -> Kid<'a> {
         let Some(node) = self.node(top) else { return self.build(0, items) };
-        let leaf = node.only_leaf();
-        if items.is_empty() && leaf.is_none() {
-            return Kid::Old(top);
-        }
-        self.replace(top);
-        match leaf {
+        self.note_replaced(top);
+        match node.only_leaf() {
             Some(leaf) => self.leaf(leaf, 0, items),
             None => self.branch(node, 0, 0, items),
         }
@@ -150,7 +146,7 @@ impl<'a> Update<'a> {
         if old.is_some_and(|node| node.prefix_len() > 0 || node.only_leaf().is_some()) {
             return self.trie(top, items);
         }
-        self.replace(top);
+        self.note_replaced(top);
         let groups: Vec<&[Item<'_>]> =
             items.chunk_by(|a, b| nibble(&a.key.0, 0) == nibble(&b.key.0, 0)).collect();
         let (base, born) = (self.base, self.born);
@@ -161,7 +157,7 @@ impl<'a> Update<'a> {
             let Kid::New(id, _) = kid else { return (place, kid, None, part.replaced) };
             // SAFETY: the nodes are part of this update, and nobody else has them.
             let reference = unsafe { settle::<V>(&part.made, &[Link::to(id)])[0] };
-            (place, Kid::New(id, SETTLED), reference, part.replaced)
+            (place, Kid::New(id, None), reference, part.replaced)
         });
         let mut kids = Kids::over(old, 0);
         for (place, kid, _, replaced) in &done {
@@ -184,7 +180,7 @@ impl<'a> Update<'a> {
             Kid::Leaf(leaf) => self.leaf(leaf, depth, items),
             Kid::Old(link) => match self.node(link) {
                 Some(node) => {
-                    self.replace(link);
+                    self.note_replaced(link);
                     self.branch(node, 0, depth, items)
                 }
                 None => Kid::Nothing,
@@ -230,7 +226,7 @@ impl<'a> Update<'a> {
         let fork = fork_of(items, depth, |key, from| common_with_prefix(key, prefix, from)).unwrap_or(end);
         if fork == end {
             if (WALKS_MIN..=WALKS_MAX).contains(&items.len()) {
-                // SAFETY: the old trie, which somebody holds, holds the node.
+                // SAFETY: as in `node`.
                 unsafe { warm(self.base, node, end, items) };
             }
             let mut kids = Kids::over(Some(node), skip);

@@ -7,7 +7,7 @@
 //! nodes listed there, those that were made after the version before it. The rest of that list is still
 //! part of the version before, and waits in the list of the one after. A version from which two were
 //! made waits until one of those is gone. The last version of a branch owns all nodes that were made
-//! after the version from which it was made.
+//! after the version from which it was made; a walk finds them.
 //!
 //! # Source
 //! Birth times of blocks and dead lists of snapshots in ZFS: M. Ahrens, "How ZFS Snapshots Really Work", BSDCan 2019.
@@ -43,28 +43,45 @@ pub(super) struct Version {
 
 impl Drop for Version {
     fn drop(&mut self) {
-        let unused = self.lineage.lock().let_go(self.number, self.top);
-        free_all(&unused);
+        let (mut unused, mut own) = (Vec::new(), Vec::new());
+        let mut walked = None;
+        loop {
+            let left = self.lineage.lock().leave(self.number, walked, &mut unused);
+            let Some(parent) = left else { break };
+            own.clear();
+            // Whoever makes versions does not wait for this. What hangs below a node was made before it or with it.
+            // SAFETY: the version is listed still, so nothing is freed of what it has.
+            unsafe { collect(self.top, &|node| pool::born(node) > parent, &mut own) };
+            walked = Some(parent);
+        }
+        for node in unused.iter().chain(&own) {
+            // SAFETY: no version has these nodes, and each was listed once.
+            unsafe { node.free() };
+        }
     }
 }
 
-/// A version that is being made. Whoever makes it holds the one that it is made from. Nodes of one that is not
-/// committed stay in memory.
+/// A version that is being made from another one, which it holds. Only an error or a panic leaves one that is not
+/// committed; its nodes stay in memory.
 #[derive(Debug)]
 pub(crate) struct Draft {
+    parent: Option<Arc<Version>>,
     lineage: Arc<Mutex<Lineage>>,
-    parent: u64,
     number: u64,
     replaced: Vec<Replaced>,
 }
 
 impl Draft {
     /// On another version; on none where that has no nodes in memory.
-    pub(super) fn on(version: Option<&Version>) -> Self {
-        let (lineage, parent) =
-            version.map_or_else(Default::default, |version| (version.lineage.clone(), version.number));
+    pub(super) fn on(parent: Option<Arc<Version>>) -> Self {
+        let lineage = parent.as_ref().map(|parent| parent.lineage.clone()).unwrap_or_default();
         let number = lineage.lock().next();
-        Self { lineage, parent, number, replaced: Vec::new() }
+        Self { parent, lineage, number, replaced: Vec::new() }
+    }
+
+    /// Whether it is made from that version.
+    pub(super) fn is_on(&self, version: &Option<Arc<Version>>) -> bool {
+        self.parent.as_ref().map(Arc::as_ptr) == version.as_ref().map(Arc::as_ptr)
     }
 
     /// The number that nodes made for it bear.
@@ -73,30 +90,31 @@ impl Draft {
     }
 
     /// Takes note of nodes that it has others for. Those that were made for it are freed.
-    pub(super) fn replace(&mut self, nodes: Vec<Replaced>) {
+    pub(super) fn note_replaced(&mut self, nodes: Vec<Replaced>) {
         self.replaced.reserve(nodes.len());
-        let (own, older): (Vec<Replaced>, _) = nodes.into_iter().partition(|node| node.born == self.number);
-        free_all(&own);
-        self.replaced.extend(older);
+        for node in nodes {
+            if node.born == self.number {
+                // SAFETY: only this draft had it, and has another one in its place.
+                unsafe { node.free() };
+            } else {
+                self.replaced.push(node);
+            }
+        }
     }
 
-    /// Takes note that it has nothing of what hangs at a link.
-    pub(crate) fn replace_below(&mut self, link: Link) {
-        self.replace_around(link, &[]);
-    }
-
-    /// Takes note that it has nothing of what hangs at a link but what hangs at some others.
-    pub(super) fn replace_around(&mut self, link: Link, kept: &[Link]) {
+    /// Takes note that it has nothing of what hangs at a link, but for what hangs at some others.
+    pub(crate) fn note_gone(&mut self, link: Link, kept: &[Link]) {
         let kept: HashSet<NodeId> = kept.iter().filter_map(|link| link.memory()).collect();
         let mut nodes = Vec::new();
         // SAFETY: the version it is made from is held, and has what hangs there.
-        unsafe { collect(link, &|found| !kept.contains(&found.node), &mut nodes) };
-        self.replace(nodes);
+        unsafe { collect(link, &|node| !kept.contains(&node), &mut nodes) };
+        self.note_replaced(nodes);
     }
 
     /// The version, whose top is at `top`.
     pub(super) fn commit(self, top: Link) -> Version {
-        self.lineage.lock().add(self.number, self.parent, self.replaced);
+        let parent = self.parent.as_ref().map_or(NONE, |parent| parent.number);
+        self.lineage.lock().add(self.number, parent, self.replaced);
         Version { lineage: self.lineage, number: self.number, top }
     }
 }
@@ -110,6 +128,13 @@ impl Replaced {
         let node = link.memory()?;
         // SAFETY: the caller's promise. A node's size is a word of its header.
         unsafe { Some(Self { node, size: pool::node(node).bytes().len() as u16, born: pool::born(node) }) }
+    }
+
+    /// # Safety
+    /// No version has the node, and nobody else frees it.
+    unsafe fn free(&self) {
+        // SAFETY: the caller's promise.
+        unsafe { pool::free(self.node, usize::from(self.size)) };
     }
 }
 
@@ -145,35 +170,37 @@ impl Lineage {
         }
     }
 
-    /// Nobody holds a version any more; the answer are the nodes that no version has.
-    fn let_go(&mut self, number: u64, top: Link) -> Vec<Replaced> {
-        let mut unused = Vec::new();
-        let Some(entry) = self.versions.get_mut(&number) else { return unused };
+    /// Nobody holds a version any more. Where none was made from it, it owns nodes: those made after the version
+    /// before it. If that is the one above which they were `walked`, the version is off the list; else the answer
+    /// says above which they have to be.
+    fn leave(&mut self, number: u64, walked: Option<u64>, unused: &mut Vec<Replaced>) -> Option<u64> {
+        let entry = self.versions.get_mut(&number)?;
         entry.held = false;
         if entry.children > 0 {
-            self.join(number, &mut unused);
-            return unused;
+            self.join(number, unused);
+            return None;
         }
         let parent = entry.parent;
-        // What hangs below a node was made before it or with it.
-        // SAFETY: as long as the version is listed, nothing of it is freed, and the lock keeps it listed.
-        unsafe { collect(top, &|found| found.born > parent, &mut unused) };
+        if walked != Some(parent) {
+            return Some(parent);
+        }
         self.versions.remove(&number);
         if let Some(entry) = self.versions.get_mut(&parent) {
             entry.children -= 1;
-            self.join(parent, &mut unused);
+            self.join(parent, unused);
         }
-        unused
+        None
     }
 
-    /// Makes one of a version that nobody holds and the only one that was made from it.
+    /// Makes one of a version and the only one that was made from it, where nobody holds it and there is only one.
     fn join(&mut self, number: u64, unused: &mut Vec<Replaced>) {
-        let alone = |entry: &&Entry| !entry.held && entry.children == 1;
-        if self.versions.get(&number).filter(alone).is_none() {
+        let joins = |entry: &Entry| !entry.held && entry.children == 1;
+        if !self.versions.get(&number).is_some_and(joins) {
             return;
         }
         let Some(gone) = self.versions.remove(&number) else { return };
-        let Some(heir) = self.versions.values_mut().find(|entry| entry.parent == number) else { return };
+        let mut later = self.versions.range_mut(number + 1..);
+        let Some((_, heir)) = later.find(|(_, entry)| entry.parent == number) else { return };
         heir.parent = gone.parent;
         let mut replaced = std::mem::replace(&mut heir.replaced, gone.replaced);
         if gone.parent == NONE {
@@ -190,18 +217,14 @@ impl Lineage {
 /// The nodes in memory at a link and below, down to those that are not wanted.
 ///
 /// # Safety
-/// Somebody holds a version that has the node at the link.
-unsafe fn collect(link: Link, wanted: &impl Fn(&Replaced) -> bool, out: &mut Vec<Replaced>) {
-    // SAFETY: the caller's promise.
-    let found = unsafe { Replaced::at(link) };
-    if let Some(found) = found.filter(wanted) {
-        out.push(found);
-        // SAFETY: whoever has a node has those below it.
-        unsafe { pool::node(found.node).links().for_each(|lower| collect(lower, wanted, out)) };
+/// Somebody holds a version that has the node at the link, or it is listed still.
+unsafe fn collect(link: Link, wanted: &impl Fn(NodeId) -> bool, out: &mut Vec<Replaced>) {
+    if !link.memory().is_some_and(wanted) {
+        return;
     }
-}
-
-fn free_all(nodes: &[Replaced]) {
-    // No version has these nodes, and each was listed once.
-    nodes.iter().for_each(|node| pool::free(node.node, usize::from(node.size)));
+    // SAFETY: the caller's promise.
+    let Some(found) = (unsafe { Replaced::at(link) }) else { return };
+    out.push(found);
+    // SAFETY: a version that has a node has those below it.
+    unsafe { pool::node(found.node).links().for_each(|lower| collect(lower, wanted, out)) };
 }

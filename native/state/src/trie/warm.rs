@@ -23,7 +23,7 @@ const HEAD: usize = 128;
 /// its children apart. Takes the first [`WALKS_MAX`] items.
 ///
 /// # Safety
-/// The caller holds the node for the time of the call.
+/// Somebody holds a version that has the node for the time of the call.
 pub(super) unsafe fn warm<'a>(base: &'a Base, node: NodeRef<'a>, position: usize, items: &[Item<'_>]) {
     let mut walks = [const { None }; WALKS_MAX];
     let mut next = [const { None }; WALKS_MAX];
@@ -48,7 +48,7 @@ pub(super) unsafe fn warm<'a>(base: &'a Base, node: NodeRef<'a>, position: usize
         }
         for (walk, next) in walks.iter_mut().zip(&mut next) {
             *walk = next.take().and_then(|(link, position, key)| {
-                // SAFETY: the caller holds the node above, which holds this one.
+                // SAFETY: a version that has the node above has this one.
                 let node = unsafe { resolve(base, link) }?;
                 ask_for(
                     node.bytes()[HEAD.min(node.bytes().len())..].as_ptr(),
