@@ -34,7 +34,8 @@ pub use limits::TxLimits;
 pub use order::{OrderBlock, genesis_order_hash, mix_hash, split_refs};
 pub use own::{OWN_TRANSACTION_TYPE, OwnTransaction, ReplayKey};
 pub use recover::{
-    authorities, decode_batch, decode_many, recover_batch, recover_decoded, recover_sender, recover_senders,
+    authorities, decode_batch, decode_many, recover_batch, recover_decoded, recover_once, recover_sender,
+    recover_senders,
 };
 pub use rlp::RlpItem;
 pub use transaction::{

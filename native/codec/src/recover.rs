@@ -17,9 +17,17 @@ pub fn recover_sender(tx: &Transaction, cache: &SenderCache) -> Result<Address, 
     if let Some(sender) = cache.get(&tx.hash) {
         return Ok(sender);
     }
-    let sender = tx.suite().recover(&tx.signing_hash(), &tx.signature())?;
+    let sender = recover_once(tx)?;
     cache.insert(tx.hash, sender);
     Ok(sender)
+}
+
+/// As [`recover_sender`], for who asks for one transaction and remembers nothing.
+///
+/// # Errors
+/// [`TxError::Signature`].
+pub fn recover_once(tx: &Transaction) -> Result<Address, TxError> {
+    Ok(tx.suite().recover(&tx.signing_hash(), &tx.signature())?)
 }
 
 /// The senders of a batch, answers in its order: from the cache or recovered, many signatures at once

@@ -4,7 +4,7 @@ use alloy_consensus::{EthereumTypedTransaction, TxEip1559, TxEip2930, TxEip4844V
 use alloy_eips::eip2930::{AccessList, AccessListItem};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use hansa_codec::{OWN_TRANSACTION_TYPE, OwnTransaction, Transaction, TxLimits};
-use hansa_crypto::{SenderCache, Suite, workers};
+use hansa_crypto::{Suite, workers};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
@@ -191,8 +191,7 @@ pub fn sign_transaction<'py>(
 #[pyfunction]
 pub fn decode_transaction<'py>(py: Python<'py>, raw: &[u8]) -> PyResult<Bound<'py, PyDict>> {
     let tx = hansa_codec::decode_transaction(raw, &TxLimits::STANDARD).map_err(error::transaction)?;
-    let sender =
-        py.detach(|| hansa_codec::recover_sender(&tx, &SenderCache::new(1))).map_err(error::transaction)?;
+    let sender = py.detach(|| hansa_codec::recover_once(&tx)).map_err(error::transaction)?;
     describe(py, &tx, &sender)
 }
 

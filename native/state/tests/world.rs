@@ -254,3 +254,24 @@ fn the_last_of_equal_keys_counts() {
         StateDiff::new(vec![(Address::ZERO, with_nonce(1)), (Address::ZERO, with_nonce(2))], Vec::new());
     assert_eq!(diff.accounts(), &[(Address::ZERO, with_nonce(2))]);
 }
+
+#[test]
+fn a_state_before_many_changes_is_rebuilt_in_parts() {
+    let changed = |nonce| {
+        let info = AccountInfo { nonce, ..AccountInfo::default() };
+        let change = AccountDiff { info: Some(info), ..AccountDiff::default() };
+        let account = |number: u64| Address::from_slice(&keccak256(number.to_be_bytes())[..20]);
+        StateDiff::new((0..70_000).map(|number| (account(number), change.clone())).collect(), Vec::new())
+    };
+    let mut first = WorldState::new();
+    first.apply(&changed(1));
+    let (mut last, mut replaced) = (first.clone(), Vec::new());
+    for nonce in 2..4 {
+        let diff = changed(nonce);
+        replaced.push(Arc::new(last.replaced_by(&diff).unwrap()));
+        last.apply(&diff);
+    }
+    let rebuilt = last.clone().before(replaced).whole();
+    assert_eq!(rebuilt.root(), first.root());
+    assert_ne!(last.root(), first.root());
+}

@@ -123,7 +123,7 @@ fn no_node_of_a_file_leads_into_memory_whatever_it_says() {
     write_checkpoint(&file, 7, &B256::ZERO, &filled(), Pace::Full).unwrap();
     let good = fs::read(&file).unwrap();
     let top = open_file(&file, 0).unwrap().0.top as usize;
-    let in_header = [0, 2, 4, 6, 8, 10, 11, 12, 13].map(|at| (top + at, 1));
+    let in_header = [0, 2, 4, 6, 8, 9, 10, 11, 12, 13].map(|at| (top + at, 1));
     let header = NodeRef::HEADER;
     let links = [(top + header + 7, 0x80), (top + header + 8 + 7, 0x80), (top + header + 3, 0x80)];
     for (at, bits) in in_header.into_iter().chain(links) {

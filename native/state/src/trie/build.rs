@@ -113,18 +113,18 @@ impl<'a> Kid<'a> {
                 index.into_iter().for_each(|index| update.made.set_top(index, nth));
                 Link::to(id)
             }
-            Self::Leaf(Leaf { key, .. }) => alone(update, self, nibble(key, 0)),
-            Self::Item(item, _) => alone(update, self, nibble(&item.key.0, 0)),
+            Self::Leaf(Leaf { key, .. }) => alone(update, self, nibble(key, 0), nth),
+            Self::Item(item, _) => alone(update, self, nibble(&item.key.0, 0), nth),
         }
     }
 }
 
-/// The top of a trie of one leaf.
-fn alone<'a>(update: &mut Update<'a>, leaf: Kid<'a>, place: u8) -> Link {
+/// The top of a trie of one leaf, the nth of those that the update makes.
+fn alone<'a>(update: &mut Update<'a>, leaf: Kid<'a>, place: u8, nth: usize) -> Link {
     let mut kids = Kids::over(None, 0);
     kids.put(place, leaf);
     let id = kids.write(&[], update.born);
-    update.made.push_alone(id, place);
+    update.made.push_alone(id, place, nth);
     Link::to(id)
 }
 

@@ -65,10 +65,10 @@ impl Made {
         index
     }
 
-    /// Takes note of the node of a trie that has nothing but a leaf.
-    pub(super) fn push_alone(&mut self, node: NodeId, place: u8) {
+    /// Takes note of the node of a trie that has nothing but a leaf, the nth top.
+    pub(super) fn push_alone(&mut self, node: NodeId, place: u8, nth: usize) {
         self.leaves.push(NewLeaf { branch: self.nodes.len() as u32, place });
-        self.nodes.push(New { node, depth: ALONE, parent: Err(0) });
+        self.nodes.push(New { node, depth: ALONE, parent: Err(nth as u32) });
     }
 
     /// Another node, `depth` nibbles down, has the children of one that was made before.
@@ -91,12 +91,12 @@ impl Made {
     }
 }
 
-/// Gives every node that an update made its reference; those of the tops are the answer.
+/// Gives every node that an update made its reference; those of its `tops` are the answer, none for an empty trie.
 ///
 /// # Safety
-/// One update made all of this, tops included, and nobody else can see it yet.
-pub(super) unsafe fn settle<V: LeafValue>(made: &Made, tops: &[Link]) -> Vec<Option<Reference>> {
-    let mut references = vec![None; tops.len()];
+/// One update made all of this, and nobody else can see it yet.
+pub(super) unsafe fn settle<V: LeafValue>(made: &Made, tops: usize) -> Vec<Option<Reference>> {
+    let mut references = vec![None; tops];
     let mut keep = |parent: Result<(u32, u8), u32>, reference: &Reference| match parent {
         // SAFETY: the parent was made by the same update, and this is the only thread that has it.
         Ok((parent, place)) => unsafe { put(made.nodes[parent as usize].node, place, reference) },
@@ -106,19 +106,7 @@ pub(super) unsafe fn settle<V: LeafValue>(made: &Made, tops: &[Link]) -> Vec<Opt
     for level in made.levels().iter().rev() {
         hash_branches(level, &mut keep);
     }
-    for (reference, top) in references.iter_mut().zip(tops) {
-        *reference = reference.or_else(|| only_reference(*top));
-    }
     references
-}
-
-/// The reference of a trie's only leaf.
-fn only_reference(top: Link) -> Option<Reference> {
-    // SAFETY: as for `settle`.
-    let node = unsafe { pool::node(top.memory()?) };
-    node.only_leaf()?;
-    let masks = node.masks();
-    Some(node.reference(&masks, masks.leaves.trailing_zeros() as u8))
 }
 
 /// # Safety
@@ -168,7 +156,13 @@ fn hash_leaves<V: LeafValue>(made: &Made, keep: &mut impl FnMut(Result<(u32, u8)
             };
             encode_leaf::<V>(found, depth, &mut value, out);
         },
-        |leaf, reference| keep(Ok((leaf.branch, leaf.place)), &reference),
+        |leaf, reference| {
+            keep(Ok((leaf.branch, leaf.place)), &reference);
+            // Such a leaf names the whole trie, too.
+            if branch(leaf).depth == ALONE {
+                keep(branch(leaf).parent, &reference);
+            }
+        },
     );
 }
 

@@ -69,7 +69,7 @@ pub(crate) fn update_many<V: LeafValue>(
         .collect();
     draft.note_replaced(update.replaced);
     // SAFETY: nobody has seen the new nodes yet.
-    let references = unsafe { settle::<V>(&update.made, &tops) };
+    let references = unsafe { settle::<V>(&update.made, tops.len()) };
     tops.into_iter().zip(references).map(|(top, reference)| (top, root_of(reference))).collect()
 }
 
@@ -88,7 +88,7 @@ fn changed<V: LeafValue>(
     }
     .into_top(&mut update, 0);
     // SAFETY: nobody has seen the new nodes yet.
-    let references = unsafe { settle::<V>(&update.made, &[top]) };
+    let references = unsafe { settle::<V>(&update.made, 1) };
     (top, root_of(references[0]), update.replaced)
 }
 
@@ -156,7 +156,7 @@ impl<'a> Update<'a> {
             let kid = part.kid(old.map_or(Kid::Nothing, |node| old_kid(node, place)), 1, group);
             let Kid::New(id, _) = kid else { return (place, kid, None, part.replaced) };
             // SAFETY: the nodes are part of this update, and nobody else has them.
-            let reference = unsafe { settle::<V>(&part.made, &[Link::to(id)])[0] };
+            let reference = unsafe { settle::<V>(&part.made, 1)[0] };
             (place, Kid::New(id, None), reference, part.replaced)
         });
         let mut kids = Kids::over(old, 0);
